@@ -1,0 +1,2 @@
+//! `core2` on a machine that has `std`: the two modules its users name.
+pub use std::{error, io};
