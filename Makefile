@@ -1,0 +1,49 @@
+# Chartseal. `make` alone lists what there is.
+# A fresh machine needs Rust 1.95, a C compiler, make and Node 20 or newer; tests also need `age`.
+
+CARGO  ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+NODE   := contracts/node_modules/.package-lock.json
+
+# Kubo is used as a block store; it is built from its Go module by the Go toolchain already installed.
+KUBO_VERSION ?= v0.42.0
+KUBO         := .kubo/ipfs
+
+.PHONY: help run demo test lint contracts kubo build clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: build ## bring the whole system up at 127.0.0.1:8080 (Ctrl-C stops it)
+	$(TARGET)/debug/chartseal up
+
+demo: build ## tell and check the whole story on a system of its own
+	$(TARGET)/debug/chartseal demo
+
+build: $(NODE) ## build every crate
+	$(CARGO) build --workspace --locked
+
+test: build ## run every test: Rust, Solidity, end to end
+	$(CARGO) test --workspace --locked
+	contracts/test.sh
+
+lint: $(NODE) ## rustfmt, clippy, forge fmt, generated files fresh
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	contracts/lint.sh
+
+contracts: $(NODE) ## build the contracts and rewrite contracts/abi
+	contracts/build.sh
+
+kubo: $(KUBO) ## build Kubo for the tests that need a real node
+$(KUBO):
+	mkdir -p .kubo
+	GOBIN=$(CURDIR)/.kubo go install github.com/ipfs/kubo/cmd/ipfs@$(KUBO_VERSION)
+
+$(NODE): contracts/package-lock.json
+	cd contracts && npm ci --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+clean: ## remove what was built and the development data
+	$(CARGO) clean
+	rm -rf data contracts/node_modules contracts/out contracts/cache
