@@ -135,7 +135,13 @@ impl GrantState {
                 wrap,
                 ..
             } => {
-                if self.terms.as_ref().is_some_and(|terms| terms.serial == *serial) {
+                // Anyone may repeat a signed rewrap; a repetition must not replace the wrap whose release key is kept.
+                let current = self.terms.as_ref().is_some_and(|terms| terms.serial == *serial);
+                let known = self
+                    .wraps
+                    .iter()
+                    .any(|w| (w.epoch, w.recipient_key_hash) == (*epoch, *recipient_key_hash));
+                if current && !known {
                     self.wraps.push(Wrapped {
                         epoch: *epoch,
                         suite: *suite,
@@ -283,6 +289,26 @@ mod tests {
         }
         let again = GrantState::fold(&[revoked(1), granted(2, READ)]);
         assert_eq!(again.live(READ, 0).unwrap().serial, 2);
+    }
+
+    #[test]
+    fn a_repeated_rewrap_does_not_replace_the_first() {
+        let rewrap = |byte| {
+            at(
+                9,
+                Event::Rewrapped {
+                    slot: Slot(B256::ZERO),
+                    serial: 1,
+                    epoch: 6,
+                    suite: 1,
+                    recipient_key_hash: B256::ZERO,
+                    wrap: Bytes::from(vec![byte; 80]),
+                    by: Address::ZERO,
+                },
+            )
+        };
+        let state = GrantState::fold(&[granted(1, READ), rewrap(1), rewrap(2)]);
+        assert_eq!(state.wrap_reaching(6).unwrap().wrap[0], 1);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! `CHARTSEAL_WRITE_VECTORS=1 cargo test --workspace --test vectors` writes the file anew; the diff is then
 //! a change of format and is reviewed as one.
 
+#![expect(clippy::unwrap_used, reason = "a vector that cannot be built is the failure")]
+
 use std::{fs, path::PathBuf};
 
 use chartseal_record::{
