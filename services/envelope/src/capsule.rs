@@ -1,0 +1,144 @@
+//! A 32-byte key sealed by HPKE (RFC 9180): what wraps, links and releases are made of.
+//!
+//! ```text
+//! capsule = enc (32) ‖ ciphertext (32) ‖ tag (16)
+//! suite 1 = DHKEM(X25519, HKDF-SHA256) 0x0020, HKDF-SHA256 0x0001, ChaCha20-Poly1305 0x0003; aad empty
+//! ```
+//! HPKE gives the sender no authentication. Callers bind the place in `info` and check the key that comes out.
+
+use std::convert::Infallible;
+
+use hpke::{
+    Deserializable, HpkeError, OpModeR, OpModeS, PskBundle, Serializable,
+    aead::ChaCha20Poly1305,
+    kdf::HkdfSha256,
+    kem::{Kem, X25519HkdfSha256},
+    rand_core::{TryCryptoRng, TryRng},
+    single_shot_open, single_shot_seal_with_rng,
+};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::{
+    error::{Error, Result},
+    key::{Identity, PublicKey, ReleaseKey},
+    secret::random,
+};
+
+/// Bytes of a wrap, link or release of suite 1.
+pub const CAPSULE: usize = 80;
+const ENC: usize = 32;
+
+/// A pre-shared key and its name: present in wraps, absent in links and releases.
+pub(crate) type Psk<'a> = Option<(&'a ReleaseKey, &'a [u8; 32])>;
+
+/// Seals 32 bytes under a fresh ephemeral key.
+pub(crate) fn seal(recipient: &PublicKey, psk: Psk<'_>, info: &[u8], key: &[u8; 32]) -> Result<[u8; CAPSULE]> {
+    seal_with(Seed(random()?), recipient, psk, info, key)
+}
+
+/// The same from a given ephemeral seed (`ikmE` of RFC 9180): for vectors only, a seed is never used twice.
+pub(crate) fn seal_with(
+    mut seed: Seed,
+    recipient: &PublicKey,
+    psk: Psk<'_>,
+    info: &[u8],
+    key: &[u8; 32],
+) -> Result<[u8; CAPSULE]> {
+    type Public = <X25519HkdfSha256 as Kem>::PublicKey;
+    let public = Public::from_bytes(recipient.as_bytes()).map_err(|_| Error::WeakKey)?;
+    let mode = match psk {
+        Some((key, id)) => OpModeS::Psk(PskBundle::new(key.as_bytes(), id).map_err(sealing)?),
+        None => OpModeS::Base,
+    };
+    let (enc, sealed) = single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+        &mode,
+        &public,
+        info,
+        key,
+        &[],
+        &mut seed,
+    )
+    .map_err(sealing)?;
+    let whole = [enc.to_bytes().as_slice(), &sealed].concat();
+    let found = whole.len();
+    whole.try_into().map_err(|_| Error::Length {
+        what: "capsule",
+        expected: CAPSULE,
+        found,
+    })
+}
+
+/// Opens a capsule. `what` names it in errors.
+pub(crate) fn open(
+    what: &'static str,
+    identity: &Identity,
+    psk: Psk<'_>,
+    info: &[u8],
+    capsule: &[u8],
+) -> Result<Zeroizing<[u8; 32]>> {
+    type Enc = <X25519HkdfSha256 as Kem>::EncappedKey;
+    type Private = <X25519HkdfSha256 as Kem>::PrivateKey;
+    let refused = |_: HpkeError| Error::NotOpened(what);
+    if capsule.len() != CAPSULE {
+        return Err(Error::Length {
+            what,
+            expected: CAPSULE,
+            found: capsule.len(),
+        });
+    }
+    let (enc, sealed) = capsule.split_at(ENC);
+    let enc = Enc::from_bytes(enc).map_err(refused)?;
+    let private = Private::from_bytes(identity.as_bytes()).map_err(refused)?;
+    let mode = match psk {
+        Some((key, id)) => OpModeR::Psk(PskBundle::new(key.as_bytes(), id).map_err(refused)?),
+        None => OpModeR::Base,
+    };
+    let opened =
+        single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(&mode, &private, &enc, info, sealed, &[])
+            .map(Zeroizing::new)
+            .map_err(refused)?;
+    let key = opened.as_slice().try_into().map_err(|_| Error::NotOpened(what))?;
+    Ok(Zeroizing::new(key))
+}
+
+/// Sealing fails only where the shared secret is all zeros.
+fn sealing(_: HpkeError) -> Error {
+    Error::WeakKey
+}
+
+/// Hands HPKE the 32 bytes it derives its one ephemeral key from. The operating system is asked before, where
+/// its refusal is an error; inside `hpke` it would be a panic.
+pub(crate) struct Seed(pub [u8; 32]);
+
+impl TryRng for Seed {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> std::result::Result<u32, Infallible> {
+        let mut word = [0; 4];
+        self.try_fill_bytes(&mut word).map(|()| u32::from_le_bytes(word))
+    }
+
+    fn try_next_u64(&mut self) -> std::result::Result<u64, Infallible> {
+        let mut word = [0; 8];
+        self.try_fill_bytes(&mut word).map(|()| u64::from_le_bytes(word))
+    }
+
+    /// DeriveKeyPair asks once, for 32 bytes. Should a later `hpke` ask again, it gets other bytes, not the same.
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> std::result::Result<(), Infallible> {
+        for part in out.chunks_mut(32) {
+            for (to, from) in part.iter_mut().zip(self.0) {
+                *to = from;
+            }
+            self.0 = *crate::age::derive(&self.0, &[], b"chartseal/v1/seed");
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Seed {}
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
