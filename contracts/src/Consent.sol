@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+
+import {
+    Advancement,
+    GrantTerms,
+    IConsent,
+    PERMISSION_READ,
+    PERMISSION_WRITE,
+    Revocation,
+    Rewrapping,
+    Wrap
+} from "./interfaces/IConsent.sol";
+import {CUSTODY_GATEWAY, IDirectory, ROLE_PATIENT, STATUS_ACTIVE} from "./interfaces/IDirectory.sol";
+import {Signatures} from "./libraries/Signatures.sol";
+import {Suites} from "./libraries/Suites.sol";
+
+/// @title Consent: who may read and write what. The interface is the specification.
+contract Consent is IConsent, EIP712, Multicall {
+    /// @inheritdoc IConsent
+    IDirectory public immutable directory;
+
+    uint256 private constant SCOPE_CAP = 32;
+    uint256 private constant PURPOSE_CAP = 64;
+
+    bytes32 private constant GRANT = keccak256(
+        "Grant(address patient,address grantee,string scope,bytes32 record,uint64 serial,uint8 permission,uint64 until,string purpose,uint32 epoch,uint16 suite,bytes32 recipientKeyHash,bytes32 wrapHash)"
+    );
+    bytes32 private constant REVOKE =
+        keccak256("Revoke(address patient,address grantee,string scope,bytes32 record,uint64 serial)");
+    bytes32 private constant ADVANCE = keccak256(
+        "Advance(address patient,string scope,uint32 epoch,uint16 suite,bytes key,bytes link,bytes32 wraps,address by)"
+    );
+    bytes32 private constant REWRAP = keccak256(
+        "Rewrap(address patient,address grantee,string scope,bytes32 record,uint64 serial,uint32 epoch,uint16 suite,bytes32 recipientKeyHash,bytes32 wrapHash,address by)"
+    );
+
+    struct SlotWord {
+        uint64 serial;
+        uint64 revoked;
+        uint64 until;
+        uint8 permission;
+        // The first bytes of the newest grant's digest fill the word: they tell the same grant sent again from
+        // another with the same serial, and decide nothing else.
+        bytes7 terms;
+    }
+
+    struct EpochWord {
+        uint32 number;
+        bytes28 keyHash;
+    }
+
+    mapping(bytes32 slot => SlotWord) private _slots;
+    mapping(bytes32 compartment => EpochWord) private _epochs;
+
+    constructor(IDirectory directory_) EIP712("Chartseal", "1") {
+        directory = directory_;
+    }
+
+    /// @inheritdoc IConsent
+    function grant(GrantTerms calldata terms, bytes calldata wrap, bytes calldata signature)
+        external
+        returns (bool changed)
+    {
+        bytes32 target = _target(terms.patient, terms.scope, terms.record);
+        bytes32 slot = _slot(terms.patient, terms.grantee, target);
+        bytes32 digest = _hashTypedDataV4(_hashGrant(terms, wrap));
+
+        SlotWord memory word = _slots[slot];
+        uint64 newest = word.serial > word.revoked ? word.serial : word.revoked;
+        if (terms.serial == newest && newest > word.revoked && word.terms == bytes7(digest)) return false;
+        // Widened, so that a slot revoked for ever refuses instead of overflowing.
+        if (terms.serial != uint256(newest) + 1) revert SerialNotNext(slot, terms.serial, newest);
+        _requireTerms(slot, terms);
+        _requireParties(terms, digest, signature);
+        if (bytes(terms.scope).length != 0 && terms.permission & PERMISSION_READ != 0) {
+            _requireEpoch(target, terms.epoch);
+            _requireWrap(terms.grantee, terms.suite, terms.recipientKeyHash, wrap);
+        } else if (wrap.length != 0 || terms.suite != Suites.NONE || terms.recipientKeyHash != 0) {
+            revert MalformedSeal(terms.suite, wrap.length);
+        }
+
+        _slots[slot] = SlotWord({
+            serial: terms.serial,
+            revoked: word.revoked,
+            until: terms.until,
+            permission: terms.permission,
+            terms: bytes7(digest)
+        });
+        emit Granted(
+            slot,
+            terms.patient,
+            terms.grantee,
+            terms.scope,
+            terms.record,
+            terms.serial,
+            terms.permission,
+            terms.until,
+            terms.purpose,
+            terms.epoch,
+            terms.suite,
+            terms.recipientKeyHash,
+            wrap,
+            signature
+        );
+        return true;
+    }
+
+    /// @inheritdoc IConsent
+    function revoke(Revocation calldata r, bytes calldata signature) external returns (bool changed) {
+        bytes32 slot = _slot(r.patient, r.grantee, _target(r.patient, r.scope, r.record));
+        (address controller,) = _patient(r.patient);
+        _requireSignature(
+            controller,
+            _hashTypedDataV4(
+                keccak256(abi.encode(REVOKE, r.patient, r.grantee, keccak256(bytes(r.scope)), r.record, r.serial))
+            ),
+            signature
+        );
+        if (r.serial <= _slots[slot].revoked) return false;
+
+        _slots[slot].revoked = r.serial;
+        emit Revoked(slot, r.patient, r.grantee, r.serial);
+        return true;
+    }
+
+    /// @inheritdoc IConsent
+    function advance(Advancement calldata a, Wrap[] calldata wraps, bytes calldata signature) external {
+        if (bytes(a.scope).length == 0) revert MalformedTarget(a.scope, 0);
+        bytes32 compartment = _target(a.patient, a.scope, 0);
+        uint32 current = _epochs[compartment].number;
+        if (a.epoch <= current) revert EpochNotAhead(compartment, a.epoch, current);
+        if (a.suite == Suites.NONE || !Suites.fitsKey(a.suite, a.key.length)) {
+            revert MalformedSeal(a.suite, a.key.length);
+        }
+        if (a.link.length != 0 && !Suites.fitsSeal(a.suite, a.link.length)) {
+            revert MalformedSeal(a.suite, a.link.length);
+        }
+        _requireKeyHolder(a.patient, a.by, _hashTypedDataV4(_hashAdvance(a, wraps)), signature);
+
+        _epochs[compartment] = EpochWord({number: a.epoch, keyHash: bytes28(keccak256(a.key))});
+        emit Advanced(compartment, a.patient, a.scope, a.epoch, a.suite, a.key, a.link, a.by);
+        _writeWraps(a, compartment, wraps);
+    }
+
+    /// @inheritdoc IConsent
+    function rewrap(Rewrapping calldata r, bytes calldata wrap, bytes calldata signature) external {
+        if (r.record != 0) revert MalformedTarget(r.scope, r.record);
+        bytes32 compartment = _target(r.patient, r.scope, 0);
+        bytes32 slot = _slot(r.patient, r.grantee, compartment);
+        (, bool patientActive) = _patient(r.patient);
+        if (!patientActive) revert NotActive(r.patient);
+        if (!directory.isActive(r.grantee)) revert NotActive(r.grantee);
+        if (!_isReadable(slot, r.serial)) revert NotLive(slot, r.serial);
+        _requireEpoch(compartment, r.epoch);
+        _requireWrap(r.grantee, r.suite, r.recipientKeyHash, wrap);
+        _requireKeyHolder(r.patient, r.by, _hashTypedDataV4(_hashRewrap(r, wrap)), signature);
+
+        emit Rewrapped(slot, r.serial, r.epoch, r.suite, r.recipientKeyHash, wrap, r.by);
+    }
+
+    /// @inheritdoc IConsent
+    function isAllowed(address patient, address grantee, bytes32 target, uint8 permission)
+        external
+        view
+        returns (bool)
+    {
+        SlotWord memory word = _slots[_slot(patient, grantee, target)];
+        return permission != 0 && word.permission & permission == permission && _lives(word)
+            && directory.isActive(patient) && directory.isActive(grantee);
+    }
+
+    /// @inheritdoc IConsent
+    function isLive(bytes32 slot, uint64 serial) external view returns (bool) {
+        SlotWord memory word = _slots[slot];
+        return word.serial == serial && _lives(word);
+    }
+
+    /// @inheritdoc IConsent
+    function slotState(bytes32 slot)
+        external
+        view
+        returns (uint64 serial, uint64 revoked, uint64 until, uint8 permission)
+    {
+        SlotWord memory word = _slots[slot];
+        return (word.serial, word.revoked, word.until, word.permission);
+    }
+
+    /// @inheritdoc IConsent
+    function epochOf(bytes32 compartment) external view returns (uint32 number, bytes28 keyHash) {
+        EpochWord memory word = _epochs[compartment];
+        return (word.number, word.keyHash);
+    }
+
+    /// @dev Skips what cannot be of use any more, so that a revocation, an expiry or a changed key between signing and
+    /// mining never fails the advance. A wrap of the wrong length was wrong when it was signed: that does fail it.
+    function _writeWraps(Advancement calldata a, bytes32 compartment, Wrap[] calldata wraps) private {
+        if (wraps.length == 0) return;
+        (, bool patientActive) = _patient(a.patient);
+        for (uint256 i = 0; i < wraps.length; ++i) {
+            Wrap calldata w = wraps[i];
+            if (!Suites.fitsSeal(a.suite, w.wrap.length)) revert MalformedSeal(a.suite, w.wrap.length);
+            bytes32 slot = _slot(a.patient, w.grantee, compartment);
+            if (
+                patientActive && _isReadable(slot, w.serial) && directory.isActive(w.grantee)
+                    && _isRecipientKey(w.grantee, a.suite, w.recipientKeyHash)
+            ) {
+                emit Rewrapped(slot, w.serial, a.epoch, a.suite, w.recipientKeyHash, w.wrap, a.by);
+            }
+        }
+    }
+
+    function _requireTerms(bytes32 slot, GrantTerms calldata terms) private view {
+        if (terms.permission == 0 || terms.permission > PERMISSION_READ | PERMISSION_WRITE) {
+            revert UnknownPermission(slot, terms.permission);
+        }
+        if (terms.until <= block.timestamp) revert Expired(slot, terms.until);
+        if (bytes(terms.purpose).length > PURPOSE_CAP) revert MalformedPurpose(slot, bytes(terms.purpose).length);
+    }
+
+    function _requireParties(GrantTerms calldata terms, bytes32 digest, bytes calldata signature) private view {
+        if (terms.grantee == terms.patient) revert OwnGrantee(terms.patient);
+        (address controller, bool patientActive) = _patient(terms.patient);
+        _requireSignature(controller, digest, signature);
+        if (!patientActive) revert NotActive(terms.patient);
+        if (!directory.isActive(terms.grantee)) revert NotActive(terms.grantee);
+    }
+
+    function _requireEpoch(bytes32 compartment, uint32 epoch) private view {
+        if (epoch == 0 || epoch > _epochs[compartment].number) revert UnknownEpoch(compartment, epoch);
+    }
+
+    function _requireWrap(address grantee, uint16 suite, bytes32 recipientKeyHash, bytes calldata wrap) private view {
+        if (suite == Suites.NONE || !Suites.fitsSeal(suite, wrap.length)) revert MalformedSeal(suite, wrap.length);
+        if (!_isRecipientKey(grantee, suite, recipientKeyHash)) revert NotRecipientKey(grantee, recipientKeyHash);
+    }
+
+    /// @dev Who may open epochs and write wraps: whoever holds the patient's root.
+    function _requireKeyHolder(address patient, address by, bytes32 digest, bytes calldata signature) private view {
+        if (by == patient) {
+            (address controller,) = _patient(patient);
+            _requireSignature(controller, digest, signature);
+            return;
+        }
+        // Only patients have a custodian, so this also refuses accounts that are none.
+        (address custodian, uint8 custody) = directory.custodianOf(patient);
+        if (by != custodian || custody != CUSTODY_GATEWAY) revert NotKeyHolder(patient, by);
+        if (!directory.isActive(custodian)) revert NotActive(custodian);
+        address key = Signatures.recover(digest, signature);
+        if (!directory.isStatementKey(custodian, key, uint64(block.number))) revert NotStatementKey(custodian, key);
+    }
+
+    function _requireSignature(address signer, bytes32 digest, bytes calldata signature) private view {
+        if (!Signatures.isBy(signer, digest, signature)) revert BadSignature(signer);
+    }
+
+    function _patient(address who) private view returns (address controller, bool active) {
+        uint8 role;
+        uint8 status;
+        (controller, role, status,) = directory.authority(who);
+        if (role != ROLE_PATIENT) revert NotPatient(who);
+        active = status == STATUS_ACTIVE;
+    }
+
+    function _isRecipientKey(address grantee, uint16 suite, bytes32 recipientKeyHash) private view returns (bool) {
+        (uint16 currentSuite, bytes32 keyHash) = directory.encryptionKeyOf(grantee);
+        return currentSuite == suite && keyHash == recipientKeyHash && keyHash != 0;
+    }
+
+    function _isReadable(bytes32 slot, uint64 serial) private view returns (bool) {
+        SlotWord memory word = _slots[slot];
+        return word.serial == serial && word.permission & PERMISSION_READ != 0 && _lives(word);
+    }
+
+    function _lives(SlotWord memory word) private view returns (bool) {
+        return word.serial > word.revoked && word.until > block.timestamp;
+    }
+
+    function _target(address patient, string calldata scope, bytes32 record) private pure returns (bytes32) {
+        uint256 length = bytes(scope).length;
+        if ((length == 0) == (record == 0) || length > SCOPE_CAP) revert MalformedTarget(scope, record);
+        return length == 0 ? record : keccak256(abi.encode(patient, scope));
+    }
+
+    function _slot(address patient, address grantee, bytes32 target) private pure returns (bytes32) {
+        return keccak256(abi.encode(patient, grantee, target));
+    }
+
+    function _wrapHash(bytes calldata wrap) private pure returns (bytes32) {
+        return wrap.length == 0 ? bytes32(0) : keccak256(wrap);
+    }
+
+    function _hashGrant(GrantTerms calldata terms, bytes calldata wrap) private pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                GRANT,
+                terms.patient,
+                terms.grantee,
+                keccak256(bytes(terms.scope)),
+                terms.record,
+                terms.serial,
+                terms.permission,
+                terms.until,
+                keccak256(bytes(terms.purpose)),
+                terms.epoch,
+                terms.suite,
+                terms.recipientKeyHash,
+                _wrapHash(wrap)
+            )
+        );
+    }
+
+    function _hashAdvance(Advancement calldata a, Wrap[] calldata wraps) private pure returns (bytes32) {
+        // First, because the encoder of an array needs the stack for itself.
+        bytes32 wrapsHash = keccak256(abi.encode(wraps));
+        return keccak256(
+            abi.encode(
+                ADVANCE,
+                a.patient,
+                keccak256(bytes(a.scope)),
+                a.epoch,
+                a.suite,
+                keccak256(a.key),
+                keccak256(a.link),
+                wrapsHash,
+                a.by
+            )
+        );
+    }
+
+    function _hashRewrap(Rewrapping calldata r, bytes calldata wrap) private pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                REWRAP,
+                r.patient,
+                r.grantee,
+                keccak256(bytes(r.scope)),
+                r.record,
+                r.serial,
+                r.epoch,
+                r.suite,
+                r.recipientKeyHash,
+                _wrapHash(wrap),
+                r.by
+            )
+        );
+    }
+}
