@@ -4,7 +4,7 @@
 //! the transaction is the signer; through a relayer it never is.
 
 use alloy::{
-    primitives::{B256, Bytes, keccak256},
+    primitives::{Address, B256, Bytes, keccak256},
     sol_types::{SolCall, SolValue},
 };
 use chartseal_record::typed;
@@ -168,8 +168,14 @@ pub fn rewrap(signed: &typed::Rewrap, wrap: Bytes, signature: Bytes) -> Bytes {
     encode(Consent::rewrapCall { r, wrap, signature })
 }
 
+/// To `Consent`: several of the above in one transaction, all or nothing. An `advance` that has become stale would take
+/// a revocation down with it: after such a refusal send the revocation alone.
+pub fn together(calls: Vec<Bytes>) -> Bytes {
+    encode(Consent::multicallCall { data: calls })
+}
+
 /// To `Anchors`, sent by a publisher of `org`: a batch.
-pub fn anchor(org: alloy::primitives::Address, root: B256, count: u32, manifest: B256) -> Bytes {
+pub fn anchor(org: Address, root: B256, count: u32, manifest: B256) -> Bytes {
     encode(Anchors::anchorCall {
         org,
         root,

@@ -112,10 +112,7 @@ fn directory(event: DirectoryEvents) -> Option<Event> {
             status: e.status,
             registrar: e.registrar,
         },
-        #[allow(
-            unreachable_patterns,
-            reason = "OpenZeppelin's own events: roles, the EIP-712 domain"
-        )]
+        // OpenZeppelin\'s own: roles, the EIP-712 domain.
         _ => return None,
     })
 }
@@ -163,7 +160,7 @@ fn consent(event: ConsentEvents) -> Option<Event> {
             wrap: e.wrap,
             by: e.by,
         },
-        #[allow(unreachable_patterns, reason = "OpenZeppelin's own events: the EIP-712 domain")]
+        // OpenZeppelin\'s own: the EIP-712 domain.
         _ => return None,
     })
 }

@@ -13,6 +13,7 @@
 pub mod bindings;
 pub mod calls;
 mod client;
+pub mod deployment;
 mod error;
 pub mod events;
 mod follow;

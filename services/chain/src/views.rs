@@ -72,7 +72,7 @@ impl Client {
         let call = Directory::isStatementKeyCall {
             who,
             key,
-            blockNumber: block,
+            number: block,
         };
         self.view(self.contracts().directory, call).await
     }
