@@ -14,8 +14,9 @@ mod x25519;
 
 pub(crate) use header::derive;
 pub use open::{Opener, open, open_with_file_key};
-pub use passphrase::{MAX_WORK_FACTOR, MIN_WORK_FACTOR};
-pub(crate) use passphrase::{open_with_passphrase, seal_with_passphrase};
+pub use passphrase::{MAX_WORK_FACTOR, MIN_WORK_FACTOR, open_with_passphrase, seal_with_passphrase};
+#[cfg(test)]
+pub(crate) use seal::{Parts, seal_with};
 pub use seal::{Sealed, Sealer, seal};
 pub use stream::{CHUNK, TAG};
 

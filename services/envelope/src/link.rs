@@ -29,7 +29,7 @@ pub struct Step {
 impl Step {
     /// abi.encode("chartseal/v1/link", uint16 suite, uint256 chainId, address consent, bytes32 compartment,
     /// uint32 previousEpoch, uint32 epoch)
-    fn info(&self) -> Vec<u8> {
+    pub(crate) fn info(&self) -> Vec<u8> {
         let chain = U256::from(self.contracts.chain_id);
         (
             LABEL,

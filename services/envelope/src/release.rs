@@ -15,7 +15,7 @@ const WHAT: &str = "release";
 
 /// abi.encode("chartseal/v1/release", uint16 suite, uint256 chainId, address consent, bytes32 slot, uint64 serial,
 /// uint32 epoch, bytes32 nonce)
-fn info(place: &Place, nonce: B256) -> Vec<u8> {
+pub(crate) fn info(place: &Place, nonce: B256) -> Vec<u8> {
     let chain = U256::from(place.contracts.chain_id);
     (
         LABEL,

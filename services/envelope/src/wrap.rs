@@ -29,7 +29,7 @@ pub struct Place {
 impl Place {
     /// abi.encode("chartseal/v1/wrap", uint16 suite, uint256 chainId, address consent, bytes32 slot, uint64 serial,
     /// uint32 epoch)
-    fn info(&self) -> Vec<u8> {
+    pub(crate) fn info(&self) -> Vec<u8> {
         let chain = U256::from(self.contracts.chain_id);
         (
             LABEL,
@@ -44,7 +44,7 @@ impl Place {
     }
 
     /// keccak256(abi.encode(bytes32 slot, uint64 serial, uint32 epoch, bytes32 recipientKeyHash))
-    fn psk_id(&self, recipient: &PublicKey) -> B256 {
+    pub(crate) fn psk_id(&self, recipient: &PublicKey) -> B256 {
         keccak256((self.slot.0, self.serial, self.epoch, recipient.key_hash()).abi_encode_params())
     }
 }

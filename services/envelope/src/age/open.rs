@@ -100,6 +100,11 @@ impl Opener {
         Self::with(Unlock::FileKey(file_key.clone()))
     }
 
+    /// Opens with a passphrase. Pushing the end of the header then takes as long as the file's work factor asks.
+    pub fn with_passphrase(passphrase: &str) -> Self {
+        Self::with(Unlock::Passphrase(Zeroizing::new(passphrase.into())))
+    }
+
     fn with(unlock: Unlock) -> Self {
         Self {
             unlock,

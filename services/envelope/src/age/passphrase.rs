@@ -29,7 +29,7 @@ pub const MIN_WORK_FACTOR: u8 = 15;
 pub const MAX_WORK_FACTOR: u8 = 20;
 
 /// Seals `plaintext` under a passphrase; a work factor outside the two limits is taken as the nearer one.
-pub(crate) fn seal_with_passphrase(passphrase: &str, work_factor: u8, plaintext: &[u8]) -> Result<Vec<u8>> {
+pub fn seal_with_passphrase(passphrase: &str, work_factor: u8, plaintext: &[u8]) -> Result<Vec<u8>> {
     let work_factor = work_factor.clamp(MIN_WORK_FACTOR, MAX_WORK_FACTOR);
     let (file_key, salt, nonce) = (FileKey::generate()?, random()?, random::<NONCE>()?);
     let key = passphrase_key(passphrase, &salt, work_factor)?;
@@ -45,7 +45,7 @@ pub(crate) fn seal_with_passphrase(passphrase: &str, work_factor: u8, plaintext:
 }
 
 /// Opens a passphrase file. A wrong passphrase is [`Error::NoMatch`].
-pub(crate) fn open_with_passphrase(passphrase: &str, file: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+pub fn open_with_passphrase(passphrase: &str, file: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     open_at_once(&Unlock::Passphrase(Zeroizing::new(passphrase.into())), file)
 }
 

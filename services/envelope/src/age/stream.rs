@@ -42,62 +42,59 @@ impl Line {
         }
     }
 
-    /// The nonce of this chunk; steps on. 2^64 chunks of 64 KiB are never reached, and never wrap if they are.
-    fn step(&mut self, last: bool) -> Result<[u8; 12]> {
+    fn nonce(&self, last: bool) -> [u8; 12] {
         let mut nonce = [0; 12];
         let (_, tail) = nonce.split_at_mut(3);
         let (counter, flag) = tail.split_at_mut(8);
         counter.copy_from_slice(&self.next.to_be_bytes());
         flag.fill(u8::from(last));
+        nonce
+    }
+
+    /// 2^64 chunks of 64 KiB are never reached; if they were, the counter would refuse to wrap.
+    fn step(&mut self) -> Result<()> {
         self.next = self
             .next
             .checked_add(1)
-            .ok_or(Error::Payload("it has more chunks than age can number"))?;
-        Ok(nonce)
+            .ok_or(Error::Payload("it has more chunks than can be numbered"))?;
+        Ok(())
     }
 
     fn seal(&mut self, plain: &[u8], last: bool, out: &mut Vec<u8>) -> Result<()> {
-        let nonce = self.step(last)?;
         let at = out.len();
         out.resize(at + plain.len(), 0);
         let room = out.get_mut(at..).unwrap_or_default();
         let buffer = InOutBuf::new(plain, room).map_err(|_| Error::Payload("a chunk was given no room"))?;
-        let tag = self
-            .cipher
-            .encrypt_inout_detached(&nonce.into(), &[], buffer)
-            .map_err(|_| Error::Payload("a chunk is too large"))?;
-        out.extend_from_slice(&tag);
-        Ok(())
+        let nonce = self.nonce(last).into();
+        let sealed = self.cipher.encrypt_inout_detached(&nonce, &[], buffer);
+        out.extend_from_slice(&sealed.map_err(|_| Error::Payload("a chunk is too large"))?);
+        self.step()
     }
 
-    /// Appends the chunk's plaintext, or leaves `out` as it was.
+    /// Appends the chunk's plaintext and steps on, or leaves all as it was.
     fn open(&mut self, sealed: &[u8], last: bool, out: &mut Vec<u8>) -> Result<()> {
-        let (body, tag) = sealed
-            .split_last_chunk::<TAG>()
-            .ok_or(Error::Payload("it ends before its last chunk is complete"))?;
+        let (body, tag) = sealed.split_last_chunk::<TAG>().ok_or(CUT)?;
         if body.is_empty() && self.next > 0 {
             return Err(Error::Payload("its last chunk is empty although others precede it"));
         }
-        let nonce = self.step(last)?;
         let at = out.len();
         out.resize(at + body.len(), 0);
+        let nonce = self.nonce(last).into();
         let opened = InOutBuf::new(body, out.get_mut(at..).unwrap_or_default())
             .ok()
-            .and_then(|buffer| {
-                self.cipher
-                    .decrypt_inout_detached(&nonce.into(), &[], buffer, tag.into())
-                    .ok()
-            });
+            .and_then(|buffer| self.cipher.decrypt_inout_detached(&nonce, &[], buffer, tag.into()).ok());
         if opened.is_none() {
             // The cipher checks before it decrypts, but what it leaves behind is not ours to hand out.
             out.truncate(at);
             return Err(Error::Payload(
-                "a chunk is changed, missing, out of order, or the end is cut off or extended",
+                "a chunk is changed, missing or out of order, or the end is cut off or extended",
             ));
         }
-        Ok(())
+        self.step()
     }
 }
+
+const CUT: Error = Error::Payload("it ends before its last chunk is complete");
 
 /// Seals all of `plaintext`, appending to `out`.
 pub(crate) fn seal_all(file_key: &FileKey, nonce: &[u8; NONCE], mut plaintext: &[u8], out: &mut Vec<u8>) -> Result<()> {
@@ -137,9 +134,21 @@ impl SealStream {
         }
     }
 
-    pub fn push(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        let line = &mut self.line;
-        cut(&mut self.held, CHUNK, input, |chunk| line.seal(chunk, false, out))
+    pub fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        // A full chunk is sealed only when another byte follows it: otherwise it may be the last.
+        while self.held.len() + input.len() > CHUNK {
+            let (part, rest) = input.split_at(CHUNK - self.held.len());
+            if self.held.is_empty() {
+                self.line.seal(part, false, out)?;
+            } else {
+                hold(&mut self.held, CHUNK, part);
+                self.line.seal(&self.held, false, out)?;
+                self.held.clear();
+            }
+            input = rest;
+        }
+        hold(&mut self.held, CHUNK, input);
+        Ok(())
     }
 
     pub fn finish(mut self, out: &mut Vec<u8>) -> Result<()> {
@@ -151,6 +160,7 @@ impl SealStream {
 pub(crate) struct OpenStream {
     line: Line,
     held: Zeroizing<Vec<u8>>,
+    ended: bool,
 }
 
 impl OpenStream {
@@ -158,44 +168,56 @@ impl OpenStream {
         Self {
             line: Line::new(file_key, nonce),
             held: Zeroizing::new(Vec::new()),
+            ended: false,
         }
     }
 
-    pub fn push(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        let line = &mut self.line;
-        cut(&mut self.held, CHUNK + TAG, input, |chunk| line.open(chunk, false, out))
+    pub fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        const FULL: usize = CHUNK + TAG;
+        while !input.is_empty() {
+            if self.ended {
+                return Err(Error::Payload("bytes follow its last chunk"));
+            }
+            let (part, rest) = input.split_at(input.len().min(FULL - self.held.len()));
+            input = rest;
+            if part.len() == FULL {
+                self.open_full(part, out)?;
+                continue;
+            }
+            hold(&mut self.held, FULL, part);
+            if self.held.len() == FULL {
+                let mut chunk = std::mem::take(&mut self.held);
+                self.open_full(&chunk, out)?;
+                chunk.clear();
+                self.held = chunk;
+            }
+        }
+        Ok(())
     }
 
     pub fn finish(mut self, out: &mut Vec<u8>) -> Result<()> {
-        self.line.open(&self.held, true, out)
+        match (self.ended, self.held.is_empty()) {
+            (true, _) => Ok(()),
+            (false, true) => Err(CUT),
+            (false, false) => self.line.open(&self.held, true, out),
+        }
+    }
+
+    /// A full chunk may be the last one too: its tag tells, and a wrong guess costs the tag only.
+    fn open_full(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        if self.line.open(chunk, false, out).is_err() {
+            self.line.open(chunk, true, out)?;
+            self.ended = true;
+        }
+        Ok(())
     }
 }
 
-/// Cuts `held ‖ input` into pieces of `size`, always holding back the last one: 1 to `size` bytes.
-fn cut(held: &mut Vec<u8>, size: usize, mut input: &[u8], mut full: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let missing = size.saturating_sub(held.len());
-    if input.len() <= missing {
-        grow(held, size, input);
-        return Ok(());
+/// Reserves a whole piece at once, so that a growing vector leaves no unwiped copy behind.
+fn hold(held: &mut Vec<u8>, size: usize, bytes: &[u8]) {
+    if bytes.is_empty() {
+        return;
     }
-    if !held.is_empty() {
-        let (first, rest) = input.split_at(missing);
-        grow(held, size, first);
-        full(held)?;
-        held.clear();
-        input = rest;
-    }
-    while input.len() > size {
-        let (chunk, rest) = input.split_at(size);
-        full(chunk)?;
-        input = rest;
-    }
-    grow(held, size, input);
-    Ok(())
-}
-
-/// Reserves a whole piece at once, so that no unwiped copy is left behind by a growing vector.
-fn grow(held: &mut Vec<u8>, size: usize, bytes: &[u8]) {
     held.reserve_exact(size.saturating_sub(held.len()));
     held.extend_from_slice(bytes);
 }

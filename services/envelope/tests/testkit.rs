@@ -1,0 +1,114 @@
+//! The age project's own test vectors: what opens, what does not, and why.
+
+#![expect(clippy::unwrap_used, reason = "a vector that cannot be read is the failure")]
+
+use std::{fs, io::Read, path::PathBuf};
+
+use chartseal_envelope::{Error, age::Opener, key::Identity};
+use sha2::{Digest, Sha256};
+
+#[derive(Default)]
+struct Vector {
+    name: String,
+    expect: String,
+    payload: Option<String>,
+    identities: Vec<Identity>,
+    passphrase: Option<String>,
+    file: Vec<u8>,
+}
+
+fn read(path: PathBuf) -> Vector {
+    let bytes = fs::read(&path).unwrap();
+    let end = bytes.windows(2).position(|w| w == b"\n\n").unwrap();
+    let mut vector = Vector {
+        name: path.file_name().unwrap().to_string_lossy().into_owned(),
+        ..Vector::default()
+    };
+    let mut compressed = false;
+    for line in std::str::from_utf8(&bytes[..end]).unwrap().lines() {
+        let (key, value) = line.split_once(": ").unwrap();
+        match key {
+            "expect" => vector.expect = value.into(),
+            "payload" => vector.payload = Some(value.into()),
+            "identity" => vector.identities.push(value.parse().unwrap()),
+            "passphrase" => vector.passphrase = Some(value.into()),
+            "compressed" => compressed = value == "zlib",
+            "file key" | "comment" => {}
+            other => panic!("{}: unknown key {other}", vector.name),
+        }
+    }
+    vector.file = bytes[end + 2..].to_vec();
+    if compressed {
+        let mut whole = Vec::new();
+        flate2::read::ZlibDecoder::new(vector.file.as_slice())
+            .read_to_end(&mut whole)
+            .unwrap();
+        vector.file = whole;
+    }
+    vector
+}
+
+fn opener(vector: &Vector) -> Opener {
+    match &vector.passphrase {
+        Some(passphrase) => Opener::with_passphrase(passphrase),
+        None => Opener::new(&vector.identities),
+    }
+}
+
+/// Pushes the file in pieces; what came out is returned with how it ended.
+fn run(vector: &Vector, piece: usize) -> (Vec<u8>, Result<(), Error>) {
+    let (mut opener, mut out) = (opener(vector), Vec::new());
+    for part in vector.file.chunks(piece) {
+        if let Err(error) = opener.push(part, &mut out) {
+            return (out, Err(error));
+        }
+    }
+    let end = opener.finish(&mut out);
+    (out, end)
+}
+
+fn verdict(result: &Result<(), Error>) -> &'static str {
+    match result {
+        Ok(()) => "success",
+        Err(Error::Header(_)) => "header failure",
+        Err(Error::HeaderMac) => "HMAC failure",
+        Err(Error::NoMatch) => "no match",
+        Err(Error::Payload(_)) => "payload failure",
+        Err(_) => "another error",
+    }
+}
+
+#[test]
+fn every_vector_ends_as_the_age_project_says() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/testkit");
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "md") {
+            continue;
+        }
+        let vector = read(path);
+        // One piece, odd pieces, and for small files single bytes: the borders must not matter.
+        for piece in [usize::MAX, 1000, if vector.file.len() < 10_000 { 1 } else { 70_001 }] {
+            // Passphrases are slow by design; once is enough.
+            if vector.passphrase.is_some() && piece != usize::MAX {
+                continue;
+            }
+            let (out, end) = run(&vector, piece);
+            let payload = vector
+                .payload
+                .as_ref()
+                .is_none_or(|hash| *hash == hex::encode(Sha256::digest(&out)));
+            if verdict(&end) != vector.expect || !payload {
+                wrong.push(format!(
+                    "{}: expected {}, found {end:?}, payload {payload}",
+                    vector.name, vector.expect
+                ));
+            }
+        }
+        seen += 1;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen >= 91, "only {seen} vectors found");
+}
