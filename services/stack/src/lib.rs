@@ -7,7 +7,11 @@
 
 pub mod client;
 pub mod machine;
+pub mod rpc;
 pub mod samples;
 pub mod seed;
 pub mod session;
+pub mod story;
+pub mod table;
+pub mod thief;
 pub mod wallet;

@@ -16,6 +16,19 @@ const DENIS: &str = include_str!("../../../tests/data/synthea/denis-patient.json
 const DENIS_NOTE: &str = include_str!("../../../tests/data/synthea/denis-note.json");
 const DENTAL_CLAIM: &str = include_str!("../../../tests/data/hl7/claim-example.json");
 
+const CANARIES: &str = include_str!("../../../tests/data/canaries.json");
+
+/// Names, identifiers, telephone numbers and addresses out of the samples: none may ever be found at rest.
+pub fn canaries() -> Vec<String> {
+    let lists = parse(CANARIES);
+    let lists = lists.as_object().into_iter().flat_map(|lists| lists.values());
+    lists
+        .flat_map(|list| list.as_array().into_iter().flatten())
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}
+
 /// The system under which a hospital of the samples numbers its claims.
 pub const CLAIM_SYSTEM: &str = "https://hospital.example/claims";
 
@@ -111,6 +124,7 @@ pub fn document(patient: &str, kind: Kind, content: Value) -> Value {
     json!({
         "resourceType": "DocumentReference",
         "status": "current",
+        "description": title,
         "type": { "coding": [{ "system": "http://loinc.org", "code": loinc, "display": display }] },
         "category": [{ "coding": [{ "code": category }] }],
         "subject": { "reference": format!("Patient/{patient}") },
@@ -159,6 +173,7 @@ mod tests {
             "DocumentReference/d"
         );
         assert_eq!(dental_claim("p1", "C-2")["patient"]["reference"], "Patient/p1");
+        assert!(canaries().len() > 20);
         assert!(CT[128..132] == *b"DICM" && CONGRESS.starts_with(b"%PDF") && KNEE.starts_with(b"<?xml"));
     }
 }

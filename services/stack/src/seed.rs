@@ -162,28 +162,42 @@ pub async fn equip(org: &Session, publisher: &Wallet) -> Result<()> {
     Ok(())
 }
 
+/// What a patient takes home from enrolling.
+#[derive(Debug, Clone)]
+pub struct Enrolled {
+    pub confirmed: Confirmed,
+    /// Base64 of the age file that holds the patient's root.
+    pub backup_file: String,
+    /// Opens it. Shown once.
+    pub backup_passphrase: String,
+}
+
 /// A patient opens scopes and grants the hospital that treats them.
-pub async fn enrol(
-    patient: &Session,
-    hospital: Address,
-    hospital_scopes: &[&str],
-    permission: u8,
-) -> Result<Confirmed> {
-    let grants: Vec<Value> = hospital_scopes
-        .iter()
-        .map(|scope| {
-            json!({
-                "grantee": hospital,
-                "scope": scope,
-                "permission": permission,
-                "until": UNTIL,
-                "purpose": "TREAT",
-            })
+pub async fn enrol(patient: &Session, hospital: Address, scopes: &[&str], permission: u8) -> Result<Enrolled> {
+    let grant = |scope: &&str| {
+        json!({
+            "grantee": hospital,
+            "scope": scope,
+            "permission": permission,
+            "until": UNTIL,
+            "purpose": "TREAT",
         })
-        .collect();
-    patient
-        .decide("enrol", json!({ "scopes": SCOPES, "grants": grants }))
-        .await
+    };
+    let grants: Vec<Value> = scopes.iter().map(grant).collect();
+    let intent = patient
+        .lay_out("enrol", json!({ "scopes": SCOPES, "grants": grants }))
+        .await?;
+    let (backup_file, backup_passphrase) = (text(&intent, "backup/file")?, text(&intent, "backup/passphrase")?);
+    let id = text(&intent, "id")?;
+    patient.sign(intent).await?;
+    Ok(Enrolled {
+        confirmed: patient
+            .confirmed(&id)
+            .await
+            .with_context(|| format!("{} enrols", patient.wallet.name))?,
+        backup_file,
+        backup_passphrase,
+    })
 }
 
 /// An organisation registers one of its systems.
@@ -209,7 +223,7 @@ pub async fn connect(org: &Session, name: &str, scope: &str) -> Result<ClientEnt
 pub async fn create(system: &Gateway, resource: &Value) -> Result<Value> {
     let kind = text(resource, "resourceType")?;
     let answer = system.post(&format!("/fhir/R4/{kind}"), resource).await?;
-    Ok(answer.expect(201).with_context(|| format!("a {kind} is uploaded"))?)
+    answer.expect(201).with_context(|| format!("a {kind} is uploaded"))
 }
 
 /// Uploads bytes as a raw Binary, then the DocumentReference they hang on.

@@ -67,18 +67,19 @@ impl Session {
         })
     }
 
-    /// Lays an intent out and signs whatever of it is ours to sign.
-    pub async fn propose(&self, kind: &str, parameters: Value) -> Result<Value> {
+    /// Lays an intent out: nothing is signed yet.
+    pub async fn lay_out(&self, kind: &str, parameters: Value) -> Result<Value> {
         let mut body = json!({ "kind": kind });
         if let (Some(into), Some(from)) = (body.as_object_mut(), parameters.as_object()) {
             into.extend(from.clone());
         }
-        let intent = self
-            .gateway
-            .post("/v1/intents", &body)
-            .await?
-            .expect(201)
-            .with_context(|| format!("{} lays out {kind}", self.wallet.name))?;
+        let laid_out = self.gateway.post("/v1/intents", &body).await?.expect(201);
+        laid_out.with_context(|| format!("{} lays out {kind}", self.wallet.name))
+    }
+
+    /// Lays an intent out and signs whatever of it is ours to sign.
+    pub async fn propose(&self, kind: &str, parameters: Value) -> Result<Value> {
+        let intent = self.lay_out(kind, parameters).await?;
         self.sign(intent).await
     }
 

@@ -1,0 +1,36 @@
+//! The end: nothing of the patient lies in the open.
+
+use anyhow::{Result, ensure};
+
+use super::Story;
+use crate::{samples, thief};
+
+/// Names, identifiers, numbers and addresses out of the documents the story used.
+pub async fn search(story: &mut Story) -> Result<()> {
+    let canaries = samples::canaries();
+    let files = thief::files(&story.stage.data)?;
+    let chain = story.node.everything().await?;
+    for canary in &canaries {
+        let needle = canary.as_bytes();
+        for (path, bytes) in &files {
+            ensure!(
+                thief::find(bytes, needle).is_none(),
+                "'{canary}' stands in {}",
+                path.display()
+            );
+        }
+        ensure!(thief::find(&chain, needle).is_none(), "'{canary}' stands on the chain");
+    }
+    let bytes: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
+    story.held(
+        format!(
+            "{} names, numbers and addresses are in none of {} files ({} KiB) nor in {} KiB of chain",
+            canaries.len(),
+            files.len(),
+            bytes / 1024,
+            chain.len() / 1024
+        ),
+        None,
+    );
+    Ok(())
+}
