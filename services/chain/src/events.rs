@@ -112,7 +112,7 @@ fn directory(event: DirectoryEvents) -> Option<Event> {
             status: e.status,
             registrar: e.registrar,
         },
-        // OpenZeppelin\'s own: roles, the EIP-712 domain.
+        // OpenZeppelin's own: roles, the EIP-712 domain.
         _ => return None,
     })
 }
@@ -160,7 +160,7 @@ fn consent(event: ConsentEvents) -> Option<Event> {
             wrap: e.wrap,
             by: e.by,
         },
-        // OpenZeppelin\'s own: the EIP-712 domain.
+        // OpenZeppelin's own: the EIP-712 domain.
         _ => return None,
     })
 }

@@ -1,0 +1,9 @@
+//! The chain room against a real anvil and the committed contracts.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod decisions;
+mod deployments;
+mod following;
+mod nodes;
+mod refusals;
+mod world;
