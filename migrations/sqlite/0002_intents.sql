@@ -1,0 +1,64 @@
+-- Decisions signed by people, on their way to the chain. Times are unix seconds.
+
+CREATE TABLE intent (
+    -- Order of creation; intents without a dependency are relayed along it.
+    seq        INTEGER PRIMARY KEY,
+    -- UUID as text: what the API shows.
+    id         TEXT    NOT NULL,
+    -- The organisation whose relayer pays.
+    org        BLOB    NOT NULL CHECK (length(org) = 20),
+    -- 'register', 'grant', 'revoke', 'advance', …
+    kind       TEXT    NOT NULL,
+    -- The account the decision is about.
+    account    BLOB    NOT NULL CHECK (length(account) = 20),
+    -- JSON: the terms and the typed data to sign. No name, no reason, no secret.
+    payload    TEXT    NOT NULL,
+    -- 'prepared'  waits for signatures; dropped after `expires_at`
+    -- 'signed'    all signatures are here; the calldata is fixed
+    -- 'submitted' the signed transaction is in this row; it may or may not have reached the chain
+    -- 'confirmed' mined under enough blocks, or decided off chain
+    -- 'failed'    the contract refuses it for good; `error` says why
+    -- 'expired'   never fully signed in time
+    state      TEXT    NOT NULL CHECK (state IN ('prepared', 'signed', 'submitted', 'confirmed', 'failed', 'expired')),
+    -- The intent of which this is one step, if any.
+    parent     TEXT    REFERENCES intent (id),
+    -- The intent that must be mined before this one is sent, if any.
+    after_intent TEXT  REFERENCES intent (id),
+    -- The contract and the call. Set on 'signed'.
+    target     BLOB    CHECK (length(target) = 20),
+    calldata   BLOB,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    -- The relayer that signed, its nonce, the hash and the exact bytes of the transaction. Set on 'submitted' and kept, so that the
+    -- identical bytes can be sent again after a re-org.
+    relayer    BLOB    CHECK (length(relayer) = 20),
+    nonce      INTEGER,
+    tx_hash    BLOB    CHECK (length(tx_hash) = 32),
+    raw_tx     BLOB,
+    -- Where the transaction was mined. A re-org clears it again.
+    block      INTEGER,
+    block_hash BLOB    CHECK (length(block_hash) = 32),
+    gas_used   INTEGER,
+    error      TEXT,
+    changed_at INTEGER NOT NULL,
+    UNIQUE (id),
+    CHECK (state NOT IN ('signed', 'submitted') OR (target IS NOT NULL AND calldata IS NOT NULL)),
+    CHECK (state <> 'submitted' OR raw_tx IS NOT NULL)
+) STRICT;
+
+CREATE INDEX intent_open ON intent (org, state, seq) WHERE state IN ('prepared', 'signed', 'submitted');
+CREATE INDEX intent_account ON intent (account, seq);
+CREATE INDEX intent_after ON intent (after_intent) WHERE after_intent IS NOT NULL;
+CREATE INDEX intent_parent ON intent (parent) WHERE parent IS NOT NULL;
+CREATE INDEX intent_block ON intent (block) WHERE block IS NOT NULL;
+CREATE INDEX intent_kind ON intent (kind, state, seq);
+
+-- One signature per part an intent asks for. Written once; two signers never overwrite each other.
+CREATE TABLE intent_signature (
+    intent    TEXT    NOT NULL REFERENCES intent (id),
+    -- 'account', 'registrar', 'grant:0', …
+    part      TEXT    NOT NULL,
+    signature BLOB    NOT NULL,
+    signed_at INTEGER NOT NULL,
+    PRIMARY KEY (intent, part)
+) STRICT, WITHOUT ROWID;

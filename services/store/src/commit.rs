@@ -1,0 +1,263 @@
+//! Durable commits, gathered. Waiting for the disk costs the same for one record as for a hundred, so one task takes every commit that is
+//! waiting into one transaction and answers each after it is on disk. While a transaction waits for the disk the next group gathers.
+
+use std::sync::Mutex;
+
+use alloy_primitives::{Address, B256, Bytes};
+use chartseal_record::{Compartment, ContentHash, Scope};
+use sqlx::{Connection, SqliteConnection, SqlitePool};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+use crate::{AuditEntry, Error, KeptAnswer, NewAudit, Store, audit, record};
+
+/// Commits of one group. More would make the first wait for the last without saving the disk anything measurable.
+const GROUP_COMMITS: usize = 256;
+/// Bytes of one group, so that a few large records do not build a log of hundreds of megabytes.
+const GROUP_BYTES: usize = 16 << 20;
+
+/// One version of one sealed resource, as the gateway hands it over.
+#[derive(Debug, Clone)]
+pub struct NewRecord {
+    /// The organisation whose publisher will anchor it.
+    pub org: Address,
+    /// Account id of the patient.
+    pub patient: Address,
+    /// Scope.
+    pub scope: Scope,
+    /// Patient × scope.
+    pub compartment: Compartment,
+    /// Epoch the bytes are sealed to.
+    pub epoch: u32,
+    /// SHA-256 of the sealed bytes.
+    pub content_hash: ContentHash,
+    /// The record's id, the same for all its versions.
+    pub record_id: B256,
+    /// 1 for the first version.
+    pub version: u32,
+    /// Digest of the previous version's statement; zero for the first.
+    pub previous: B256,
+    /// Digest of this version's statement.
+    pub digest: B256,
+    /// Account id of the author.
+    pub author: Address,
+    /// Unix seconds.
+    pub authored_at: u64,
+    /// FHIR type.
+    pub resource_type: String,
+    /// Leaf over compartment, epoch and content hash (`record::merkle::leaf`).
+    pub leaf: B256,
+    /// Unix seconds.
+    pub received_at: u64,
+}
+
+/// Where an attachment's bytes are when its record is committed.
+#[derive(Debug, Clone)]
+pub enum AttachmentPlace {
+    /// One raw block (at most 1 MiB sealed): the bytes wait in the outbox.
+    Outbox(Bytes),
+    /// Durable and pinned in the content store already.
+    Content,
+}
+
+/// A sealed document that hangs on a record.
+#[derive(Debug, Clone)]
+pub struct NewAttachment {
+    /// CID as text.
+    pub cid: String,
+    /// Bytes, sealed.
+    pub sealed_size: u64,
+    /// Where the bytes are.
+    pub place: AttachmentPlace,
+}
+
+/// Everything that becomes true together when a record is stored.
+#[derive(Debug, Clone)]
+pub struct RecordCommit {
+    /// The record's row.
+    pub record: NewRecord,
+    /// Its sealed bytes: the outbox row.
+    pub sealed: Bytes,
+    /// What hangs on it, in the header's order.
+    pub attachments: Vec<NewAttachment>,
+    /// Blind index: names and keyed hashes.
+    pub index: Vec<(String, B256)>,
+    /// The answer to keep under the caller's Idempotency-Key.
+    pub answer: Option<KeptAnswer>,
+    /// Staged uploads (id, account) that this record uses up.
+    pub staged: Vec<(String, Address)>,
+    /// Audit entries to make.
+    pub audit: Vec<NewAudit>,
+}
+
+impl RecordCommit {
+    fn weight(&self) -> usize {
+        let attached = |a: &NewAttachment| match &a.place {
+            AttachmentPlace::Outbox(bytes) => bytes.len(),
+            AttachmentPlace::Content => 0,
+        };
+        self.sealed.len() + self.attachments.iter().map(attached).sum::<usize>()
+    }
+}
+
+enum Job {
+    Record(Box<RecordCommit>),
+    Audit(Vec<NewAudit>),
+}
+
+enum Done {
+    Record(i64),
+    Audit(Vec<AuditEntry>),
+}
+
+struct Waiting {
+    job: Job,
+    answer: oneshot::Sender<Result<Done, Error>>,
+}
+
+/// The task that commits, and the way to it.
+pub(crate) struct Group {
+    queue: Mutex<Option<mpsc::Sender<Waiting>>>,
+    worker: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Group {
+    pub fn start(writer: SqlitePool) -> Self {
+        let (queue, waiting) = mpsc::channel(4 * GROUP_COMMITS);
+        let worker = tokio::spawn(work(writer, waiting));
+        Self {
+            queue: Mutex::new(Some(queue)),
+            worker: Mutex::new(Some(worker)),
+        }
+    }
+
+    /// Lets no one in any more and waits for those inside.
+    pub async fn finish(&self) {
+        self.queue.lock().expect("no panic happens while it is held").take();
+        let worker = self.worker.lock().expect("no panic happens while it is held").take();
+        if let Some(worker) = worker
+            && let Err(error) = worker.await
+        {
+            tracing::error!(%error, "the commit task ended by a panic");
+        }
+    }
+
+    async fn commit(&self, job: Job) -> Result<Done, Error> {
+        let queue = self
+            .queue
+            .lock()
+            .expect("no panic happens while it is held")
+            .clone()
+            .ok_or(Error::Closed)?;
+        let (answer, done) = oneshot::channel();
+        queue.send(Waiting { job, answer }).await.map_err(|_| Error::Closed)?;
+        drop(queue);
+        done.await.map_err(|_| Error::Closed)?
+    }
+}
+
+impl Store {
+    /// Makes a record `stored`: its row, outbox bytes, attachments, blind index, kept answer and audit entries, all or nothing, durable when
+    /// this returns. Returns the record's `seq`.
+    ///
+    /// A version above 1 must follow the newest one ([`Error::StaleVersion`]); the same Idempotency-Key answers once
+    /// ([`Error::IdempotencyKeyUsed`]); a staged upload is used once ([`Error::Moved`]). If the caller stops waiting, the commit may still
+    /// happen.
+    pub async fn commit_record(&self, commit: RecordCommit) -> Result<i64, Error> {
+        match self.inner.group.commit(Job::Record(Box::new(commit))).await? {
+            Done::Record(seq) => Ok(seq),
+            Done::Audit(_) => unreachable!("a record job is answered as a record"),
+        }
+    }
+
+    /// Appends audit entries, each to the chain of its organisation and patient, durable when this returns.
+    pub async fn append_audit(&self, entries: Vec<NewAudit>) -> Result<Vec<AuditEntry>, Error> {
+        match self.inner.group.commit(Job::Audit(entries)).await? {
+            Done::Audit(entries) => Ok(entries),
+            Done::Record(_) => unreachable!("an audit job is answered as audit"),
+        }
+    }
+}
+
+async fn work(writer: SqlitePool, mut waiting: mpsc::Receiver<Waiting>) {
+    while let Some(first) = waiting.recv().await {
+        let mut weight = first.job.weight();
+        let mut group = vec![first];
+        while group.len() < GROUP_COMMITS && weight < GROUP_BYTES {
+            let Ok(next) = waiting.try_recv() else { break };
+            weight += next.job.weight();
+            group.push(next);
+        }
+        answer(&writer, group).await;
+    }
+}
+
+impl Job {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Record(commit) => commit.weight(),
+            Self::Audit(_) => 0,
+        }
+    }
+}
+
+/// Almost always nothing in a group is refused, so it is first tried whole. If anything is, the transaction is gone with all of it, and a second
+/// one takes each commit behind a savepoint: the refused ones leave nothing, the others are kept.
+async fn answer(writer: &SqlitePool, group: Vec<Waiting>) {
+    let results = match together(writer, &group).await {
+        Ok(done) => done.into_iter().map(Ok).collect(),
+        Err(error) if group.len() == 1 => vec![Err(error)],
+        Err(_) => match each(writer, &group).await {
+            Ok(results) => results,
+            Err(error) => group
+                .iter()
+                .map(|_| Err(Error::NotCommitted(error.to_string())))
+                .collect(),
+        },
+    };
+    for (waiting, result) in group.into_iter().zip(results) {
+        // The caller may have gone away; what was committed stays committed.
+        let _ = waiting.answer.send(result);
+    }
+}
+
+async fn together(writer: &SqlitePool, group: &[Waiting]) -> Result<Vec<Done>, Error> {
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let mut done = Vec::with_capacity(group.len());
+    for waiting in group {
+        done.push(apply(&mut tx, &waiting.job).await?);
+    }
+    tx.commit().await?;
+    Ok(done)
+}
+
+async fn each(writer: &SqlitePool, group: &[Waiting]) -> Result<Vec<Result<Done, Error>>, Error> {
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let mut results = Vec::with_capacity(group.len());
+    for waiting in group {
+        let mut savepoint = tx.begin().await?;
+        let result = apply(&mut savepoint, &waiting.job).await;
+        match &result {
+            Ok(_) => savepoint.commit().await?,
+            Err(_) => savepoint.rollback().await?,
+        }
+        results.push(result);
+    }
+    tx.commit().await?;
+    Ok(results)
+}
+
+async fn apply(conn: &mut SqliteConnection, job: &Job) -> Result<Done, Error> {
+    match job {
+        Job::Record(commit) => record::insert(conn, commit).await.map(Done::Record),
+        Job::Audit(entries) => {
+            let mut appended = Vec::with_capacity(entries.len());
+            for entry in entries {
+                appended.push(audit::append(conn, entry).await?);
+            }
+            Ok(Done::Audit(appended))
+        }
+    }
+}

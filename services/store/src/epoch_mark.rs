@@ -1,0 +1,55 @@
+//! The highest epoch number ever used for a compartment.
+
+use chartseal_record::Compartment;
+
+use crate::{Error, Store, cell::Cells};
+
+impl Store {
+    /// The highest number used so far; 0 if none.
+    pub async fn epoch_mark(&self, compartment: Compartment) -> Result<u32, Error> {
+        sqlx::query("-- epoch_mark_get\nSELECT highest FROM epoch_mark WHERE compartment = $1")
+            .bind(compartment.0.as_slice())
+            .fetch_optional(self.reader())
+            .await?
+            .map_or(Ok(0), |row| {
+                Cells {
+                    table: "epoch_mark",
+                    row: &row,
+                }
+                .number("highest")
+            })
+    }
+
+    /// Raises the mark to `epoch`. `false` if it stands there or higher already: then the number is used, and the caller must not use it.
+    pub async fn raise_epoch_mark(&self, compartment: Compartment, epoch: u32) -> Result<bool, Error> {
+        let mut tx = self.write().await?;
+        let done = sqlx::query(
+            "-- epoch_mark_raise
+             INSERT INTO epoch_mark (compartment, highest) VALUES ($1, $2)
+             ON CONFLICT (compartment) DO UPDATE SET highest = excluded.highest WHERE epoch_mark.highest < excluded.highest",
+        )
+        .bind(compartment.0.as_slice())
+        .bind(i64::from(epoch))
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Takes the next unused number above both the mark and `at_least` (the chain's epoch), durably. No two callers get the same.
+    pub async fn next_epoch(&self, compartment: Compartment, at_least: u32) -> Result<u32, Error> {
+        let mut tx = self.write().await?;
+        let next: i64 = sqlx::query_scalar(
+            "-- epoch_mark_next
+             INSERT INTO epoch_mark (compartment, highest) VALUES ($1, $2 + 1)
+             ON CONFLICT (compartment) DO UPDATE SET highest = CASE WHEN epoch_mark.highest > $2 THEN epoch_mark.highest + 1 ELSE $2 + 1 END
+             RETURNING highest",
+        )
+        .bind(compartment.0.as_slice())
+        .bind(i64::from(at_least))
+        .fetch_one(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        u32::try_from(next).map_err(|_| Error::TooLarge(next as u64))
+    }
+}

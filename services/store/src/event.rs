@@ -1,0 +1,179 @@
+//! What the chain said, block by block.
+
+use alloy_primitives::{Address, B256};
+use chartseal_record::event::Logged;
+use sqlx::sqlite::SqliteRow;
+
+use crate::{
+    Error, Store,
+    cell::{Cells, int},
+};
+
+/// A block that was followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block {
+    /// Number.
+    pub number: u64,
+    /// Hash.
+    pub hash: B256,
+    /// Unix seconds.
+    pub timestamp: u64,
+}
+
+macro_rules! select_events {
+    ($name:literal, $rest:literal) => {
+        concat!(
+            "-- ",
+            $name,
+            "\nSELECT e.block, e.log_index, e.tx_hash, e.data, b.hash, b.timestamp
+             FROM chain_event e JOIN chain_block b ON b.number = e.block ",
+            $rest,
+            " ORDER BY e.block, e.log_index"
+        )
+    };
+}
+
+fn read(row: &SqliteRow) -> Result<Logged, Error> {
+    let cells = Cells {
+        table: "chain_event",
+        row,
+    };
+    Ok(Logged {
+        block: cells.number("block")?,
+        block_hash: cells.word("hash")?,
+        timestamp: cells.number("timestamp")?,
+        log_index: cells.number("log_index")?,
+        transaction: cells.word("tx_hash")?,
+        event: cells.json("data")?,
+    })
+}
+
+impl Store {
+    /// Appends a block and its events. The same block again changes nothing; another block of the same number is refused
+    /// ([`Error::AnotherBlock`]) until the old one is removed.
+    pub async fn append_block(&self, block: Block, events: &[Logged]) -> Result<(), Error> {
+        let mut tx = self.write().await?;
+        let new = sqlx::query("-- chain_block_insert\nINSERT INTO chain_block (number, hash, timestamp) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+            .bind(int(block.number)?)
+            .bind(block.hash.as_slice())
+            .bind(int(block.timestamp)?)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        if new == 0 {
+            let stored: Vec<u8> =
+                sqlx::query_scalar("-- chain_block_hash\nSELECT hash FROM chain_block WHERE number = $1")
+                    .bind(int(block.number)?)
+                    .fetch_one(&mut *tx)
+                    .await?;
+            if stored != block.hash.as_slice() {
+                return Err(Error::AnotherBlock { number: block.number });
+            }
+        }
+        for logged in events {
+            let data = serde_json::to_string(&logged.event).map_err(|e| Error::Broken {
+                table: "chain_event",
+                column: "data",
+                reason: e.to_string(),
+            })?;
+            sqlx::query(
+                "-- chain_event_insert
+                 INSERT INTO chain_event (block, log_index, tx_hash, name, subject, patient, grantee, data)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (block, log_index) DO NOTHING",
+            )
+            .bind(int(block.number)?)
+            .bind(int(logged.log_index)?)
+            .bind(logged.transaction.as_slice())
+            .bind(logged.event.name())
+            .bind(logged.event.subject().as_slice())
+            .bind(logged.event.patient().as_ref().map(|a| a.as_slice()))
+            .bind(logged.event.grantee().as_ref().map(|a| a.as_slice()))
+            .bind(data)
+            .execute(&mut *tx)
+            .await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Forgets this block and all later ones: a re-org dropped them. Returns how many blocks went.
+    pub async fn remove_blocks_from(&self, number: u64) -> Result<u64, Error> {
+        let mut tx = self.write().await?;
+        sqlx::query("-- chain_events_remove\nDELETE FROM chain_event WHERE block >= $1")
+            .bind(int(number)?)
+            .execute(&mut *tx)
+            .await?;
+        let done = sqlx::query("-- chain_blocks_remove\nDELETE FROM chain_block WHERE number >= $1")
+            .bind(int(number)?)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(done.rows_affected())
+    }
+
+    /// The newest blocks, newest first: where to go on, and which hashes to compare after a restart.
+    pub async fn last_blocks(&self, limit: u32) -> Result<Vec<Block>, Error> {
+        sqlx::query(
+            "-- chain_blocks_last\nSELECT number, hash, timestamp FROM chain_block ORDER BY number DESC LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(self.reader())
+        .await?
+        .iter()
+        .map(|row| {
+            let cells = Cells {
+                table: "chain_block",
+                row,
+            };
+            Ok(Block {
+                number: cells.number("number")?,
+                hash: cells.word("hash")?,
+                timestamp: cells.number("timestamp")?,
+            })
+        })
+        .collect()
+    }
+
+    /// All events, in the chain's order.
+    pub async fn events(&self) -> Result<Vec<Logged>, Error> {
+        let rows = sqlx::query(select_events!("chain_events", ""))
+            .fetch_all(self.reader())
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// All events of one subject (account as left-padded address, slot, compartment, root), in the chain's order: what its state is folded from.
+    pub async fn events_of(&self, subject: B256) -> Result<Vec<Logged>, Error> {
+        let rows = sqlx::query(select_events!("chain_events_of", "WHERE e.subject = $1"))
+            .bind(subject.as_slice())
+            .fetch_all(self.reader())
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// All events of one name, in the chain's order.
+    pub async fn events_named(&self, name: &str) -> Result<Vec<Logged>, Error> {
+        let rows = sqlx::query(select_events!("chain_events_named", "WHERE e.name = $1"))
+            .bind(name)
+            .fetch_all(self.reader())
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// All events that name this patient, in the chain's order.
+    pub async fn events_of_patient(&self, patient: Address) -> Result<Vec<Logged>, Error> {
+        let rows = sqlx::query(select_events!("chain_events_of_patient", "WHERE e.patient = $1"))
+            .bind(patient.as_slice())
+            .fetch_all(self.reader())
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// All events that name this grantee, in the chain's order.
+    pub async fn events_of_grantee(&self, grantee: Address) -> Result<Vec<Logged>, Error> {
+        let rows = sqlx::query(select_events!("chain_events_of_grantee", "WHERE e.grantee = $1"))
+            .bind(grantee.as_slice())
+            .fetch_all(self.reader())
+            .await?;
+        rows.iter().map(read).collect()
+    }
+}

@@ -1,0 +1,95 @@
+//! This crate holds the database: records and their outbox, batches, intents, chain events, sealed vault rows, tombstones, sessions, the
+//! audit chain. Every method is one short transaction; a change names the state it starts from and fails if the row has left it.
+//!
+//! It must not know plaintext, keys, the chain's or the content store's address. What it is given sealed it keeps sealed; what it is asked to
+//! forget (`vault_delete`) is overwritten and leaves the write-ahead log before the call returns. Not promised: file system snapshots, backups
+//! and wear levelling of the disk keep older pages; whoever owns the file can roll it back as a whole.
+//!
+//! All times are unix seconds and come from the caller. The schema with every column's meaning is `migrations/sqlite`.
+#![warn(missing_docs)]
+
+mod audit;
+mod batch;
+mod cell;
+mod client;
+mod commit;
+mod engine;
+mod epoch_mark;
+mod error;
+mod event;
+mod idempotency;
+mod intent;
+mod lease;
+mod meta;
+mod outbox;
+mod record;
+mod relay;
+mod replay;
+mod request;
+mod search;
+mod session;
+mod staged;
+mod sweep;
+mod token;
+mod tombstone;
+mod vault;
+
+use std::{path::Path, sync::Arc};
+
+pub use crate::{
+    audit::{AuditEntry, NewAudit},
+    batch::{Batch, BatchId, Mined, NewBatch, SentTransaction, WaitingRecord},
+    client::Client,
+    commit::{AttachmentPlace, NewAttachment, NewRecord, RecordCommit},
+    error::Error,
+    event::Block,
+    idempotency::KeptAnswer,
+    intent::{Intent, IntentFilter, NewIntent},
+    lease::Lease,
+    outbox::OutboxBlock,
+    record::{Attachment, Record},
+    request::{AccessRequest, RequestState},
+    search::RecordQuery,
+    session::Session,
+    staged::Staged,
+    sweep::Swept,
+    token::AccessToken,
+    tombstone::Tombstone,
+    vault::{VaultEntry, VaultKey},
+};
+
+/// The database of one gateway and its submitter. Cheap to clone; all clones share the connections.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pools: engine::Pools,
+    group: commit::Group,
+}
+
+impl Store {
+    /// Opens the file, creating it (readable by this user only) and bringing its schema up to date. Refuses a schema this binary does not
+    /// know. Must be called within a tokio runtime.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let pools = engine::open(path.as_ref()).await?;
+        let group = commit::Group::start(pools.writer.clone());
+        Ok(Self {
+            inner: Arc::new(Inner { pools, group }),
+        })
+    }
+
+    /// Waits for commits under way and closes the connections. Calls after it fail.
+    pub async fn close(&self) {
+        self.inner.group.finish().await;
+        self.inner.pools.readers.close().await;
+        self.inner.pools.writer.close().await;
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}

@@ -1,0 +1,296 @@
+//! Records: one version of one sealed resource each.
+
+use alloy_primitives::{Address, B256};
+use chartseal_record::{Compartment, ContentHash, Scope, state::RecordState};
+use sqlx::{SqliteConnection, sqlite::SqliteRow};
+
+use crate::{
+    AttachmentPlace, BatchId, Error, RecordCommit, Store, audit,
+    cell::{Cells, int},
+    engine::{Violated, violated},
+    idempotency, outbox, staged,
+};
+
+/// A record as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Order of arrival; the cursor of pages.
+    pub seq: i64,
+    /// SHA-256 of the sealed bytes.
+    pub content_hash: ContentHash,
+    /// The organisation whose publisher anchors it.
+    pub org: Address,
+    /// Account id of the patient.
+    pub patient: Address,
+    /// Scope.
+    pub scope: Scope,
+    /// Patient × scope.
+    pub compartment: Compartment,
+    /// Epoch the bytes are sealed to.
+    pub epoch: u32,
+    /// The record's id.
+    pub record_id: B256,
+    /// 1 for the first version.
+    pub version: u32,
+    /// Digest of the previous version's statement; zero for the first.
+    pub previous: B256,
+    /// Digest of this version's statement.
+    pub digest: B256,
+    /// Account id of the author.
+    pub author: Address,
+    /// Unix seconds.
+    pub authored_at: u64,
+    /// FHIR type.
+    pub resource_type: String,
+    /// Bytes, sealed.
+    pub sealed_size: u64,
+    /// Merkle leaf.
+    pub leaf: B256,
+    /// Unix seconds.
+    pub received_at: u64,
+    /// How far it has come.
+    pub state: RecordState,
+    /// Its batch and the leaf's place there, unless `stored`.
+    pub batch: Option<(BatchId, u32)>,
+}
+
+/// A document that hangs on a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// CID as text.
+    pub cid: String,
+    /// Bytes, sealed.
+    pub sealed_size: u64,
+    /// The bytes were given to the outbox with the record (they leave it once anchored), not to the content store.
+    pub from_outbox: bool,
+}
+
+/// A SELECT of records under its own name; `$rest` begins after the FROM clause (record `r`, its batch `b`).
+macro_rules! select_records {
+    ($name:literal, $rest:literal) => {
+        concat!(
+            "-- ", $name, "\nSELECT r.seq, r.content_hash, r.org, r.patient, r.scope, r.compartment, r.epoch, r.record_id, r.version,
+             r.previous, r.digest, r.author, r.authored_at, r.resource_type, r.sealed_size, r.leaf, r.received_at, r.batch, r.leaf_index,
+             COALESCE(b.state, 'stored') AS state FROM record r LEFT JOIN batch b ON b.id = r.batch ",
+            $rest
+        )
+    };
+}
+pub(crate) use select_records;
+
+impl Record {
+    pub(crate) fn read(row: &SqliteRow) -> Result<Self, Error> {
+        let cells = Cells { table: "record", row };
+        Ok(Self {
+            seq: cells.int("seq")?,
+            content_hash: ContentHash(cells.word("content_hash")?),
+            org: cells.address("org")?,
+            patient: cells.address("patient")?,
+            scope: cells.parsed("scope")?,
+            compartment: Compartment(cells.word("compartment")?),
+            epoch: cells.number("epoch")?,
+            record_id: cells.word("record_id")?,
+            version: cells.number("version")?,
+            previous: cells.word("previous")?,
+            digest: cells.word("digest")?,
+            author: cells.address("author")?,
+            authored_at: cells.number("authored_at")?,
+            resource_type: cells.text("resource_type")?,
+            sealed_size: cells.number("sealed_size")?,
+            leaf: cells.word("leaf")?,
+            received_at: cells.number("received_at")?,
+            state: cells.parsed("state")?,
+            batch: match cells.number_or_none("batch")? {
+                Some(batch) => Some((BatchId(batch), cells.number("leaf_index")?)),
+                None => None,
+            },
+        })
+    }
+}
+
+impl Store {
+    /// The record of these sealed bytes.
+    pub async fn record(&self, content_hash: ContentHash) -> Result<Option<Record>, Error> {
+        sqlx::query(select_records!("record_by_content", "WHERE r.content_hash = $1"))
+            .bind(content_hash.0.as_slice())
+            .fetch_optional(self.reader())
+            .await?
+            .map(|row| Record::read(&row))
+            .transpose()
+    }
+
+    /// One version of a record.
+    pub async fn record_version(&self, record_id: B256, version: u32) -> Result<Option<Record>, Error> {
+        sqlx::query(select_records!(
+            "record_by_version",
+            "WHERE r.record_id = $1 AND r.version = $2"
+        ))
+        .bind(record_id.as_slice())
+        .bind(i64::from(version))
+        .fetch_optional(self.reader())
+        .await?
+        .map(|row| Record::read(&row))
+        .transpose()
+    }
+
+    /// The newest version of a record.
+    pub async fn newest_version(&self, record_id: B256) -> Result<Option<Record>, Error> {
+        sqlx::query(select_records!(
+            "record_newest",
+            "WHERE r.record_id = $1 ORDER BY r.version DESC LIMIT 1"
+        ))
+        .bind(record_id.as_slice())
+        .fetch_optional(self.reader())
+        .await?
+        .map(|row| Record::read(&row))
+        .transpose()
+    }
+
+    /// All versions of a record, newest first.
+    pub async fn record_history(&self, record_id: B256) -> Result<Vec<Record>, Error> {
+        sqlx::query(select_records!(
+            "record_history",
+            "WHERE r.record_id = $1 ORDER BY r.version DESC"
+        ))
+        .bind(record_id.as_slice())
+        .fetch_all(self.reader())
+        .await?
+        .iter()
+        .map(Record::read)
+        .collect()
+    }
+
+    /// What hangs on a record, in the order of its header.
+    pub async fn attachments(&self, seq: i64) -> Result<Vec<Attachment>, Error> {
+        sqlx::query("-- attachments_of_record\nSELECT cid, sealed_size, place FROM attachment WHERE record = $1 ORDER BY ordinal")
+            .bind(seq)
+            .fetch_all(self.reader())
+            .await?
+            .iter()
+            .map(|row| {
+                let cells = Cells { table: "attachment", row };
+                Ok(Attachment {
+                    cid: cells.text("cid")?,
+                    sealed_size: cells.number("sealed_size")?,
+                    from_outbox: cells.text("place")? == "outbox",
+                })
+            })
+            .collect()
+    }
+
+    /// The records an attachment hangs on, newest first: whoever may read one of them may fetch it.
+    pub async fn records_with_attachment(&self, cid: &str) -> Result<Vec<Record>, Error> {
+        sqlx::query(select_records!(
+            "records_with_attachment",
+            "JOIN attachment a ON a.record = r.seq WHERE a.cid = $1 ORDER BY r.seq DESC"
+        ))
+        .bind(cid)
+        .fetch_all(self.reader())
+        .await?
+        .iter()
+        .map(Record::read)
+        .collect()
+    }
+}
+
+/// Inserts everything a commit holds and returns the record's `seq`.
+pub(crate) async fn insert(conn: &mut SqliteConnection, commit: &RecordCommit) -> Result<i64, Error> {
+    let seq = insert_row(conn, commit).await?;
+    let record = &commit.record;
+    outbox::insert(conn, record.org, seq, &record.content_hash.to_string(), &commit.sealed).await?;
+    for (ordinal, attachment) in commit.attachments.iter().enumerate() {
+        let place = match &attachment.place {
+            AttachmentPlace::Outbox(bytes) => {
+                outbox::insert(conn, record.org, seq, &attachment.cid, bytes).await?;
+                "outbox"
+            }
+            AttachmentPlace::Content => "content",
+        };
+        sqlx::query("-- attachment_insert\nINSERT INTO attachment (record, ordinal, cid, sealed_size, place) VALUES ($1, $2, $3, $4, $5)")
+            .bind(seq)
+            .bind(int(ordinal as u64)?)
+            .bind(&attachment.cid)
+            .bind(int(attachment.sealed_size)?)
+            .bind(place)
+            .execute(&mut *conn)
+            .await?;
+    }
+    for (name, value) in &commit.index {
+        // The same value twice in one resource (an identifier repeated) is one entry.
+        sqlx::query("-- record_index_insert\nINSERT INTO record_index (record, name, value) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+            .bind(seq)
+            .bind(name)
+            .bind(value.as_slice())
+            .execute(&mut *conn)
+            .await?;
+    }
+    for (id, account) in &commit.staged {
+        staged::take(conn, id, *account).await?;
+    }
+    if let Some(answer) = &commit.answer {
+        idempotency::insert(conn, answer).await?;
+    }
+    for entry in &commit.audit {
+        audit::append(conn, entry).await?;
+    }
+    Ok(seq)
+}
+
+async fn insert_row(conn: &mut SqliteConnection, commit: &RecordCommit) -> Result<i64, Error> {
+    let record = &commit.record;
+    let stale = || Error::StaleVersion {
+        record: record.record_id,
+        version: record.version,
+    };
+    if !follows(conn, commit).await? {
+        return Err(stale());
+    }
+    sqlx::query_scalar(
+        "-- record_insert
+         INSERT INTO record (content_hash, org, patient, scope, compartment, epoch, record_id, version, previous, digest, author,
+             authored_at, resource_type, sealed_size, leaf, received_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING seq",
+    )
+    .bind(record.content_hash.0.as_slice())
+    .bind(record.org.as_slice())
+    .bind(record.patient.as_slice())
+    .bind(record.scope.as_str())
+    .bind(record.compartment.0.as_slice())
+    .bind(i64::from(record.epoch))
+    .bind(record.record_id.as_slice())
+    .bind(i64::from(record.version))
+    .bind(record.previous.as_slice())
+    .bind(record.digest.as_slice())
+    .bind(record.author.as_slice())
+    .bind(int(record.authored_at)?)
+    .bind(&record.resource_type)
+    .bind(int(commit.sealed.len() as u64)?)
+    .bind(record.leaf.as_slice())
+    .bind(int(record.received_at)?)
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(|e| match violated(&e) {
+        Some(Violated::RecordBytes) => Error::RecordExists(record.content_hash),
+        Some(Violated::RecordVersion) => stale(),
+        _ => Error::Database(e),
+    })
+}
+
+/// Whether the version before, in the same compartment and with the digest named as `previous`, is here. That no other successor is here is the
+/// table's own constraint.
+async fn follows(conn: &mut SqliteConnection, commit: &RecordCommit) -> Result<bool, Error> {
+    let record = &commit.record;
+    if record.version == 1 {
+        return Ok(record.previous == B256::ZERO);
+    }
+    Ok(sqlx::query_scalar(
+        "-- record_follows
+         SELECT EXISTS (SELECT 1 FROM record WHERE record_id = $1 AND version = $2 AND compartment = $3 AND digest = $4)",
+    )
+    .bind(record.record_id.as_slice())
+    .bind(i64::from(record.version) - 1)
+    .bind(record.compartment.0.as_slice())
+    .bind(record.previous.as_slice())
+    .fetch_one(&mut *conn)
+    .await?)
+}

@@ -1,0 +1,72 @@
+//! Slots refused here, whatever the chain says.
+
+use alloy_primitives::Address;
+use chartseal_record::Slot;
+
+use crate::{
+    Error, Store, VaultKey,
+    cell::{Cells, int},
+    vault,
+};
+
+/// A refusal of every serial of a slot up to one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tombstone {
+    /// The slot.
+    pub slot: Slot,
+    /// The custodian that refuses.
+    pub org: Address,
+    /// Every serial up to this one is refused.
+    pub serial: u64,
+    /// Unix seconds.
+    pub refused_at: u64,
+    /// The signed revocation receipt.
+    pub receipt: serde_json::Value,
+}
+
+impl Store {
+    /// Refuses a slot from now on and destroys its release keys, in one transaction; then empties the write-ahead log as
+    /// [`Store::vault_delete`] does. Of several refusals of one slot the highest serial counts: an older one arriving later changes nothing.
+    pub async fn refuse_slot(&self, tombstone: &Tombstone, release_keys: &[VaultKey]) -> Result<(), Error> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "-- tombstone_raise
+             INSERT INTO tombstone (slot, org, serial, refused_at, receipt) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (slot) DO UPDATE SET org = excluded.org, serial = excluded.serial, refused_at = excluded.refused_at,
+                 receipt = excluded.receipt
+             WHERE tombstone.serial < excluded.serial",
+        )
+        .bind(tombstone.slot.0.as_slice())
+        .bind(tombstone.org.as_slice())
+        .bind(int(tombstone.serial)?)
+        .bind(int(tombstone.refused_at)?)
+        .bind(tombstone.receipt.to_string())
+        .execute(&mut *tx)
+        .await?;
+        vault::delete(&mut tx, release_keys).await?;
+        tx.commit().await?;
+        self.wipe_log().await
+    }
+
+    /// The refusal of a slot, if there is one.
+    pub async fn tombstone(&self, slot: Slot) -> Result<Option<Tombstone>, Error> {
+        sqlx::query("-- tombstone_get\nSELECT org, serial, refused_at, receipt FROM tombstone WHERE slot = $1")
+            .bind(slot.0.as_slice())
+            .fetch_optional(self.reader())
+            .await?
+            .map(|row| {
+                let cells = Cells {
+                    table: "tombstone",
+                    row: &row,
+                };
+                Ok(Tombstone {
+                    slot,
+                    org: cells.address("org")?,
+                    serial: cells.number("serial")?,
+                    refused_at: cells.number("refused_at")?,
+                    receipt: cells.json("receipt")?,
+                })
+            })
+            .transpose()
+    }
+}
