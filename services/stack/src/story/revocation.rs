@@ -17,7 +17,7 @@ use crate::seed::{self, READ};
 use crate::thief::{self, VaultRow};
 
 pub async fn revoke(story: &mut Story, people: &People, papers: &Papers, opened: &Opened) -> Result<()> {
-    let row = control(story, people, opened).await?;
+    let rows = control(story, people, opened).await?;
     let (patient, doctor) = (people.patient.account, people.doctor.account);
     let epoch = story
         .chain
@@ -43,12 +43,12 @@ pub async fn revoke(story: &mut Story, people: &People, papers: &Papers, opened:
         people.patient.decide("grant", grant).await?;
     }
     every_release(story, people).await?;
-    destroyed(story, opened, &row).await?;
+    destroyed(story, opened, &rows).await?;
     afterwards(story, people, papers, opened, epoch).await
 }
 
 /// Before: wrap + release key + the doctor's key open the record. The sealed release key is seen in the vault.
-async fn control(story: &mut Story, people: &People, opened: &Opened) -> Result<VaultRow> {
+async fn control(story: &mut Story, people: &People, opened: &Opened) -> Result<Vec<VaultRow>> {
     let (patient, custodian) = (people.patient.account, people.hospital.account);
     let (answer, nonce) = story.ask_release(&people.doctor, custodian, &opened.wrapped).await?;
     let key = story.open_release(&story.doctor_key, &opened.wrapped, answer, nonce)?;
@@ -63,15 +63,15 @@ async fn control(story: &mut Story, people: &People, opened: &Opened) -> Result<
         &opened.sealed,
     )?;
 
-    let slot = hex::encode(opened.wrapped.slot.0);
-    let rows = thief::vault(&story.stage.data).await?;
-    let row = rows.into_iter().find(|row| row.place.to_lowercase().contains(&slot));
-    let row = row.context("the vault shows no row for the doctor's slot")?;
-    let holders = thief::holders(&story.stage.data, &row.sealed)?;
-    ensure!(
-        !holders.is_empty(),
-        "the search does not find the sealed release key even while it is there"
-    );
+    let rows = rows_of(story, opened).await?;
+    ensure!(!rows.is_empty(), "the vault shows no row for the doctor's slot");
+    for row in &rows {
+        let holders = thief::holders(&story.stage.data, &row.sealed)?;
+        ensure!(
+            !holders.is_empty(),
+            "the search does not find a sealed release key even while it is there"
+        );
+    }
     ensure!(
         thief::holders(&story.stage.data, key.as_bytes())?.is_empty(),
         "the release key lies open on disk"
@@ -80,7 +80,17 @@ async fn control(story: &mut Story, people: &People, opened: &Opened) -> Result<
         "control: wrap + release + the doctor's key open the record; the vault holds the release key sealed",
         None,
     );
-    Ok(row)
+    Ok(rows)
+}
+
+/// The vault's rows for the doctor's slot, whose place begins with it.
+async fn rows_of(story: &Story, opened: &Opened) -> Result<Vec<VaultRow>> {
+    let slot = hex::encode(opened.wrapped.slot.0);
+    let rows = thief::vault(&story.stage.data).await?;
+    Ok(rows
+        .into_iter()
+        .filter(|row| row.place.to_lowercase().contains(&slot))
+        .collect())
 }
 
 /// From the moment the signature is accepted, before the chain has it.
@@ -155,14 +165,17 @@ async fn every_release(story: &mut Story, people: &People) -> Result<()> {
 }
 
 /// Neither vault nor database nor its write-ahead log holds the release key any more.
-async fn destroyed(story: &mut Story, opened: &Opened, row: &VaultRow) -> Result<()> {
-    let rows = thief::vault(&story.stage.data).await?;
-    let left = rows
-        .iter()
-        .find(|left| (&left.kind, &left.place) == (&row.kind, &row.place));
-    ensure!(left.is_none(), "the vault still has the row {} {}", row.kind, row.place);
-    let holders = thief::holders(&story.stage.data, &row.sealed)?;
-    ensure!(holders.is_empty(), "the sealed release key still lies in {holders:?}");
+async fn destroyed(story: &mut Story, opened: &Opened, rows: &[VaultRow]) -> Result<()> {
+    let left = rows_of(story, opened).await?;
+    ensure!(
+        left.is_empty(),
+        "the vault still has {} rows for the doctor's slot",
+        left.len()
+    );
+    for row in rows {
+        let holders = thief::holders(&story.stage.data, &row.sealed)?;
+        ensure!(holders.is_empty(), "the sealed release key still lies in {holders:?}");
+    }
 
     // Both halves that remain to the doctor, with every release key that could be tried: none, or a guess.
     for guess in [[0; 32], random()?] {
