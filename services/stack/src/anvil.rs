@@ -31,7 +31,10 @@ pub fn program() -> Result<PathBuf> {
         }
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    match std::env::split_paths(&path).map(|folder| folder.join("anvil")).find(|file| file.is_file()) {
+    match std::env::split_paths(&path)
+        .map(|folder| folder.join("anvil"))
+        .find(|file| file.is_file())
+    {
         Some(found) => Ok(found),
         None => bail!("anvil was not found; run `npm ci` in contracts/, install Foundry, or set CHARTSEAL_ANVIL to it"),
     }
@@ -40,7 +43,11 @@ pub fn program() -> Result<PathBuf> {
 /// The names npm gives this machine.
 fn platforms() -> [String; 1] {
     let system = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
-    let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    let machine = if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "amd64"
+    };
     [format!("{system}-{machine}")]
 }
 

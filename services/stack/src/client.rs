@@ -70,6 +70,11 @@ impl Gateway {
         }
     }
 
+    /// The token this gateway is asked with.
+    pub fn bearer(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     pub fn base(&self) -> &str {
         &self.base
     }

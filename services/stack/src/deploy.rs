@@ -48,7 +48,9 @@ impl Deployment {
         }
         let bytes = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
         let read = serde_json::from_slice(&bytes);
-        Ok(Some(read.with_context(|| format!("{} is not what `chartseal deploy` writes", file.display()))?))
+        Ok(Some(read.with_context(|| {
+            format!("{} is not what `chartseal deploy` writes", file.display())
+        })?))
     }
 
     fn write(&self, file: &Path) -> Result<()> {
@@ -63,7 +65,11 @@ impl Deployment {
         let client = Client::connect(rpc, self.contracts).await?;
         let reset = "chain was reset; run chartseal up --fresh";
         let genesis = client.genesis().await?;
-        ensure!(genesis == self.genesis, "{reset} (block 0 is {genesis}, the deployment was on {})", self.genesis);
+        ensure!(
+            genesis == self.genesis,
+            "{reset} (block 0 is {genesis}, the deployment was on {})",
+            self.genesis
+        );
         match client.check_contracts().await {
             Err(gone @ Error::NoCode { .. }) => Err(gone).context(reset),
             other => Ok(other?),
@@ -107,12 +113,22 @@ pub async fn deploy(
         .map_err(|_| anyhow::anyhow!("the chain's node cannot be reached; check --rpc"))?
         .erased();
     let chain_id = provider.get_chain_id().await.map_err(silent)?;
-    let out = out.map_or_else(|| PathBuf::from(format!("deployments/{chain_id}.json")), Path::to_path_buf);
+    let out = out.map_or_else(
+        || PathBuf::from(format!("deployments/{chain_id}.json")),
+        Path::to_path_buf,
+    );
     if let Some(there) = Deployment::read(&out)? {
-        there.check(rpc).await.with_context(|| format!("the deployment in {} is not usable", out.display()))?;
+        there
+            .check(rpc)
+            .await
+            .with_context(|| format!("the deployment in {} is not usable", out.display()))?;
         return Ok((Outcome::Found(there), out));
     }
-    let genesis = provider.get_block(BlockId::number(0)).await.map_err(silent)?.context("the node has no block 0")?;
+    let genesis = provider
+        .get_block(BlockId::number(0))
+        .await
+        .map_err(silent)?
+        .context("the node has no block 0")?;
     let nonce = provider.get_transaction_count(signer.address()).await.map_err(silent)?;
     let directory = signer.address().create(nonce);
     let creations = [
@@ -122,14 +138,24 @@ pub async fn deploy(
     ];
     let (addresses, block) = create(&provider, &creations).await?;
     let [directory_found, consent, anchors] = addresses;
-    ensure!(directory_found == directory, "another transaction of the same key came between; run the command again");
+    ensure!(
+        directory_found == directory,
+        "another transaction of the same key came between; run the command again"
+    );
     let made = Deployment {
-        contracts: Contracts { chain_id, directory, consent, anchors },
+        contracts: Contracts {
+            chain_id,
+            directory,
+            consent,
+            anchors,
+        },
         block,
         genesis: genesis.header.hash,
         registrar,
     };
-    made.check(rpc).await.context("the contracts just deployed do not check")?;
+    made.check(rpc)
+        .await
+        .context("the contracts just deployed do not check")?;
     made.write(&out)?;
     Ok((Outcome::Made(made), out))
 }
@@ -142,12 +168,19 @@ async fn create(provider: &DynProvider, creations: &[Bytes; 3]) -> Result<([Addr
         // Consent and Anchors look at the Directory when they are called, not when they are made, so the estimate of
         // a later creation does not need the earlier one mined.
         let sent = provider.send_transaction(request).await;
-        pending.push(sent.map_err(silent).context("a contract cannot be deployed; has the key enough to pay?")?);
+        pending.push(
+            sent.map_err(silent)
+                .context("a contract cannot be deployed; has the key enough to pay?")?,
+        );
     }
     let mut addresses = [Address::ZERO; 3];
     let mut first = u64::MAX;
     for (place, sent) in addresses.iter_mut().zip(pending) {
-        let receipt = sent.with_timeout(Some(PATIENCE)).get_receipt().await.context("a deployment was not mined")?;
+        let receipt = sent
+            .with_timeout(Some(PATIENCE))
+            .get_receipt()
+            .await
+            .context("a deployment was not mined")?;
         let Some(address) = receipt.contract_address.filter(|_| receipt.status()) else {
             bail!("the creation {} failed on chain", receipt.transaction_hash);
         };

@@ -37,13 +37,21 @@ impl Folder {
     /// Opens (or makes) a folder, as its only user.
     pub fn open(path: &Path) -> Result<Self> {
         fs::create_dir_all(path).with_context(|| format!("{} cannot be made", path.display()))?;
-        let path = path.canonicalize().with_context(|| format!("{} cannot be entered", path.display()))?;
-        ensure!(path.to_str().is_some(), "the data folder's path is not UTF-8; choose another with --data");
+        let path = path
+            .canonicalize()
+            .with_context(|| format!("{} cannot be entered", path.display()))?;
+        ensure!(
+            path.to_str().is_some(),
+            "the data folder's path is not UTF-8; choose another with --data"
+        );
         let lock = File::create(path.join("lock")).with_context(|| format!("{} cannot be written", path.display()))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, _lock: lock }),
             Err(TryLockError::WouldBlock) => {
-                bail!("another system runs on {}; stop it, or choose another folder with --data", path.display())
+                bail!(
+                    "another system runs on {}; stop it, or choose another folder with --data",
+                    path.display()
+                )
             }
             Err(TryLockError::Error(error)) => Err(error).context("the data folder cannot be locked"),
         }
@@ -63,7 +71,11 @@ impl Folder {
     pub fn empty(&self) -> Result<()> {
         for name in OURS {
             let place = self.join(name);
-            let removed = if place.is_dir() { fs::remove_dir_all(&place) } else { fs::remove_file(&place) };
+            let removed = if place.is_dir() {
+                fs::remove_dir_all(&place)
+            } else {
+                fs::remove_file(&place)
+            };
             match removed {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(error).with_context(|| format!("{} cannot be removed", place.display()));
@@ -81,7 +93,9 @@ impl Folder {
             return Ok(None);
         }
         let bytes = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-        serde_json::from_slice(&bytes).map(Some).context("samples.json is damaged; run chartseal up --fresh")
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .context("samples.json is damaged; run chartseal up --fresh")
     }
 
     /// Marks that filling has begun. If it is never finished, the folder holds half a world and nothing of anyone's.
@@ -97,7 +111,10 @@ impl Folder {
 
     /// Keeps the sample people.
     pub fn filled(&self, samples: &Seeded) -> Result<()> {
-        write_private(&self.join("samples.json"), &serde_json::to_vec_pretty(samples).context("samples")?)?;
+        write_private(
+            &self.join("samples.json"),
+            &serde_json::to_vec_pretty(samples).context("samples")?,
+        )?;
         fs::remove_file(self.join("filling")).context("the data folder cannot be written")
     }
 }
@@ -110,7 +127,12 @@ mod tests {
     fn a_folder_has_one_user_at_a_time() {
         let place = tempfile::tempdir().unwrap();
         let first = Folder::open(place.path()).unwrap();
-        assert!(Folder::open(place.path()).unwrap_err().to_string().contains("another system"));
+        assert!(
+            Folder::open(place.path())
+                .unwrap_err()
+                .to_string()
+                .contains("another system")
+        );
         drop(first);
         Folder::open(place.path()).unwrap();
     }

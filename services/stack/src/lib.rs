@@ -5,13 +5,22 @@
 //! the content store from the inside: where the story looks into their files, it reads bytes from disk like a thief
 //! would.
 
+pub mod anvil;
 pub mod client;
+pub mod configuration;
+pub mod deploy;
+pub mod enrol;
+pub mod folder;
 pub mod machine;
+pub mod ports;
 pub mod rpc;
 pub mod samples;
 pub mod seed;
 pub mod session;
+pub mod stack_json;
 pub mod story;
+pub mod supervise;
 pub mod table;
 pub mod thief;
+pub mod up;
 pub mod wallet;

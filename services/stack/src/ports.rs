@@ -28,7 +28,12 @@ impl Ports {
             listener(customary(9465))?,
         ];
         let port = |i: usize| held[i].local_addr().map(|address| address.port()).context("a port");
-        Ok(Self { gateway: port(0)?, rpc: port(1)?, gateway_metrics: port(2)?, submitter_metrics: port(3)? })
+        Ok(Self {
+            gateway: port(0)?,
+            rpc: port(1)?,
+            gateway_metrics: port(2)?,
+            submitter_metrics: port(3)?,
+        })
     }
 }
 

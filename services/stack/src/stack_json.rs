@@ -77,8 +77,12 @@ impl StackJson {
     /// Reads the file of a data folder.
     pub fn read(data: &Path) -> Result<Self> {
         let file = place(data);
-        let bytes = fs::read(&file)
-            .with_context(|| format!("{} is not there; start a system with `chartseal up` first", file.display()))?;
+        let bytes = fs::read(&file).with_context(|| {
+            format!(
+                "{} is not there; start a system with `chartseal up` first",
+                file.display()
+            )
+        })?;
         serde_json::from_slice(&bytes).with_context(|| format!("{} is not what `chartseal up` writes", file.display()))
     }
 
@@ -110,7 +114,15 @@ pub fn write_private(file: &Path, bytes: &[u8]) -> Result<()> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
     let fresh = file.with_extension("new");
     let failed = || format!("{} cannot be written", file.display());
-    let mut open = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh).with_context(failed)?;
-    open.write_all(bytes).and_then(|()| open.sync_all()).with_context(failed)?;
+    let mut open = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)
+        .with_context(failed)?;
+    open.write_all(bytes)
+        .and_then(|()| open.sync_all())
+        .with_context(failed)?;
     fs::rename(&fresh, file).with_context(failed)
 }

@@ -84,8 +84,18 @@ impl Supervised {
         let (tell, pid) = watch::channel(child.id());
         changed(process, child.id());
         let (orders, taken) = mpsc::channel(4);
-        let keeper = Keeper { service, tell, changed: Box::new(changed), orders: taken };
-        Ok(Self { process, pid, orders, task: tokio::spawn(keeper.keep(child)) })
+        let keeper = Keeper {
+            service,
+            tell,
+            changed: Box::new(changed),
+            orders: taken,
+        };
+        Ok(Self {
+            process,
+            pid,
+            orders,
+            task: tokio::spawn(keeper.keep(child)),
+        })
     }
 
     /// Which one this is.
@@ -102,21 +112,36 @@ impl Supervised {
     pub async fn kill(&mut self) -> Result<()> {
         let Some(pid) = self.pid() else { return Ok(()) };
         signal(pid, Signal::KILL)?;
-        self.pid.wait_for(|now| *now != Some(pid)).await.context("the supervisor has ended")?;
+        self.pid
+            .wait_for(|now| *now != Some(pid))
+            .await
+            .context("the supervisor has ended")?;
         Ok(())
     }
 
     /// Kills the process and keeps it down until [`Supervised::resume`].
     pub async fn hold(&mut self) -> Result<()> {
-        self.orders.send(Order::Hold).await.context("the supervisor has ended")?;
-        self.pid.wait_for(Option::is_none).await.context("the supervisor has ended")?;
+        self.orders
+            .send(Order::Hold)
+            .await
+            .context("the supervisor has ended")?;
+        self.pid
+            .wait_for(Option::is_none)
+            .await
+            .context("the supervisor has ended")?;
         Ok(())
     }
 
     /// Starts a process that was held down; returns when it has a process id (not when it is ready).
     pub async fn resume(&mut self) -> Result<()> {
-        self.orders.send(Order::Resume).await.context("the supervisor has ended")?;
-        self.pid.wait_for(Option::is_some).await.context("the supervisor has ended")?;
+        self.orders
+            .send(Order::Resume)
+            .await
+            .context("the supervisor has ended")?;
+        self.pid
+            .wait_for(Option::is_some)
+            .await
+            .context("the supervisor has ended")?;
         Ok(())
     }
 
@@ -135,12 +160,20 @@ impl Service {
         let errors = log.try_clone().context("the log's handle cannot be doubled")?;
         let mut command = Command::new(&self.program);
         // Its own process group: Ctrl-C reaches the supervisor alone, which then stops the children in order.
-        command.args(&self.arguments).stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0).kill_on_drop(true);
+        command
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .process_group(0)
+            .kill_on_drop(true);
         // Everything the children are to know stands in their files; what the environment says is for this program.
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CHARTSEAL_")) {
             command.env_remove(name);
         }
-        command.spawn().with_context(|| format!("{} cannot be started from {}", self.process, self.program.display()))
+        command
+            .spawn()
+            .with_context(|| format!("{} cannot be started from {}", self.process, self.program.display()))
     }
 
     fn log(&self) -> Result<File> {
@@ -211,7 +244,11 @@ impl Keeper {
     /// Pauses before another start: nothing the first time, then longer each time.
     async fn wait_to_start(&mut self, deaths: u32) -> Next {
         let pause = Duration::from_millis(100) * 2u32.saturating_pow(deaths.saturating_sub(1).min(8));
-        let pause = if deaths == 0 { Duration::ZERO } else { pause.min(LONGEST_PAUSE) };
+        let pause = if deaths == 0 {
+            Duration::ZERO
+        } else {
+            pause.min(LONGEST_PAUSE)
+        };
         tokio::select! {
             () = tokio::time::sleep(pause) => Next::Start,
             order = self.orders.recv() => match order {
@@ -258,8 +295,24 @@ impl Keeper {
     }
 }
 
+/// Ends a process that is not our child: SIGTERM, and SIGKILL when it has not gone within the grace.
+pub fn end(pid: u32) -> Result<()> {
+    signal(pid, Signal::TERM)?;
+    let deadline = Instant::now() + GRACE;
+    while std::path::Path::new(&format!("/proc/{pid}")).exists() {
+        if Instant::now() > deadline {
+            return signal(pid, Signal::KILL);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
 /// Sends a signal to one process.
 pub fn signal(pid: u32, signal: Signal) -> Result<()> {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("not a process id")?;
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .context("not a process id")?;
     kill_process(pid, signal).with_context(|| format!("process {} cannot be signalled", pid.as_raw_nonzero()))
 }

@@ -22,8 +22,20 @@ pub const INSURER: u32 = 5;
 pub const DOCTOR: u32 = 6;
 pub const ALICE: u32 = 7;
 pub const BOB: u32 = 8;
+/// Statement keys: they sign records and releases for their organisation, never a transaction.
+pub const HOSPITAL_STATEMENT: u32 = 10;
+pub const INSURER_STATEMENT: u32 = 11;
 /// The first place that no sample account uses; `chartseal enrol` and the story count on from here.
 pub const FREE: u32 = 20;
+
+/// The key at `m/44'/60'/0'/0/index` of [`MNEMONIC`].
+pub fn signer(index: u32) -> PrivateKeySigner {
+    MnemonicBuilder::<English>::default()
+        .phrase(MNEMONIC)
+        .index(index)
+        .and_then(|b| b.build())
+        .expect("the phrase is a constant with a valid checksum, and any u32 below 2^31 is an index")
+}
 
 /// A named key pair that signs what a wallet would show.
 #[derive(Clone)]
@@ -41,14 +53,9 @@ impl std::fmt::Debug for Wallet {
 impl Wallet {
     /// The wallet at `m/44'/60'/0'/0/index` of [`MNEMONIC`].
     pub fn sample(name: &str, index: u32) -> Self {
-        let signer = MnemonicBuilder::<English>::default()
-            .phrase(MNEMONIC)
-            .index(index)
-            .and_then(|b| b.build())
-            .expect("the phrase is a constant with a valid checksum, and any u32 below 2^31 is an index");
         Self {
             name: name.to_owned(),
-            signer,
+            signer: signer(index),
         }
     }
 

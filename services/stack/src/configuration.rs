@@ -1,0 +1,170 @@
+//! What the processes of a development system are told: their TOML files and their keys.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use alloy::primitives::Address;
+use anyhow::{Context, Result};
+
+use crate::{
+    folder::Folder,
+    ports::Ports,
+    stack_json::write_private,
+    wallet::{self, Wallet},
+};
+
+/// Blocks until a grant or an anchor counts, its own block included.
+pub const CONFIRMATIONS: u64 = 2;
+
+/// The two organisations a development gateway serves: name, account, statement key, publisher.
+struct Organisation {
+    slug: &'static str,
+    name: &'static str,
+    account: u32,
+    statement: u32,
+    publisher: u32,
+}
+
+const ORGANISATIONS: [Organisation; 2] = [
+    Organisation {
+        slug: "hospital",
+        name: "Sample Hospital",
+        account: wallet::HOSPITAL,
+        statement: wallet::HOSPITAL_STATEMENT,
+        publisher: wallet::HOSPITAL_PUBLISHER,
+    },
+    Organisation {
+        slug: "insurer",
+        name: "Sample Insurer",
+        account: wallet::INSURER,
+        statement: wallet::INSURER_STATEMENT,
+        publisher: wallet::INSURER_PUBLISHER,
+    },
+];
+
+/// The two files written.
+#[derive(Debug, Clone)]
+pub struct Files {
+    pub gateway: PathBuf,
+    pub submitter: PathBuf,
+}
+
+/// Writes keys (once) and configurations (each time: ports change).
+pub fn write(folder: &Folder, ports: Ports, registrar: Address) -> Result<Files> {
+    let keys = folder.join("keys");
+    fs::create_dir_all(&keys).with_context(|| format!("{} cannot be made", keys.display()))?;
+    master_key(&keys.join("master.key"))?;
+    write_key(&keys.join("relayer.key"), wallet::RELAYER)?;
+    for organisation in &ORGANISATIONS {
+        write_key(&statement_key(&keys, organisation), organisation.statement)?;
+        write_key(&publisher_key(&keys, organisation), organisation.publisher)?;
+    }
+    let files = Files {
+        gateway: folder.join("gateway.toml"),
+        submitter: folder.join("submitter.toml"),
+    };
+    write_private(&files.gateway, gateway(folder, &keys, ports, registrar).as_bytes())?;
+    write_private(&files.submitter, submitter(folder, &keys, ports).as_bytes())?;
+    Ok(files)
+}
+
+fn statement_key(keys: &Path, organisation: &Organisation) -> PathBuf {
+    keys.join(format!("{}-statement.key", organisation.slug))
+}
+
+fn publisher_key(keys: &Path, organisation: &Organisation) -> PathBuf {
+    keys.join(format!("{}-publisher.key", organisation.slug))
+}
+
+/// The one secret that is not published: it seals the vault.
+fn master_key(file: &Path) -> Result<()> {
+    if file.exists() {
+        return Ok(());
+    }
+    let mut key = zeroize::Zeroizing::new([0u8; 32]);
+    getrandom::fill(&mut key[..]).context("the operating system gave no randomness")?;
+    write_private(file, hex::encode(&key[..]).as_bytes())
+}
+
+fn write_key(file: &Path, place: u32) -> Result<()> {
+    write_private(file, hex::encode(Wallet::sample("", place).private_key()).as_bytes())
+}
+
+fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address) -> String {
+    let mut text = format!(
+        "# Written by `chartseal up`; it is written anew at each start.\n\
+         listen = {listen}\n\
+         public_url = {url}\n\
+         metrics_listen = {metrics}\n\
+         master_key_file = {master}\n\
+         development = true\n\
+         \n[database]\npath = {database}\n\
+         \n[content]\ndirectory = {content}\n\
+         \n[chain]\nrpc = {rpc}\ndeployment = {deployment}\nconfirmations = {CONFIRMATIONS}\n",
+        listen = quoted(loopback(ports.gateway)),
+        url = quoted(url(ports.gateway)),
+        metrics = quoted(loopback(ports.gateway_metrics)),
+        master = path(&keys.join("master.key")),
+        database = path(&folder.join("chartseal.db")),
+        content = path(&folder.join("content")),
+        rpc = quoted(url(ports.rpc)),
+        deployment = path(&folder.join("deployment.json")),
+    );
+    for organisation in &ORGANISATIONS {
+        text += &format!(
+            "\n[[organisations]]\naccount = {account}\nname = {name}\nstatement_key_file = {key}\nregistrar = {registrar}\n",
+            account = quoted(Wallet::sample("", organisation.account).address()),
+            name = quoted(organisation.name),
+            key = path(&statement_key(keys, organisation)),
+            registrar = quoted(registrar),
+        );
+    }
+    text
+}
+
+fn submitter(folder: &Folder, keys: &Path, ports: Ports) -> String {
+    let mut text = format!(
+        "# Written by `chartseal up`; it is written anew at each start.\n\
+         metrics_listen = {metrics}\n\
+         \n[database]\npath = {database}\n\
+         \n[content]\ndirectory = {content}\n\
+         \n[chain]\nrpc = {rpc}\ndeployment = {deployment}\nconfirmations = {CONFIRMATIONS}\n\
+         \n[relayer]\nkey_file = {relayer}\n",
+        metrics = quoted(loopback(ports.submitter_metrics)),
+        database = path(&folder.join("chartseal.db")),
+        content = path(&folder.join("content")),
+        rpc = quoted(url(ports.rpc)),
+        deployment = path(&folder.join("deployment.json")),
+        relayer = path(&keys.join("relayer.key")),
+    );
+    for organisation in &ORGANISATIONS {
+        text += &format!(
+            "\n[[publishers]]\naccount = {account}\nkey_file = {key}\n",
+            account = quoted(Wallet::sample("", organisation.account).address()),
+            key = path(&publisher_key(keys, organisation)),
+        );
+    }
+    text
+}
+
+/// `http://127.0.0.1:<port>`.
+pub fn url(port: u16) -> String {
+    format!("http://{}", loopback(port))
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// A TOML basic string; JSON's escapes are a subset of TOML's.
+fn quoted(value: impl ToString) -> String {
+    serde_json::Value::String(value.to_string()).to_string()
+}
+
+/// [`Folder::open`] refused paths that are not UTF-8, so nothing is lost here.
+fn path(path: &Path) -> String {
+    quoted(path.display())
+}

@@ -1,0 +1,360 @@
+//! A whole development system as separate processes under supervision: chain, gateway, submitter, sample people.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    anvil::{self, CHAIN_ID, ChainFolder},
+    configuration::{self, Files, url},
+    deploy::{Deployment, deploy},
+    folder::Folder,
+    ports::Ports,
+    seed::{self, Seeded},
+    stack_json::{Addresses, Processes, StackJson},
+    supervise::{Process, Service, Supervised},
+    wallet,
+};
+
+/// How long a process may take from start to ready.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a whole copy of the chain's state is kept: as many seconds of blocks a torn state costs.
+const KEEP: Duration = Duration::from_secs(20);
+
+/// What system to bring up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where everything is kept.
+    pub data: PathBuf,
+    /// The gateway's port; 0: any free one.
+    pub port: u16,
+    /// Begin with an empty folder.
+    pub fresh: bool,
+    /// Fill an empty system with sample people and documents.
+    pub samples: bool,
+}
+
+impl Options {
+    /// A system of one's own in `data`, on free ports, with samples: what a test wants.
+    pub fn in_folder(data: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            port: 0,
+            fresh: false,
+            samples: true,
+        }
+    }
+
+    /// The same without sample people.
+    pub fn empty_in(data: impl Into<PathBuf>) -> Self {
+        Self {
+            samples: false,
+            ..Self::in_folder(data)
+        }
+    }
+}
+
+/// A running system. Call [`Stack::stop`] at the end; dropping it ends the processes too, in no order.
+pub struct Stack {
+    services: Vec<Supervised>,
+    json: Arc<Mutex<StackJson>>,
+    keeper: tokio::task::JoinHandle<()>,
+    // Last: the folder is given free when nothing writes to it any more.
+    folder: Folder,
+}
+
+impl Stack {
+    /// Brings a system up and waits until it is ready; `say` is told each step.
+    pub async fn start(options: Options, say: &(dyn Fn(&str) + Sync)) -> Result<Self> {
+        let folder = Folder::open(&options.data)?;
+        leftovers(&folder, say)?;
+        if options.fresh {
+            folder.empty()?;
+        } else if folder.half_filled() {
+            say("the first start was interrupted: beginning anew");
+            folder.empty()?;
+        }
+        std::fs::create_dir_all(folder.join("logs")).context("the log folder cannot be made")?;
+        let ports = Ports::choose(options.port)?;
+        let json = Arc::new(Mutex::new(description(&folder, ports)));
+        let chain = ChainFolder::new(folder.path())?;
+        let kept = chain.clone();
+        let mut stack = Self {
+            services: Vec::new(),
+            json,
+            keeper: tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(KEEP).await;
+                    keep(&kept);
+                }
+            }),
+            folder,
+        };
+        say("starting the chain");
+        stack.run(
+            Process::Anvil,
+            anvil::program()?,
+            chain.arguments(ports.rpc),
+            move || chain.mend(),
+        )?;
+        stack.ready(Process::Anvil).await?;
+        let deployment = stack.deploy(say).await?;
+        let files = configuration::write(&stack.folder, ports, deployment.registrar)?;
+        stack.describe(|json| {
+            let c = deployment.contracts;
+            json.contracts = Addresses {
+                directory: c.directory,
+                consent: c.consent,
+                anchors: c.anchors,
+            };
+            json.published = deployment.block;
+        })?;
+        say("starting gateway and submitter");
+        stack.start_ours(&files)?;
+        stack.ready(Process::Gateway).await?;
+        stack.ready(Process::Submitter).await?;
+        if options.samples {
+            let samples = stack.samples(say).await?;
+            stack.describe(|json| json.samples = samples)?;
+        }
+        Ok(stack)
+    }
+
+    /// What `stack.json` says now.
+    pub fn json(&self) -> StackJson {
+        self.json.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The id of a process now; none while it is down.
+    pub fn pid(&self, process: Process) -> Option<u32> {
+        self.services.iter().find(|service| service.process() == process)?.pid()
+    }
+
+    /// SIGKILL; returns when the process is gone. It is started again by itself: wait with [`Stack::ready`].
+    pub async fn kill(&mut self, process: Process) -> Result<()> {
+        self.service(process)?.kill().await
+    }
+
+    /// SIGKILL, and down until [`Stack::resume`].
+    pub async fn hold(&mut self, process: Process) -> Result<()> {
+        self.service(process)?.hold().await
+    }
+
+    /// Starts a process that was held down and waits until it is ready.
+    pub async fn resume(&mut self, process: Process) -> Result<()> {
+        self.service(process)?.resume().await?;
+        self.ready(process).await
+    }
+
+    /// Waits until a process answers that it is ready, at most a minute.
+    pub async fn ready(&self, process: Process) -> Result<()> {
+        let json = self.json();
+        let log = self.folder.join("logs").join(format!("{process}.log"));
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(2))
+            .build()
+            .context("an HTTP client")?;
+        let asked = async {
+            loop {
+                if is_ready(&http, process, &json).await {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(()) => Ok(()),
+            Err(_) => bail!(
+                "{process} was not ready in {} s; its log ends:\n{}",
+                PATIENCE.as_secs(),
+                tail(&log)
+            ),
+        }
+    }
+
+    /// Stops gateway, submitter and chain, in this order, each after it has drained.
+    pub async fn stop(mut self) {
+        self.keeper.abort();
+        while let Some(service) = self.services.pop() {
+            service.stop().await;
+        }
+    }
+
+    fn service(&mut self, process: Process) -> Result<&mut Supervised> {
+        let found = self.services.iter_mut().find(|service| service.process() == process);
+        found.with_context(|| format!("{process} does not run"))
+    }
+
+    fn run(
+        &mut self,
+        process: Process,
+        program: PathBuf,
+        arguments: Vec<std::ffi::OsString>,
+        prepare: impl Fn() -> Result<()> + Send + Sync + 'static,
+    ) -> Result<()> {
+        let log = self.folder.join("logs").join(format!("{process}.log"));
+        let service = Service {
+            process,
+            program,
+            arguments,
+            log,
+            prepare: Arc::new(prepare),
+        };
+        let json = Arc::clone(&self.json);
+        let started = Supervised::start(service, move |process, pid| {
+            let mut json = json.lock().unwrap_or_else(PoisonError::into_inner);
+            json.processes.set(process, pid);
+            if let Err(error) = json.write() {
+                tracing::warn!("{error:#}");
+            }
+        })?;
+        self.services.push(started);
+        Ok(())
+    }
+
+    fn describe(&self, change: impl FnOnce(&mut StackJson)) -> Result<()> {
+        let mut json = self.json.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut json);
+        json.write()
+    }
+
+    async fn deploy(&self, say: &(dyn Fn(&str) + Sync)) -> Result<Deployment> {
+        let file = self.folder.join("deployment.json");
+        if !file.exists() {
+            say("deploying the contracts");
+        }
+        let admin = wallet::signer(wallet::ADMIN);
+        let (outcome, _) = deploy(&self.json().rpc, admin, None, Some(&file)).await?;
+        Ok(outcome.deployment())
+    }
+
+    fn start_ours(&mut self, files: &Files) -> Result<()> {
+        // The submitter first: the last started is stopped first, and the gateway is to stop taking work first.
+        let both = [
+            (Process::Submitter, &files.submitter),
+            (Process::Gateway, &files.gateway),
+        ];
+        for (process, file) in both {
+            let arguments = vec!["--config".into(), file.into()];
+            self.run(process, sibling(process)?, arguments, || Ok(()))?;
+        }
+        Ok(())
+    }
+
+    async fn samples(&self, say: &(dyn Fn(&str) + Sync)) -> Result<Seeded> {
+        if let Some(samples) = self.folder.samples()? {
+            return Ok(samples);
+        }
+        self.folder.begin_filling()?;
+        let samples = seed::seed(&self.json().gateway, say)
+            .await
+            .context("the samples could not be made")?;
+        self.folder.filled(&samples)?;
+        Ok(samples)
+    }
+}
+
+fn description(folder: &Folder, ports: Ports) -> StackJson {
+    let gateway = url(ports.gateway);
+    StackJson {
+        fhir: format!("{gateway}/fhir/R4"),
+        token: format!("{gateway}/oauth2/token"),
+        metrics: format!("{}/metrics", url(ports.gateway_metrics)),
+        rpc: url(ports.rpc),
+        ipfs: format!("{gateway}/ipfs"),
+        gateway,
+        chain_id: CHAIN_ID,
+        data: folder.path().to_owned(),
+        published: 0,
+        contracts: Addresses {
+            directory: Default::default(),
+            consent: Default::default(),
+            anchors: Default::default(),
+        },
+        processes: Processes::default(),
+        samples: Seeded::default(),
+    }
+}
+
+async fn is_ready(http: &reqwest::Client, process: Process, json: &StackJson) -> bool {
+    let answer = match process {
+        Process::Anvil => {
+            let question = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": [] });
+            http.post(&json.rpc).json(&question).send().await
+        }
+        Process::Gateway => http.get(format!("{}/readyz", json.gateway)).send().await,
+        Process::Submitter => return true,
+    };
+    answer.is_ok_and(|answer| answer.status().is_success())
+}
+
+/// Children of a run that was killed still hold the ports and the database: they are stopped first.
+fn leftovers(folder: &Folder, say: &(dyn Fn(&str) + Sync)) -> Result<()> {
+    let Ok(last) = StackJson::read(folder.path()) else {
+        return Ok(());
+    };
+    let running = [last.processes.gateway, last.processes.submitter, last.processes.anvil];
+    for pid in running
+        .into_iter()
+        .flatten()
+        .filter(|pid| belongs_to(*pid, folder.path()))
+    {
+        say("stopping a process that an earlier run left behind");
+        crate::supervise::end(pid)?;
+    }
+    Ok(())
+}
+
+/// Whether the process's command line names our data folder: ids are reused, and nobody else's process is touched.
+fn belongs_to(pid: u32, data: &Path) -> bool {
+    let named = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let data = data.join("").into_os_string().into_encoded_bytes();
+    named.windows(data.len()).any(|part| part == data)
+}
+
+/// One of our own programs: named by `CHARTSEAL_GATEWAY` or `CHARTSEAL_SUBMITTER`, else beside this one. Tests run
+/// from a folder below.
+fn sibling(process: Process) -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os(format!("CHARTSEAL_{}", process.to_string().to_uppercase())) {
+        return Ok(named.into());
+    }
+    program(&format!("chartseal-{process}"))
+}
+
+/// A program of this workspace, found beside the running one.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe().context("this program does not know where it is")?;
+    let found = own
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file());
+    found.with_context(|| {
+        format!(
+            "{name} is not beside {}; build it with `cargo build --workspace`",
+            own.display()
+        )
+    })
+}
+
+fn keep(chain: &ChainFolder) {
+    if let Err(error) = chain.keep() {
+        tracing::warn!("{error:#}");
+    }
+}
+
+fn tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().rev().take(15).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}
