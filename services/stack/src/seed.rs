@@ -172,18 +172,20 @@ pub struct Enrolled {
     pub backup_passphrase: String,
 }
 
+/// One grant of an `enrol` intent, or the parameters of a `grant` intent.
+pub fn grant_entry(grantee: Address, scope: &str, permission: u8, purpose: &str) -> Value {
+    json!({
+        "grantee": grantee,
+        "scope": scope,
+        "permission": permission,
+        "until": UNTIL,
+        "purpose": purpose,
+    })
+}
+
 /// A patient opens scopes and grants the hospital that treats them.
 pub async fn enrol(patient: &Session, hospital: Address, scopes: &[&str], permission: u8) -> Result<Enrolled> {
-    let grant = |scope: &&str| {
-        json!({
-            "grantee": hospital,
-            "scope": scope,
-            "permission": permission,
-            "until": UNTIL,
-            "purpose": "TREAT",
-        })
-    };
-    let grants: Vec<Value> = scopes.iter().map(grant).collect();
+    let grants: Vec<Value> = scopes.iter().map(|scope| grant_entry(hospital, scope, permission, "TREAT")).collect();
     let intent = patient
         .lay_out("enrol", json!({ "scopes": SCOPES, "grants": grants }))
         .await?;

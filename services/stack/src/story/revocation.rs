@@ -39,7 +39,7 @@ pub async fn revoke(story: &mut Story, people: &People, papers: &Papers, opened:
     story.held("the revocation is on chain", gas);
 
     if story.sabotages(Sabotage::Revoke) {
-        let grant = json!({ "grantee": doctor, "scope": "clinical", "permission": READ, "until": seed::UNTIL, "purpose": "TREAT" });
+        let grant = seed::grant_entry(doctor, "clinical", READ, "TREAT");
         people.patient.decide("grant", grant).await?;
     }
     every_release(story, people).await?;
