@@ -10,7 +10,6 @@ use alloy::{
     providers::Provider,
     rpc::types::{Filter, Log},
 };
-use chartseal_record::event::Logged;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use crate::{
@@ -18,46 +17,8 @@ use crate::{
     error::Error,
     events,
     head::{BlockRef, Head},
+    step::{Pace, Step},
 };
-
-/// One step along the chain.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Step {
-    /// A block joined the chain.
-    Added {
-        /// The block.
-        block: Head,
-        /// Its events, in log order; often none.
-        events: Vec<Logged>,
-    },
-    /// Every block from this number on left the chain; the blocks that replace them follow as `Added`.
-    Removed {
-        /// The lowest number that is gone.
-        from: u64,
-    },
-}
-
-/// How a chain is followed.
-#[derive(Debug, Clone, Copy)]
-pub struct Pace {
-    /// How often the head is asked for when nothing is new.
-    pub poll: Duration,
-    /// How many blocks are remembered: a re-org that reaches below them ends the follower.
-    pub depth: usize,
-    /// How many blocks one log query covers at most while catching up. Halved whenever the node refuses.
-    pub range: u64,
-}
-
-impl Default for Pace {
-    /// A quarter of a second, 64 blocks (two epochs of a public chain's finality), 2,000 blocks.
-    fn default() -> Self {
-        Self {
-            poll: Duration::from_millis(250),
-            depth: 64,
-            range: 2_000,
-        }
-    }
-}
 
 /// How many heads are asked for at once while catching up.
 const HEADS_AT_ONCE: usize = 8;
@@ -257,7 +218,8 @@ impl Follower {
             let events = events::decode_all(client.contracts(), &block, &own)?;
             told.push(Step::Added { block, events });
         }
-        self.range = (self.range * 2).min(self.pace.range.max(1));
+        // A quarter more each time: near a node's limit, one question in a few is refused, not every second one.
+        self.range = (self.range + self.range / 4 + 1).min(self.pace.range.max(1));
         self.tell(told);
         Ok(true)
     }

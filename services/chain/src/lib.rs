@@ -19,15 +19,17 @@ pub mod events;
 mod follow;
 mod head;
 mod revert;
+mod step;
 mod transaction;
 mod views;
 
 pub use crate::{
     client::{Client, TIMEOUT},
     error::Error,
-    follow::{Follower, Pace, Step},
+    follow::Follower,
     head::{BlockRef, Head},
     revert::Revert,
+    step::{Pace, Step},
     transaction::{Fees, Known, Mined},
     views::{Authority, EpochWord, SlotWord},
 };

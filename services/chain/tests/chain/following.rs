@@ -95,6 +95,20 @@ async fn far_below_the_head_only_blocks_with_events_are_told() {
 }
 
 #[tokio::test]
+async fn ranges_are_halved_until_the_node_takes_them() {
+    let world = World::start().await;
+    world.register(&key(1), 3, None).await;
+    world.mine(100).await;
+    world.register(&key(2), 2, None).await;
+    world.mine(10).await;
+    let url = crate::relay::before(world.anvil.url(), 5).await;
+    let client = Client::connect(&url, world.contracts).await.unwrap();
+    let mut follower = client.follow(1, [], Pace { range: 64, ..pace(4) });
+    let limited = Told::default().until(&mut follower, 115).await;
+    assert_eq!(limited.events, [(4, "Registered"), (105, "Registered")]);
+}
+
+#[tokio::test]
 async fn a_reorg_takes_back_and_tells_what_stands_there_now() {
     let world = World::start().await;
     world.register(&key(1), 3, None).await;
@@ -210,7 +224,9 @@ async fn a_node_that_goes_away_and_comes_back_loses_nothing() {
     let mut follower = client.follow(1, [], pace(64));
     let before = Told::default().until(&mut follower, 4).await;
     gate.close();
-    let heard = tokio::time::timeout(Duration::from_secs(10), follower.next()).await.unwrap();
+    let heard = tokio::time::timeout(Duration::from_secs(10), follower.next())
+        .await
+        .unwrap();
     let error = heard.unwrap_err();
     assert!(error.is_transient(), "{error}");
     world.register(&key(2), 2, None).await;

@@ -6,4 +6,5 @@ mod deployments;
 mod following;
 mod nodes;
 mod refusals;
+mod relay;
 mod world;
