@@ -130,8 +130,9 @@ fn submitter(folder: &Folder, keys: &Path, ports: Ports) -> String {
         "# Written by `chartseal up`; it is written anew at each start.\n\
          metrics_listen = {metrics}\n\
          \n[database]\npath = {database}\n\
-         \n[content]\ndirectory = {content}\n\
+         \n[content]\nlocation = {content}\n\
          \n[chain]\nrpc = {rpc}\ndeployment = {deployment}\nconfirmations = {CONFIRMATIONS}\n\
+         poll_milliseconds = 250\n\
          \n[relayer]\nkey_file = {relayer}\n",
         metrics = quoted(loopback(ports.submitter_metrics)),
         database = path(&folder.join("chartseal.db")),

@@ -29,7 +29,7 @@ pub struct StackJson {
     pub metrics: String,
     /// JSON-RPC of the chain.
     pub rpc: String,
-    /// Where ciphertext is served by CID, to authorised readers.
+    /// Origin of a trustless gateway: ciphertext at /ipfs/<CID>?format=raw, to authorised readers.
     pub ipfs: String,
     /// EIP-155 chain id.
     pub chain_id: u64,

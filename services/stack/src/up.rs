@@ -62,6 +62,7 @@ impl Options {
 pub struct Stack {
     services: Vec<Supervised>,
     json: Arc<Mutex<StackJson>>,
+    ports: Ports,
     keeper: tokio::task::JoinHandle<()>,
     // Last: the folder is given free when nothing writes to it any more.
     folder: Folder,
@@ -86,6 +87,7 @@ impl Stack {
         let mut stack = Self {
             services: Vec::new(),
             json,
+            ports,
             keeper: tokio::spawn(async move {
                 loop {
                     tokio::time::sleep(KEEP).await;
@@ -165,7 +167,7 @@ impl Stack {
             .context("an HTTP client")?;
         let asked = async {
             loop {
-                if is_ready(&http, process, &json).await {
+                if self.is_ready(&http, process, &json).await {
                     return;
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -179,6 +181,22 @@ impl Stack {
                 tail(&log)
             ),
         }
+    }
+
+    async fn is_ready(&self, http: &reqwest::Client, process: Process, json: &StackJson) -> bool {
+        let answer = match process {
+            Process::Anvil => {
+                let question = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": [] });
+                http.post(&json.rpc).json(&question).send().await
+            }
+            Process::Gateway => http.get(format!("{}/readyz", json.gateway)).send().await,
+            Process::Submitter => {
+                http.get(format!("{}/livez", url(self.ports.submitter_metrics)))
+                    .send()
+                    .await
+            }
+        };
+        answer.is_ok_and(|answer| answer.status().is_success())
     }
 
     /// Stops gateway, submitter and chain, in this order, each after it has drained.
@@ -270,7 +288,7 @@ fn description(folder: &Folder, ports: Ports) -> StackJson {
         token: format!("{gateway}/oauth2/token"),
         metrics: format!("{}/metrics", url(ports.gateway_metrics)),
         rpc: url(ports.rpc),
-        ipfs: format!("{gateway}/ipfs"),
+        ipfs: gateway.clone(),
         gateway,
         chain_id: CHAIN_ID,
         data: folder.path().to_owned(),
@@ -283,18 +301,6 @@ fn description(folder: &Folder, ports: Ports) -> StackJson {
         processes: Processes::default(),
         samples: Seeded::default(),
     }
-}
-
-async fn is_ready(http: &reqwest::Client, process: Process, json: &StackJson) -> bool {
-    let answer = match process {
-        Process::Anvil => {
-            let question = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": [] });
-            http.post(&json.rpc).json(&question).send().await
-        }
-        Process::Gateway => http.get(format!("{}/readyz", json.gateway)).send().await,
-        Process::Submitter => return true,
-    };
-    answer.is_ok_and(|answer| answer.status().is_success())
 }
 
 /// Children of a run that was killed still hold the ports and the database: they are stopped first.
