@@ -1,0 +1,320 @@
+//! What an operator decides. One struct per concern; `sample.toml` shows and explains every key.
+//!
+//! Unknown keys are refused, secrets are read from files, and Debug prints no secret.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use alloy::{
+    primitives::Address,
+    signers::local::PrivateKeySigner,
+};
+use chartseal_record::Contracts;
+use figment::{
+    Figment,
+    providers::{Env, Format, Toml},
+};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+/// Environment names under the prefix that belong to the command line, not to this file.
+const COMMAND_LINE: [&str; 2] = ["config", "log"];
+
+/// The whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where requests are taken.
+    pub listen: SocketAddr,
+    /// The origin clients write, without a path.
+    pub public_url: reqwest::Url,
+    /// Where Prometheus text is served; none: not at all.
+    pub metrics_listen: Option<SocketAddr>,
+    /// 64 hex digits that seal the vault.
+    pub master_key_file: PathBuf,
+    /// Allows plain-http and private addresses of other organisations.
+    #[serde(default)]
+    pub development: bool,
+    pub database: Database,
+    pub content: ContentPlace,
+    pub chain: Chain,
+    pub organisations: Vec<Organisation>,
+    #[serde(default)]
+    pub limits: Limits,
+    /// The operator's own table of codes and scopes, asked before the built-in one.
+    #[serde(default)]
+    pub scopes: Vec<crate::fhir::scope::Rule>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// The SQLite file.
+    pub path: PathBuf,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContentPlace {
+    /// A folder for CAR files, or `kubo+http://HOST:PORT`.
+    pub location: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chain {
+    pub rpc: RpcUrl,
+    /// What `chartseal deploy` wrote.
+    pub deployment: PathBuf,
+    /// Blocks until a grant counts, its own block included.
+    pub confirmations: u64,
+    /// Seconds after which a head is too old to open anything.
+    #[serde(default = "max_head_age")]
+    pub max_head_age: u64,
+}
+
+/// An organisation this gateway serves.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Organisation {
+    pub account: Address,
+    pub name: String,
+    /// A statement key made elsewhere; without it, one made here and kept in the vault is used.
+    pub statement_key_file: Option<PathBuf>,
+    pub registrar: Option<Address>,
+    /// Days until the last backup of the vault is gone.
+    #[serde(default = "backup_days")]
+    pub backup_days: u64,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Bytes of one document.
+    pub document_bytes: u64,
+    /// Bytes of one FHIR resource as JSON, inline documents included. Larger documents go up as Binary.
+    pub fhir_json_bytes: u64,
+    /// Bytes of any other request.
+    pub request_bytes: usize,
+    /// Seconds one request may take.
+    pub request_seconds: u64,
+    /// Requests at work at one time.
+    pub concurrent_requests: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            document_bytes: 64 * 1024 * 1024,
+            fhir_json_bytes: 32 * 1024 * 1024,
+            request_bytes: 256 * 1024,
+            request_seconds: 120,
+            concurrent_requests: 1024,
+        }
+    }
+}
+
+fn max_head_age() -> u64 {
+    120
+}
+
+fn backup_days() -> u64 {
+    30
+}
+
+/// A node's URL. Providers put their keys into path and user info, so Debug shows the host only.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct RpcUrl(pub reqwest::Url);
+
+impl fmt::Debug for RpcUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}/…", self.0.scheme(), self.0.host_str().unwrap_or("?"))
+    }
+}
+
+/// What `chartseal deploy` wrote.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    #[serde(flatten)]
+    pub contracts: Contracts,
+    /// The block to follow the contracts from.
+    pub block: u64,
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the configuration cannot be read: {0}. Compare it with sample.toml")]
+    Unreadable(#[from] Box<figment::Error>),
+    #[error("{path} cannot be read: {source}")]
+    File {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{path} does not hold {expected}")]
+    Content {
+        path: PathBuf,
+        expected: &'static str,
+    },
+    #[error("{0}")]
+    Contradiction(&'static str),
+}
+
+impl Config {
+    /// Reads a TOML file (if any), then `CHARTSEAL_*` from the environment over it, and checks the whole.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut figment = Figment::new();
+        if let Some(path) = file {
+            figment = figment.merge(Toml::file_exact(path));
+        }
+        Self::from_figment(figment.merge(Env::prefixed("CHARTSEAL_").ignore(&COMMAND_LINE).split("__")))
+    }
+
+    /// Reads a TOML text alone.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        Self::from_figment(Figment::new().merge(Toml::string(text)))
+    }
+
+    fn from_figment(figment: Figment) -> Result<Self, ConfigError> {
+        let config: Self = figment.extract().map_err(Box::new)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |why| Err(ConfigError::Contradiction(why));
+        if self.organisations.is_empty() {
+            return refuse("no [[organisations]]: name at least the one this gateway serves");
+        }
+        if self.public_url.host_str().is_none() || self.public_url.path() != "/" {
+            return refuse("public_url is an origin: scheme and host, no path");
+        }
+        if self.public_url.scheme() != "https" && !self.development && !is_loopback(&self.public_url) {
+            return refuse("public_url must be https outside development");
+        }
+        if self.chain.confirmations == 0 {
+            return refuse("chain.confirmations must be at least 1");
+        }
+        Ok(())
+    }
+
+    /// The host (and port) people see: the domain of a Sign-In with Ethereum message.
+    pub fn domain(&self) -> String {
+        let host = self.public_url.host_str().unwrap_or_default();
+        match self.public_url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
+    /// An absolute URL of this gateway. `path` starts with a slash.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
+    }
+
+    /// The token endpoint, which is also the audience of client assertions.
+    pub fn token_url(&self) -> String {
+        self.url("/oauth2/token")
+    }
+
+    /// The organisation of this account, if it is served here.
+    pub fn organisation(&self, account: Address) -> Option<&Organisation> {
+        self.organisations.iter().find(|o| o.account == account)
+    }
+
+    /// Reads the deployment file.
+    pub fn deployment(&self) -> Result<Deployment, ConfigError> {
+        let text = read(&self.chain.deployment)?;
+        serde_json::from_str(&text).map_err(|_| ConfigError::Content {
+            path: self.chain.deployment.clone(),
+            expected: "a deployment: {chainId, directory, consent, anchors, block}",
+        })
+    }
+
+    /// Reads the master key.
+    pub fn master_key(&self) -> Result<Zeroizing<[u8; 32]>, ConfigError> {
+        key_of(&self.master_key_file)
+    }
+}
+
+impl Organisation {
+    /// Reads the statement key, if there is a file.
+    pub fn statement_key(&self) -> Result<Option<PrivateKeySigner>, ConfigError> {
+        let Some(path) = &self.statement_key_file else {
+            return Ok(None);
+        };
+        let signer = PrivateKeySigner::from_slice(&key_of(path)?[..]);
+        signer.map(Some).map_err(|_| ConfigError::Content {
+            path: path.clone(),
+            expected: "a secp256k1 key",
+        })
+    }
+}
+
+fn is_loopback(url: &reqwest::Url) -> bool {
+    matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"))
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn key_of(path: &Path) -> Result<Zeroizing<[u8; 32]>, ConfigError> {
+    let text = Zeroizing::new(read(path)?);
+    let mut key = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(text.trim().trim_start_matches("0x"), &mut key[..]).map_err(|_| ConfigError::Content {
+        path: path.to_owned(),
+        expected: "32 bytes as 64 hex digits",
+    })?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../sample.toml");
+
+    #[test]
+    fn the_sample_is_a_configuration() {
+        let config = Config::from_toml(SAMPLE).unwrap();
+        assert_eq!(config.domain(), "127.0.0.1:8080");
+        assert_eq!(config.token_url(), "http://127.0.0.1:8080/oauth2/token");
+        assert_eq!(config.limits.document_bytes, 64 << 20);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name() {
+        let error = Config::from_toml(&format!("colour = \"red\"\n{SAMPLE}")).unwrap_err();
+        assert!(error.to_string().contains("colour"), "{error}");
+    }
+
+    #[test]
+    fn a_nested_unknown_key_is_refused_too() {
+        let text = SAMPLE.replace("max_head_age = 120", "max_head_age = 120\nmax_tail_age = 1");
+        assert!(Config::from_toml(&text).unwrap_err().to_string().contains("max_tail_age"));
+    }
+
+    #[test]
+    fn plain_http_is_refused_outside_development_and_loopback() {
+        let text = SAMPLE.replace("http://127.0.0.1:8080", "http://records.example");
+        assert!(Config::from_toml(&text).is_err());
+        assert!(Config::from_toml(&text.replace("development = false", "development = true")).is_ok());
+    }
+
+    #[test]
+    fn debug_hides_what_providers_put_into_urls() {
+        let text = SAMPLE.replace("http://127.0.0.1:8545", "https://user:pw@node.example/v3/secretkey");
+        let shown = format!("{:?}", Config::from_toml(&text).unwrap());
+        assert!(shown.contains("node.example"));
+        assert!(!shown.contains("secretkey") && !shown.contains("pw"), "{shown}");
+    }
+}

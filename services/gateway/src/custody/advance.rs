@@ -1,0 +1,125 @@
+//! Opens the next epoch of a compartment, in gateway custody.
+
+use alloy::primitives::Bytes;
+use chartseal_chain::calls::{self, Wrap};
+use chartseal_envelope::{key::EpochSecret, key::Root, link, tree};
+use chartseal_record::{Compartment, Scope, typed};
+
+use super::{
+    Patient,
+    epochs::{self, Epoch},
+    root, wraps,
+};
+use crate::{
+    app::App,
+    intent::Decision,
+    problem::{Code, Failure, Problem},
+    queue, statement,
+};
+
+/// Queues the advance and gives the new epoch. Whoever calls holds the patient's lock.
+///
+/// The number is marked as used before anything is sealed with it: whatever a re-org or a crash drops, no number ever
+/// stands for two keys or two links.
+pub async fn open(app: &App, patient: &Patient, scope: &Scope, parent: Option<&str>) -> Result<Epoch, Problem> {
+    let not_enrolled = || Problem::new(Code::NotEnrolled, "the patient has not enrolled here");
+    let root = root::get(app, patient).await?.ok_or_else(not_enrolled)?;
+    let compartment = Compartment::of(patient.id(), scope);
+    let current = epochs::current(app, compartment);
+    let before = current.as_ref().map_or(0, |(epoch, _)| epoch.number);
+    let number = app.store.next_epoch(compartment, before).await?;
+    let secret = tree::epoch_secret(&root, &app.contracts, compartment, number);
+    let link = link_back(app, &root, compartment, current.as_ref().map(|(e, _)| *e), number, &secret)?;
+    let wraps = wraps_for_all(app, patient, scope, number, &secret).await?;
+    let advance = typed::Advance {
+        patient: patient.id(),
+        scope: scope.to_string(),
+        epoch: number,
+        suite: typed::SUITE_X25519,
+        key: Bytes::copy_from_slice(secret.public_key().as_bytes()),
+        link,
+        wraps: calls::wraps_hash(&wraps),
+        by: patient.custodian,
+    };
+    let digest = typed::digest(&advance, &app.contracts.consent_domain());
+    let signature = statement::sign(app, patient.custodian, digest).await?;
+    let decision = Decision::Advance {
+        advance: advance.clone(),
+        wraps: wraps.iter().cloned().map(Into::into).collect(),
+    };
+    let after = current.and_then(|(_, intent)| intent);
+    let place = queue::Place {
+        parent,
+        after: after.as_deref(),
+    };
+    let id = queue::signed(app, patient.custodian, &decision, signature, place).await?;
+    app.pending.add(&advance, wraps, id);
+    Ok(Epoch {
+        number,
+        suite: typed::SUITE_X25519,
+        key: *secret.public_key().as_bytes(),
+    })
+}
+
+/// The previous epoch's secret for readers of the new one. Empty for the first epoch, and where the previous one was
+/// opened with a root that is not here (the patient kept it then): its readers keep what they had.
+fn link_back(
+    app: &App,
+    root: &Root,
+    compartment: Compartment,
+    previous: Option<Epoch>,
+    number: u32,
+    secret: &EpochSecret,
+) -> Result<Bytes, Failure> {
+    let Some(previous) = previous else {
+        return Ok(epochs::NO_LINK);
+    };
+    let before = tree::epoch_secret(root, &app.contracts, compartment, previous.number);
+    if *before.public_key().as_bytes() != previous.key {
+        tracing::warn!(epoch = previous.number, "the previous epoch was not made from the root kept here; no link is made");
+        return Ok(epochs::NO_LINK);
+    }
+    let step = link::Step {
+        contracts: app.contracts,
+        compartment,
+        previous: previous.number,
+        epoch: number,
+    };
+    Ok(Bytes::from(link::seal(&step, secret.public_key(), &before)?.to_vec()))
+}
+
+/// The new secret for everybody who keeps READ. The contract skips those who lose it meanwhile.
+async fn wraps_for_all(
+    app: &App,
+    patient: &Patient,
+    scope: &Scope,
+    epoch: u32,
+    secret: &EpochSecret,
+) -> Result<Vec<Wrap>, Problem> {
+    let mut made = Vec::new();
+    for (slot, state) in app.index.grants_of_patient(patient.id()) {
+        let Some(terms) = state.terms.as_ref().filter(|t| t.scope == scope.as_str()) else {
+            continue;
+        };
+        if epochs::has_ended(app, slot, &state).await? {
+            continue;
+        }
+        let Some(Ok(recipient)) = app.index.account(terms.grantee).as_ref().map(wraps::recipient) else {
+            continue;
+        };
+        let to = wraps::For {
+            custodian: patient.custodian,
+            slot,
+            serial: terms.serial,
+            epoch,
+            recipient,
+        };
+        made.push(Wrap {
+            grantee: terms.grantee,
+            serial: terms.serial,
+            recipientKeyHash: recipient.key_hash(),
+            wrap: wraps::make(app, to, secret).await?,
+        });
+    }
+    Ok(made)
+}

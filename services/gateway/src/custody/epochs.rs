@@ -1,0 +1,206 @@
+//! Which epoch is the newest, and whose link leads where.
+//!
+//! An advance signed here counts from the moment it is queued: what is sealed afterwards is sealed to its key, although
+//! the chain does not have it yet. Its row in the intent table is durable before its key is used.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use alloy::primitives::{Address, Bytes};
+use chartseal_chain::calls::Wrap;
+use chartseal_record::{Compartment, Scope, Slot, Target, grant::GrantState, state::IntentState, typed};
+use chartseal_store::{IntentFilter, Store};
+
+use super::{Patient, advance};
+use crate::{
+    app::App,
+    index::Opened,
+    intent::Decision,
+    problem::{Code, Failure, Problem},
+};
+
+pub use crate::index::Epoch;
+
+/// An epoch that is queued for the chain.
+#[derive(Debug, Clone)]
+pub struct Queued {
+    pub opened: Opened,
+    pub wraps: Vec<Wrap>,
+    /// The intent that opens it: what needs the epoch on chain is sent after it.
+    pub intent: String,
+}
+
+/// The queued epochs of every compartment, and a lock per patient for those who queue more.
+#[derive(Default)]
+pub struct Pending {
+    queued: Mutex<HashMap<Compartment, Vec<Queued>>>,
+    locks: Mutex<HashMap<Address, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Pending {
+    /// Finds the advances that are on their way.
+    pub async fn load(store: &Store) -> Result<Self, Failure> {
+        let pending = Self::default();
+        for state in [IntentState::Signed, IntentState::Submitted] {
+            let mut filter = IntentFilter {
+                kind: Some("advance".into()),
+                state: Some(state),
+                limit: 500,
+                ..IntentFilter::default()
+            };
+            loop {
+                let page = store.find_intents(&filter).await?;
+                filter.before = page.last().map(|intent| intent.seq);
+                for intent in &page {
+                    if let Ok(Decision::Advance { advance, wraps }) = Decision::read(&intent.payload) {
+                        pending.add(&advance, wraps.into_iter().map(Into::into).collect(), intent.id.clone());
+                    }
+                }
+                if page.is_empty() {
+                    break;
+                }
+            }
+        }
+        Ok(pending)
+    }
+
+    /// An advance was queued.
+    pub fn add(&self, advance: &typed::Advance, wraps: Vec<Wrap>, intent: String) {
+        let (Ok(scope), Ok(key)) = (Scope::new(advance.scope.clone()), advance.key[..].try_into()) else {
+            return;
+        };
+        let queued = Queued {
+            opened: Opened {
+                epoch: Epoch {
+                    number: advance.epoch,
+                    suite: advance.suite,
+                    key,
+                },
+                link: advance.link.to_vec(),
+            },
+            wraps,
+            intent,
+        };
+        let mut map = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
+        let epochs = map.entry(Compartment::of(advance.patient, &scope)).or_default();
+        epochs.push(queued);
+        epochs.sort_by_key(|q| q.opened.epoch.number);
+    }
+
+    /// What is queued beyond `number`; what the chain has by now is forgotten.
+    fn beyond(&self, compartment: Compartment, number: u32) -> Vec<Queued> {
+        let map = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
+        let queued = map.get(&compartment).into_iter().flatten();
+        queued.filter(|q| q.opened.epoch.number > number).cloned().collect()
+    }
+
+    /// Only one at a time opens epochs of a patient.
+    pub async fn lock(&self, patient: Address) -> tokio::sync::OwnedMutexGuard<()> {
+        let lock = {
+            let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+            locks.retain(|_, lock| Arc::strong_count(lock) > 1);
+            locks.entry(patient).or_default().clone()
+        };
+        lock.lock_owned().await
+    }
+}
+
+/// Every epoch of a compartment: the chain's, then the queued ones.
+pub fn all(app: &App, compartment: Compartment) -> (Vec<Opened>, Vec<Queued>) {
+    let chain = app.index.epochs(compartment);
+    let newest = chain.last().map_or(0, |o| o.epoch.number);
+    let queued = app.pending.beyond(compartment, newest);
+    (chain, queued)
+}
+
+/// The newest epoch, queued ones included.
+pub fn current(app: &App, compartment: Compartment) -> Option<(Epoch, Option<String>)> {
+    let (chain, queued) = all(app, compartment);
+    match queued.last() {
+        Some(q) => Some((q.opened.epoch, Some(q.intent.clone()))),
+        None => chain.last().map(|o| (o.epoch, None)),
+    }
+}
+
+/// The epoch to seal to now. If a READ grant has ended since it was opened, the custodian opens the next one first.
+pub async fn newest(app: &App, patient: Address, scope: &Scope) -> Result<Epoch, Problem> {
+    let compartment = Compartment::of(patient, scope);
+    let not_enrolled = || Problem::new(Code::NotEnrolled, format!("the patient has not opened the scope '{scope}'"));
+    let (epoch, _) = current(app, compartment).ok_or_else(not_enrolled)?;
+    if !is_due(app, patient, scope, epoch.number).await? {
+        return Ok(epoch);
+    }
+    let Ok(patient) = Patient::of(app, patient) else {
+        return Ok(epoch);
+    };
+    if !patient.in_gateway_custody() {
+        // The patient's device advances at its next visit; the custodian cannot.
+        return Ok(epoch);
+    }
+    let _one = app.pending.lock(patient.id()).await;
+    let (epoch, _) = current(app, compartment).ok_or_else(not_enrolled)?;
+    if is_due(app, patient.id(), scope, epoch.number).await? {
+        return advance::open(app, &patient, scope, None).await;
+    }
+    Ok(epoch)
+}
+
+/// Whether somebody holds a wrap of this epoch whose READ has ended: by revocation, expiry, suspension, retirement.
+pub async fn is_due(app: &App, patient: Address, scope: &Scope, epoch: u32) -> Result<bool, Problem> {
+    let (_, queued) = all(app, Compartment::of(patient, scope));
+    for (slot, state) in app.index.grants_of_patient(patient) {
+        let Some(terms) = state.terms.as_ref().filter(|t| t.scope == scope.as_str()) else {
+            continue;
+        };
+        let on_its_way = |q: &Queued| q.opened.epoch.number >= epoch && q.wraps.iter().any(|w| w.grantee == terms.grantee);
+        // Under any serial: who was narrowed from READ to WRITE has the secret too.
+        let wrapped = app.index.wrapped_up_to(slot) >= epoch || queued.iter().any(on_its_way);
+        if wrapped && has_ended(app, slot, &state).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the newest READ grant in the slot has ended. One that is merely unconfirmed has not.
+pub async fn has_ended(app: &App, slot: Slot, state: &GrantState) -> Result<bool, Problem> {
+    let Some(terms) = &state.terms else {
+        return Ok(false);
+    };
+    let now = app.clock.seconds();
+    let inactive = !app.index.account(terms.grantee).is_some_and(|a| a.is_active(now));
+    if state.live(typed::READ, now).is_none() || inactive {
+        return Ok(true);
+    }
+    let refused = app.store.tombstone(slot).await?.map_or(0, |t| t.serial);
+    Ok(terms.serial <= refused)
+}
+
+/// The wraps of the newest grant, those queued with an advance included.
+pub fn with_queued(app: &App, patient: Address, scope: &Scope, mut state: GrantState) -> GrantState {
+    let Some(terms) = state.terms.clone() else {
+        return state;
+    };
+    let (_, queued) = all(app, Compartment::of(patient, scope));
+    for q in queued {
+        let mine = q.wraps.into_iter().filter(|w| w.grantee == terms.grantee && w.serial == terms.serial);
+        state.wraps.extend(mine.map(|w| chartseal_record::grant::Wrapped {
+            epoch: q.opened.epoch.number,
+            suite: q.opened.epoch.suite,
+            recipient_key_hash: w.recipientKeyHash,
+            wrap: w.wrap,
+            block: 0,
+        }));
+    }
+    state
+}
+
+/// The slot of a grantee in a scope.
+pub fn slot(patient: Address, grantee: Address, scope: &Scope) -> Slot {
+    Slot::of(patient, grantee, &Target::Scope(scope.clone()))
+}
+
+/// An empty link: nothing lies before the first epoch.
+pub const NO_LINK: Bytes = Bytes::new();

@@ -1,0 +1,150 @@
+//! Opens an epoch's secret for a reader whose key is in this gateway's vault.
+//!
+//! The order is the promise: live, then a durable audit entry, then the release key. No log, no key.
+
+use alloy::primitives::Address;
+use chartseal_envelope::{
+    key::{EpochSecret, Identity, PublicKey},
+    link, tree,
+};
+use chartseal_record::{Compartment, Scope, Target, grant::Wrapped, typed};
+
+use super::{Patient, epochs, live, root, wraps};
+use crate::{
+    app::App,
+    audit::{self, Action, Entry, Subject},
+    auth::caller::Caller,
+    index::Opened,
+    problem::{Code, Failure, Problem},
+    vault::{Kind, rows},
+};
+
+/// The secret of `epoch`, for this caller, after its audit entry is durable.
+pub async fn epoch_secret(
+    app: &App,
+    caller: &Caller,
+    patient: Address,
+    scope: &Scope,
+    epoch: u32,
+    purpose: &str,
+    subject: Subject,
+) -> Result<EpochSecret, Problem> {
+    let patient = Patient::of(app, patient)?;
+    let entry = Entry::of(caller, patient.id(), Action::Read, purpose, subject);
+    if caller.account == patient.id() {
+        return for_the_patient(app, &patient, scope, epoch, entry).await;
+    }
+    let target = Target::Scope(scope.clone());
+    let grant = live::permission(app, patient.id(), caller.account, &target, typed::READ).await?;
+    let state = epochs::with_queued(app, patient.id(), scope, grant.state);
+    let identity = |w: &Wrapped| identity(app, caller.account, w.recipient_key_hash);
+    let reaching: Vec<&Wrapped> = state.wraps.iter().filter(|w| w.epoch >= epoch).collect();
+    let Some(first) = reaching.first() else {
+        return Err(Problem::new(Code::NotLive, "the grant does not reach this record's epoch yet; try again in a moment"));
+    };
+    let Some(identity) = identity(first).await? else {
+        return Err(Problem::new(
+            Code::OwnKey,
+            "the key that opens this is on the reader's own device: fetch /ipfs/{cid} and POST /v1/releases, and open it there",
+        ));
+    };
+    audit::append(app, patient.custodian, entry).await?;
+    let mine = |w: &Wrapped| w.epoch >= epoch && w.recipient_key_hash == identity.public_key().key_hash();
+    let held = wraps::held(app, patient.custodian, grant.slot, &state, mine).await?;
+    let refused = || Problem::new(Code::NotLive, "the patient's custodian keeps no release key for this grant");
+    let held = held.ok_or_else(refused)?;
+    let opened = every(app, patient.id(), scope);
+    let at = position(&opened, held.wrapped.epoch)?;
+    let secret = wraps::open(app, grant.slot, grant.serial, &held, &identity, opened[at].epoch.key)?;
+    walk_back(app, Compartment::of(patient.id(), scope), &opened, at, secret, epoch)
+}
+
+async fn for_the_patient(
+    app: &App,
+    patient: &Patient,
+    scope: &Scope,
+    epoch: u32,
+    entry: Entry,
+) -> Result<EpochSecret, Problem> {
+    let root = match patient.in_gateway_custody() {
+        true => root::get(app, patient).await?,
+        false => None,
+    };
+    let own = || Problem::new(Code::OwnKey, "the patient's root is on the patient's own device, which opens this");
+    let root = root.ok_or_else(own)?;
+    audit::append(app, patient.custodian, entry).await?;
+    let compartment = Compartment::of(patient.id(), scope);
+    let secret = tree::epoch_secret(&root, &app.contracts, compartment, epoch);
+    let opened = every(app, patient.id(), scope);
+    if opened[position(&opened, epoch)?].epoch.key != *secret.public_key().as_bytes() {
+        return Err(Failure::Broken("an epoch's key on chain was not made from the patient's root").into());
+    }
+    Ok(secret)
+}
+
+/// Steps along the links from the epoch at `at` down to `epoch`; each secret is checked against the chain's key.
+fn walk_back(
+    app: &App,
+    compartment: Compartment,
+    opened: &[Opened],
+    mut at: usize,
+    mut secret: EpochSecret,
+    epoch: u32,
+) -> Result<EpochSecret, Problem> {
+    while opened[at].epoch.number > epoch {
+        let (Some(previous), false) = (at.checked_sub(1), opened[at].link.is_empty()) else {
+            return Err(Problem::new(Code::NotLive, "no link leads from the granted epoch back to this record's"));
+        };
+        let step = link::Step {
+            contracts: app.contracts,
+            compartment,
+            previous: opened[previous].epoch.number,
+            epoch: opened[at].epoch.number,
+        };
+        let expected = PublicKey::from_bytes(opened[previous].epoch.key);
+        secret = link::open(&step, &secret, &expected, &opened[at].link)?;
+        at = previous;
+    }
+    if opened[at].epoch.number == epoch {
+        Ok(secret)
+    } else {
+        Err(Failure::Broken("a record names an epoch the chain does not have").into())
+    }
+}
+
+/// The chain's epochs and the queued ones, oldest first.
+fn every(app: &App, patient: Address, scope: &Scope) -> Vec<Opened> {
+    let (mut opened, queued) = epochs::all(app, Compartment::of(patient, scope));
+    opened.extend(queued.into_iter().map(|q| q.opened));
+    opened
+}
+
+fn position(opened: &[Opened], epoch: u32) -> Result<usize, Failure> {
+    let found = opened.iter().position(|o| o.epoch.number == epoch);
+    found.ok_or(Failure::Broken("a wrap or a record names an epoch the chain does not have"))
+}
+
+/// The account's X25519 secret, if it is in the vault of an organisation served here.
+pub async fn identity(
+    app: &App,
+    account: Address,
+    key_hash: alloy::primitives::B256,
+) -> Result<Option<Identity>, Failure> {
+    let place = format!("{account}|{key_hash}");
+    for org in &app.config.organisations {
+        if let Some(secret) = rows::get(app, org.account, Kind::EncryptionKey, &place).await? {
+            let bytes = secret[..].try_into().map_err(|_| Failure::Vault(Kind::EncryptionKey.as_str()))?;
+            return Ok(Some(Identity::from_bytes(bytes)));
+        }
+    }
+    Ok(None)
+}
+
+/// Makes an encryption key for an account and keeps it. It counts once the Directory lists it.
+pub async fn make_identity(app: &App, org: Address, account: Address) -> Result<PublicKey, Problem> {
+    let identity = Identity::generate()?;
+    let key = *identity.public_key();
+    let place = format!("{account}|{}", key.key_hash());
+    rows::put(app, org, Kind::EncryptionKey, &place, identity.as_bytes()).await?;
+    Ok(key)
+}

@@ -1,0 +1,127 @@
+//! Wraps and the release keys that are kept for them.
+//!
+//! A release key's place in the vault is slot|serial|epoch|keccak256(wrap): two grants prepared side by side for the
+//! same serial never overwrite each other's key, and a revocation finds all of a slot by its beginning.
+
+use alloy::primitives::{Address, B256, Bytes, keccak256};
+use chartseal_envelope::{
+    key::{EpochSecret, Identity, PublicKey, ReleaseKey},
+    wrap,
+};
+use chartseal_record::{
+    Slot,
+    account::Account,
+    grant::{GrantState, Wrapped},
+    typed,
+};
+use chartseal_store::VaultKey;
+
+use crate::{
+    app::App,
+    problem::{Code, Failure, Problem},
+    vault::{Kind, rows},
+};
+
+/// For whom, in which grant, of which epoch.
+#[derive(Debug, Clone, Copy)]
+pub struct For {
+    pub custodian: Address,
+    pub slot: Slot,
+    pub serial: u64,
+    pub epoch: u32,
+    pub recipient: PublicKey,
+}
+
+/// The encryption key the Directory lists for an account.
+pub fn recipient(account: &Account) -> Result<PublicKey, Problem> {
+    let listed = (account.suite == typed::SUITE_X25519).then(|| PublicKey::try_from(&account.encryption_key[..]));
+    match listed {
+        Some(Ok(key)) => Ok(key),
+        _ => Err(Problem::new(
+            Code::Invalid,
+            "the grantee has no encryption key in the Directory, so nothing can be wrapped for it; it sets one first",
+        )),
+    }
+}
+
+/// Makes a wrap with a fresh release key, which is in the vault when this returns.
+pub async fn make(app: &App, to: For, secret: &EpochSecret) -> Result<Bytes, Failure> {
+    let key = ReleaseKey::generate()?;
+    let wrap = wrap::seal(&at(app, to.slot, to.serial, to.epoch), &to.recipient, &key, secret)?;
+    keep(app, to.custodian, to.slot, to.serial, to.epoch, &wrap, &key).await?;
+    Ok(Bytes::from(wrap.to_vec()))
+}
+
+/// Keeps the release key of a wrap.
+pub async fn keep(
+    app: &App,
+    custodian: Address,
+    slot: Slot,
+    serial: u64,
+    epoch: u32,
+    wrap: &[u8],
+    key: &ReleaseKey,
+) -> Result<(), Failure> {
+    let place = place(slot, serial, epoch, keccak256(wrap));
+    rows::put(app, custodian, Kind::ReleaseKey, &place, key.as_bytes()).await.map(drop)
+}
+
+/// A wrap of the newest grant whose release key is here, serving `epoch` or a later one.
+pub struct Held {
+    pub wrapped: Wrapped,
+    pub key: ReleaseKey,
+}
+
+/// The first wrap, oldest first, that reaches `epoch`, is for `recipient` (if named) and has its release key here.
+pub async fn held(
+    app: &App,
+    custodian: Address,
+    slot: Slot,
+    state: &GrantState,
+    fits: impl Fn(&Wrapped) -> bool,
+) -> Result<Option<Held>, Failure> {
+    let serial = state.terms.as_ref().map_or(0, |t| t.serial);
+    for wrapped in state.wraps.iter().filter(|w| fits(w)) {
+        let place = place(slot, serial, wrapped.epoch, keccak256(&wrapped.wrap));
+        if let Some(secret) = rows::get(app, custodian, Kind::ReleaseKey, &place).await? {
+            let key = ReleaseKey::try_from(&secret[..])?;
+            return Ok(Some(Held { wrapped: wrapped.clone(), key }));
+        }
+    }
+    Ok(None)
+}
+
+/// Opens a wrap, against the key the chain has for its epoch.
+pub fn open(
+    app: &App,
+    slot: Slot,
+    serial: u64,
+    held: &Held,
+    identity: &Identity,
+    expected: [u8; 32],
+) -> Result<EpochSecret, Failure> {
+    let place = at(app, slot, serial, held.wrapped.epoch);
+    Ok(wrap::open(&place, identity, &held.key, &PublicKey::from_bytes(expected), &held.wrapped.wrap)?)
+}
+
+/// Where a wrap or a release belongs.
+pub fn at(app: &App, slot: Slot, serial: u64, epoch: u32) -> wrap::Place {
+    wrap::Place {
+        contracts: app.contracts,
+        slot,
+        serial,
+        epoch,
+    }
+}
+
+fn place(slot: Slot, serial: u64, epoch: u32, wrap_hash: B256) -> String {
+    format!("{}|{serial}|{epoch}|{wrap_hash}", slot.0)
+}
+
+/// Where the release keys of the slot up to `serial` lie.
+pub async fn places_up_to(app: &App, custodian: Address, slot: Slot, serial: u64) -> Result<Vec<VaultKey>, Failure> {
+    let mut places = rows::places(app, custodian, Kind::ReleaseKey, &format!("{}|", slot.0)).await?;
+    let of = |key: &VaultKey| key.place.split('|').nth(1).and_then(|s| s.parse::<u64>().ok());
+    places.retain(|key| of(key).is_none_or(|of| of <= serial));
+    Ok(places)
+}

@@ -1,0 +1,115 @@
+//! Follows the chain into the database and into memory.
+//!
+//! The database row of a block is committed before memory knows of it, so a gateway that dies here comes back with the
+//! same blocks. Nothing in here decides: what a grant opens is decided in `custody::live`.
+
+mod follow;
+mod state;
+
+use std::sync::{PoisonError, RwLock};
+
+use alloy::primitives::Address;
+use chartseal_chain::Head;
+use chartseal_record::{Compartment, Slot, account::Account, grant::GrantState};
+use chartseal_store::Store;
+use tokio::sync::watch;
+
+pub use self::{
+    follow::follow,
+    state::{Epoch, Opened},
+};
+use crate::problem::Failure;
+
+/// What the chain says, up to the newest block followed.
+pub struct Index {
+    state: RwLock<state::State>,
+    moved: watch::Sender<u64>,
+}
+
+impl Index {
+    /// Folds what the database kept.
+    pub async fn load(store: &Store) -> Result<Self, Failure> {
+        let mut state = state::State::default();
+        follow::load(store, &mut state).await?;
+        let moved = watch::Sender::new(state.head().map_or(0, |head| head.number));
+        Ok(Self {
+            state: RwLock::new(state),
+            moved,
+        })
+    }
+
+    /// The newest block followed; none before the first.
+    pub fn head(&self) -> Option<Head> {
+        self.read(|s| s.head())
+    }
+
+    /// The account with this id, at the newest block.
+    pub fn account(&self, who: Address) -> Option<Account> {
+        self.read(|s| s.account(who))
+    }
+
+    /// The account this address signs for.
+    pub fn controlled_by(&self, address: Address) -> Option<Account> {
+        self.read(|s| s.controlled_by(address))
+    }
+
+    /// Who signed for the account when `block` was mined.
+    pub fn controller_at(&self, who: Address, block: u64) -> Option<Address> {
+        self.read(|s| s.controller_at(who, block))
+    }
+
+    /// A slot at the newest block.
+    pub fn grant(&self, slot: Slot) -> GrantState {
+        self.read(|s| s.grant(slot))
+    }
+
+    /// A slot at the end of `block`.
+    pub fn grant_at(&self, slot: Slot, block: u64) -> GrantState {
+        self.read(|s| s.grant_at(slot, block))
+    }
+
+    /// The highest epoch of which a wrap was ever given in the slot; 0 if none.
+    pub fn wrapped_up_to(&self, slot: Slot) -> u32 {
+        self.read(|s| s.wrapped_up_to(slot))
+    }
+
+    /// Every patient that ever granted or revoked anything.
+    pub fn patients(&self) -> Vec<Address> {
+        self.read(|s| s.patients())
+    }
+
+    /// Every slot of the patient's that was ever granted or revoked.
+    pub fn grants_of_patient(&self, patient: Address) -> Vec<(Slot, GrantState)> {
+        self.read(|s| s.grants_of_patient(patient))
+    }
+
+    /// Every slot ever granted to, or revoked from, the grantee.
+    pub fn grants_to(&self, grantee: Address) -> Vec<(Slot, GrantState)> {
+        self.read(|s| s.grants_to(grantee))
+    }
+
+    /// The compartment's epochs on chain, oldest first.
+    pub fn epochs(&self, compartment: Compartment) -> Vec<Opened> {
+        self.read(|s| s.epochs(compartment))
+    }
+
+    /// Waits until `block` has been followed.
+    pub async fn reached(&self, block: u64) {
+        let mut moved = self.moved.subscribe();
+        // The sender lives in self, so waiting ends only with the block.
+        let _ = moved.wait_for(|number| *number >= block).await;
+    }
+
+    fn read<T>(&self, f: impl FnOnce(&state::State) -> T) -> T {
+        // A reader that panicked changed nothing; a writer's steps are plain inserts.
+        f(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write(&self, f: impl FnOnce(&mut state::State)) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        f(&mut state);
+        let number = state.head().map_or(0, |head| head.number);
+        drop(state);
+        self.moved.send_replace(number);
+    }
+}

@@ -1,0 +1,177 @@
+//! What the followed events add up to. Kept in memory as the events themselves, by whom they are about: a re-org is
+//! undone by forgetting the events of the blocks that went away.
+
+use std::collections::{BTreeSet, HashMap};
+
+use alloy::primitives::{Address, B256};
+use chartseal_chain::Head;
+use chartseal_record::{
+    Compartment, Slot,
+    account::Account,
+    event::{Event, Logged},
+    grant::GrantState,
+};
+
+/// An epoch as the chain tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch {
+    pub number: u32,
+    pub suite: u16,
+    pub key: [u8; 32],
+}
+
+/// An epoch with the link that leads one back from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    pub epoch: Epoch,
+    pub link: Vec<u8>,
+}
+
+/// Everything followed so far, up to the newest block.
+#[derive(Debug, Default)]
+pub struct State {
+    head: Option<Head>,
+    accounts: HashMap<Address, Vec<Logged>>,
+    slots: HashMap<Slot, Vec<Logged>>,
+    compartments: HashMap<Compartment, Vec<Logged>>,
+    by_patient: HashMap<Address, BTreeSet<Slot>>,
+    by_grantee: HashMap<Address, BTreeSet<Slot>>,
+    addresses: HashMap<Address, BTreeSet<Address>>,
+}
+
+impl State {
+    /// Takes in the next block.
+    pub fn add(&mut self, head: Head, events: Vec<Logged>) {
+        for logged in events {
+            self.take(logged);
+        }
+        self.head = Some(head);
+    }
+
+    /// Takes in one event, in chain order.
+    pub fn take(&mut self, logged: Logged) {
+        match &logged.event {
+            Event::Granted { slot, patient, grantee, .. } | Event::Revoked { slot, patient, grantee, .. } => {
+                self.by_patient.entry(*patient).or_default().insert(*slot);
+                self.by_grantee.entry(*grantee).or_default().insert(*slot);
+                self.slots.entry(*slot).or_default().push(logged);
+            }
+            Event::Rewrapped { slot, .. } => self.slots.entry(*slot).or_default().push(logged),
+            Event::Advanced { compartment, .. } => self.compartments.entry(*compartment).or_default().push(logged),
+            // Batches are read from the database, where their records are.
+            Event::Anchored { .. } => {}
+            Event::HandedOver { who, controller } => {
+                self.addresses.entry(*controller).or_default().insert(*who);
+                self.accounts.entry(*who).or_default().push(logged);
+            }
+            about => self.accounts.entry(Address::from_word(about.subject())).or_default().push(logged),
+        }
+    }
+
+    /// Forgets every block from `block` on.
+    pub fn remove_from(&mut self, block: u64) {
+        fn cut<K>(map: &mut HashMap<K, Vec<Logged>>, block: u64) {
+            for events in map.values_mut() {
+                events.retain(|logged| logged.block < block);
+            }
+        }
+        cut(&mut self.accounts, block);
+        cut(&mut self.slots, block);
+        cut(&mut self.compartments, block);
+        // The number is right; the hash is unknown until the block that replaces it comes, which is the next step.
+        self.head = self.head.map(|head| Head {
+            number: block.saturating_sub(1).min(head.number),
+            hash: B256::ZERO,
+            ..head
+        });
+    }
+
+    /// The newest block.
+    pub fn head(&self) -> Option<Head> {
+        self.head
+    }
+
+    pub fn set_head(&mut self, head: Head) {
+        self.head = Some(head);
+    }
+
+    pub fn account(&self, who: Address) -> Option<Account> {
+        Account::fold(self.accounts.get(&who)?)
+    }
+
+    /// The controller of the account when `block` was mined.
+    pub fn controller_at(&self, who: Address, block: u64) -> Option<Address> {
+        let events = self.accounts.get(&who)?.iter().filter(|logged| logged.block <= block);
+        Account::fold(events).map(|account| account.controller)
+    }
+
+    /// The account an address acts for: itself if registered, else the one that was handed over to it.
+    pub fn controlled_by(&self, address: Address) -> Option<Account> {
+        let controls = |account: &Account| account.controller == address;
+        self.account(address).filter(controls).or_else(|| {
+            let mut handed = self.addresses.get(&address)?.iter().filter_map(|who| self.account(*who)).filter(controls);
+            match (handed.next(), handed.next()) {
+                (Some(account), None) => Some(account),
+                _ => None,
+            }
+        })
+    }
+
+    /// A slot at the newest block.
+    pub fn grant(&self, slot: Slot) -> GrantState {
+        self.slots.get(&slot).map(GrantState::fold).unwrap_or_default()
+    }
+
+    /// A slot as it was at the end of `block`.
+    pub fn grant_at(&self, slot: Slot, block: u64) -> GrantState {
+        let events = self.slots.get(&slot).into_iter().flatten();
+        GrantState::fold(events.filter(|logged| logged.block <= block))
+    }
+
+    /// The highest epoch of which a wrap was ever given in the slot, under any serial; 0 if none.
+    pub fn wrapped_up_to(&self, slot: Slot) -> u32 {
+        let wraps = self.slots.get(&slot).into_iter().flatten().filter_map(|logged| match &logged.event {
+            Event::Granted { epoch, wrap, .. } if !wrap.is_empty() => Some(*epoch),
+            Event::Rewrapped { epoch, .. } => Some(*epoch),
+            _ => None,
+        });
+        wraps.max().unwrap_or(0)
+    }
+
+    /// Every patient that ever granted or revoked anything.
+    pub fn patients(&self) -> Vec<Address> {
+        self.by_patient.keys().copied().collect()
+    }
+
+    pub fn grants_of_patient(&self, patient: Address) -> Vec<(Slot, GrantState)> {
+        self.grants(self.by_patient.get(&patient))
+    }
+
+    pub fn grants_to(&self, grantee: Address) -> Vec<(Slot, GrantState)> {
+        self.grants(self.by_grantee.get(&grantee))
+    }
+
+    /// A compartment's epochs, oldest first. Keys of a suite we do not know are left out.
+    pub fn epochs(&self, compartment: Compartment) -> Vec<Opened> {
+        let events = self.compartments.get(&compartment).into_iter().flatten();
+        events.filter_map(|logged| opened(&logged.event)).collect()
+    }
+
+    fn grants(&self, slots: Option<&BTreeSet<Slot>>) -> Vec<(Slot, GrantState)> {
+        slots.into_iter().flatten().map(|slot| (*slot, self.grant(*slot))).collect()
+    }
+}
+
+fn opened(event: &Event) -> Option<Opened> {
+    let Event::Advanced { epoch, suite, key, link, .. } = event else {
+        return None;
+    };
+    Some(Opened {
+        epoch: Epoch {
+            number: *epoch,
+            suite: *suite,
+            key: key[..].try_into().ok()?,
+        },
+        link: link.to_vec(),
+    })
+}

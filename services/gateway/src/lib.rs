@@ -1,0 +1,33 @@
+//! This crate holds the gateway: the process that hospitals, patients, doctors and insurers talk to. It authenticates
+//! wallets and systems, lays decisions out for signing, keeps its organisations' vaults, seals uploads, and opens records
+//! for whoever has a live grant, after an audit entry that is durable.
+//!
+//! It sees plaintext in memory and holds statement keys. It must not know a key that may publish or pay: those are the
+//! submitter's, and the two meet only in the database.
+
+pub mod app;
+pub mod audit;
+pub mod auth;
+pub mod blind;
+pub mod config;
+pub mod custody;
+pub mod fhir;
+pub mod health;
+pub mod idempotency;
+pub mod index;
+pub mod intent;
+pub mod page;
+pub mod problem;
+pub mod queue;
+pub mod read;
+pub mod request;
+pub mod router;
+pub mod serve;
+pub mod staging;
+pub mod statement;
+pub mod v1;
+pub mod vault;
+pub mod write;
+
+pub use app::App;
+pub use config::Config;

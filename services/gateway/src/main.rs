@@ -1,0 +1,73 @@
+//! `chartseal-gateway --config FILE`
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context;
+use chartseal_gateway::{App, Config, serve};
+use chartseal_record::clock::SystemClock;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// The gateway of an organisation: FHIR, intents, releases.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// TOML file; services/gateway/sample.toml explains every key. CHARTSEAL_* variables stand above it.
+    #[arg(long, env = "CHARTSEAL_CONFIG")]
+    config: Option<PathBuf>,
+    /// Checks the configuration and the files it names, prints it without secrets, and ends.
+    #[arg(long)]
+    check_config: bool,
+    /// What is logged, as in RUST_LOG: info, chartseal_gateway=debug, …
+    #[arg(long, env = "CHARTSEAL_LOG", default_value = "info")]
+    log: String,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_new(&arguments.log).context("--log is not a filter")?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let config = Config::load(arguments.config.as_deref())?;
+    if arguments.check_config {
+        config.deployment()?;
+        config.master_key()?;
+        for organisation in &config.organisations {
+            organisation.statement_key()?;
+        }
+        println!("{config:#?}");
+        return Ok(());
+    }
+    run(config).await
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    let listener = serve::bind(config.listen).await?;
+    let handle = serve::metrics();
+    let metrics = match config.metrics_listen {
+        Some(address) => Some((serve::bind(address).await?, handle)),
+        None => None,
+    };
+    let app = App::open(config, Arc::new(SystemClock)).await?;
+    tracing::info!(address = %listener.local_addr()?, "the gateway listens");
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    serve::serve(app, listener, metrics, stop).await?;
+    tracing::info!("the gateway ended in order");
+    Ok(())
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be heard; stop the process by killing it");
+        return;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    tracing::info!("asked to stop; requests at work are finished first");
+    stop.cancel();
+}

@@ -1,0 +1,102 @@
+//! Puts decisions into the intent table, from which the submitter relays them.
+
+use alloy::primitives::{Address, Bytes, keccak256};
+use chartseal_store::{Error, NewIntent};
+use uuid::Uuid;
+
+use crate::{app::App, intent::Decision, problem::Failure};
+
+/// Seconds a prepared decision waits for its signatures; also the deadline in the structs that have one.
+pub const PATIENCE: u64 = 24 * 3600;
+
+/// What comes before and above an intent.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place<'a> {
+    /// The intent of which this is one step.
+    pub parent: Option<&'a str>,
+    /// The intent that must be mined first.
+    pub after: Option<&'a str>,
+}
+
+/// Keeps a decision that waits for its signatures, and gives its id.
+pub async fn prepared(app: &App, org: Address, decision: &Decision, place: Place<'_>) -> Result<String, Failure> {
+    let id = Uuid::new_v4().to_string();
+    insert(app, &id, org, decision.account(), decision, place).await?;
+    Ok(id)
+}
+
+/// Keeps a decision whose parts become intents of their own.
+pub async fn parent(app: &App, id: &str, org: Address, account: Address, decision: &Decision) -> Result<(), Failure> {
+    insert(app, id, org, account, decision, Place::default()).await
+}
+
+/// Queues a decision whose signature is here.
+pub async fn signed(
+    app: &App,
+    org: Address,
+    decision: &Decision,
+    signature: Bytes,
+    place: Place<'_>,
+) -> Result<String, Failure> {
+    let id = prepared(app, org, decision, place).await?;
+    ready(app, &id, decision, signature).await?;
+    Ok(id)
+}
+
+/// Queues one part of a decision as an intent of its own. Doing it twice does it once: the id follows from the part.
+pub async fn step(
+    app: &App,
+    org: Address,
+    parent: &str,
+    part: &str,
+    decision: &Decision,
+    signature: Bytes,
+    after: Option<&str>,
+) -> Result<(), Failure> {
+    let name = keccak256(format!("{parent}|{part}"));
+    let id = uuid::Builder::from_random_bytes(name[..16].try_into().expect("a hash has 16 bytes and more"));
+    let id = id.into_uuid().to_string();
+    let place = Place {
+        parent: Some(parent),
+        after,
+    };
+    match insert(app, &id, org, decision.account(), decision, place).await {
+        Ok(()) | Err(Failure::Store(Error::Exists { .. })) => {}
+        Err(failure) => return Err(failure),
+    }
+    match ready(app, &id, decision, signature).await {
+        Ok(()) | Err(Failure::Store(Error::Moved { .. })) => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn insert(
+    app: &App,
+    id: &str,
+    org: Address,
+    account: Address,
+    decision: &Decision,
+    place: Place<'_>,
+) -> Result<(), Failure> {
+    let now = app.clock.seconds();
+    let new = NewIntent {
+        id: id.to_owned(),
+        org,
+        kind: decision.kind().to_owned(),
+        account,
+        payload: decision.payload()?,
+        parent: place.parent.map(str::to_owned),
+        after: place.after.map(str::to_owned),
+        created_at: now,
+        expires_at: now + PATIENCE,
+    };
+    Ok(app.store.insert_intents(&[new]).await?)
+}
+
+async fn ready(app: &App, id: &str, decision: &Decision, signature: Bytes) -> Result<(), Failure> {
+    let now = app.clock.seconds();
+    app.store.sign_intent(id, "account", &signature, now).await?;
+    let call = decision.call(&app.contracts, None, |_| signature.clone());
+    let (target, data) = call.ok_or(Failure::Broken("a decision without a call was queued for the chain"))?;
+    Ok(app.store.intent_signed(id, target, &data, now).await?)
+}

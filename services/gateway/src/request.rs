@@ -1,0 +1,67 @@
+//! Around every request: an id, a place among the limited number at work, a time limit, one log line, two metrics.
+//!
+//! Logged are method, route pattern, status and duration; never the path, a query, a body or a header, since FHIR
+//! searches put identifiers of people into URLs.
+
+use std::time::{Duration, Instant};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    problem::{Code, Problem},
+};
+
+const ID: HeaderName = HeaderName::from_static("x-request-id");
+
+pub async fn around(State(app): State<App>, request: Request, next: Next) -> Response {
+    let id = id_of(&request);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let span = tracing::info_span!("request", %id, %method, route);
+    let began = Instant::now();
+    let mut response = limited(&app, request, next).instrument(span.clone()).await;
+    let (took, status) = (began.elapsed(), response.status());
+    span.in_scope(|| tracing::info!(status = status.as_u16(), ms = took.as_millis() as u64, "answered"));
+    let labels = [
+        ("method", method.to_string()),
+        ("route", route),
+        ("status", status.as_u16().to_string()),
+    ];
+    metrics::histogram!("http_server_request_duration_seconds", &labels).record(took.as_secs_f64());
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(ID, value);
+    }
+    response
+}
+
+async fn limited(app: &App, request: Request, next: Next) -> Response {
+    let Ok(_place) = app.places.try_acquire() else {
+        return Problem::new(Code::Unavailable, "too many requests are at work; try again in a moment").into_response();
+    };
+    let limit = Duration::from_secs(app.config.limits.request_seconds);
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::warn!("a request took too long and was given up");
+            Problem::new(Code::Unavailable, format!("this took longer than {} seconds; try again", limit.as_secs())).into_response()
+        }
+    }
+}
+
+/// The caller's id if it is a short plain word, else one of ours.
+fn id_of(request: &Request) -> String {
+    let plain = |id: &&str| {
+        let ok = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        (1..=64).contains(&id.len()) && id.bytes().all(ok)
+    };
+    let given = request.headers().get(ID).and_then(|v| v.to_str().ok()).filter(plain);
+    given.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
+}

@@ -1,0 +1,40 @@
+//! Every route there is, and what stands before all of them.
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    response::{IntoResponse, Response},
+};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{
+    app::App,
+    auth, fhir, health, page,
+    problem::{Code, Problem},
+    request, v1,
+};
+
+/// The gateway's own surface. Metrics are elsewhere, on their own listener.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .merge(v1::routes())
+        .merge(auth::token::routes())
+        .merge(fhir::routes())
+        .merge(page::routes())
+        .merge(health::routes())
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::new(Code::NotAllowed, "this path takes other methods; see the API description"))
+        // A route that takes more says so itself; its own limit is the inner one and wins.
+        .layer(DefaultBodyLimit::max(app.config.limits.request_bytes))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(app.clone(), request::around))
+        .with_state(app)
+}
+
+/// A panic ends one request. What it was about stays out of the answer, and its payload out of the log.
+fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    tracing::error!("a handler panicked; the request was refused");
+    Problem::new(Code::Internal, "the gateway could not do this; the operator's log has the reason under the request's id")
+        .into_response()
+}

@@ -1,0 +1,48 @@
+//! GET /v1/audit?patient=&after=: who did what with the patient's records, for the patient.
+
+use alloy::primitives::Address;
+use axum::{Json, Router, extract::State, routing::get};
+use serde::Deserialize;
+
+use super::Asked;
+use crate::{
+    app::App,
+    audit::{self, Action, Entry, Recorded, Subject},
+    auth::caller::Caller,
+    custody::Patient,
+    problem::Problem,
+};
+
+pub fn routes() -> Router<App> {
+    Router::new().route("/v1/audit", get(list))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    patient: Option<Address>,
+    /// Sequence of the last entry already known; at most 500 entries come at once.
+    #[serde(default)]
+    after: u64,
+}
+
+/// Reading the journal is itself an entry; it shows at the next reading.
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(input): Asked<Input>,
+) -> Result<Json<Vec<Recorded>>, Problem> {
+    let who = input.patient.unwrap_or(caller.account);
+    if who != caller.account {
+        return Err(Problem::not_found());
+    }
+    let patient = Patient::of(&app, who).map_err(|_| Problem::not_found())?;
+    let entries = audit::list(&app, patient.custodian, who, input.after).await?;
+    let subject = Subject {
+        scope: "audit".into(),
+        ..Subject::default()
+    };
+    let entry = Entry::of(&caller, who, Action::Read, "PATRQT", subject);
+    audit::append(&app, patient.custodian, entry).await?;
+    Ok(Json(entries))
+}

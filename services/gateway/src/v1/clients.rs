@@ -1,0 +1,129 @@
+//! /v1/clients: the systems of an organisation, registered for SMART Backend Services.
+
+use alloy::primitives::Address;
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::IntoResponse,
+    routing::{delete, post},
+};
+use chartseal_record::account::Role;
+use chartseal_store::{Client, Error as StoreError};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::At;
+use crate::{
+    app::App,
+    auth::{caller::Caller, jwks, scopes::Scopes},
+    idempotency::{Created, Keyed},
+    problem::{Code, Problem},
+};
+
+/// Bytes of a name.
+const NAME: usize = 100;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/clients", post(register).get(list))
+        .route("/v1/clients/{id}", delete(disable))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Input {
+    name: String,
+    /// The account it acts for: the organisation's own.
+    account: Option<Address>,
+    jwks: Option<Value>,
+    jwks_uri: Option<String>,
+    scopes: String,
+}
+
+async fn register(State(app): State<App>, caller: Caller, keyed: Keyed<Input>) -> Result<impl IntoResponse, Problem> {
+    let (app, caller) = (&app, &caller);
+    keyed.once(app, caller, async |input| create(app, caller, input).await).await
+}
+
+async fn create(app: &App, caller: &Caller, input: Input) -> Result<Created, Problem> {
+    let org = organisation(app, caller)?;
+    let invalid = |why: String| Problem::new(Code::Invalid, why);
+    if input.account.is_some_and(|account| account != org) {
+        return Err(Problem::new(Code::Forbidden, "a system acts for the organisation that registers it"));
+    }
+    if input.name.is_empty() || input.name.len() > NAME {
+        return Err(invalid("name is 1 to 100 bytes".into()));
+    }
+    let scopes = Scopes::parse(&input.scopes).map_err(|why| invalid(why.to_string()))?;
+    let jwks = match (&input.jwks, &input.jwks_uri) {
+        (Some(keys), None) => {
+            jwks::check(keys).map_err(|why| invalid(why.to_string()))?;
+            Some(keys.to_string())
+        }
+        (None, Some(url)) => {
+            check_url(app, url)?;
+            None
+        }
+        _ => return Err(invalid("give jwks or jwksUri, exactly one of them".into())),
+    };
+    let client = Client {
+        client_id: Uuid::new_v4().to_string(),
+        org,
+        account: org,
+        name: input.name,
+        jwks,
+        jwks_uri: input.jwks_uri,
+        scopes: scopes.to_string(),
+        created_at: app.clock.seconds(),
+        disabled_at: None,
+    };
+    app.store.insert_client(&client).await?;
+    Ok(Created::at(format!("/v1/clients/{}", client.client_id), show(&client)))
+}
+
+fn check_url(app: &App, url: &str) -> Result<(), Problem> {
+    let parsed: Option<reqwest::Url> = url.parse().ok().filter(|_| url.len() <= 500);
+    let fits = parsed.is_some_and(|u| u.scheme() == "https" || app.config.development && u.scheme() == "http");
+    if fits { Ok(()) } else { Err(Problem::new(Code::Invalid, "jwksUri is an https URL of at most 500 bytes")) }
+}
+
+/// The organisation's own wallet registers systems.
+fn organisation(app: &App, caller: &Caller) -> Result<Address, Problem> {
+    caller.person()?;
+    let role = caller.registered()?;
+    let is_org = matches!(role, Role::Hospital | Role::Insurer);
+    if is_org && app.config.organisation(caller.account).is_some() {
+        Ok(caller.account)
+    } else {
+        Err(Problem::new(Code::Forbidden, "systems are registered by an organisation this gateway serves"))
+    }
+}
+
+fn show(client: &Client) -> Value {
+    json!({
+        "clientId": client.client_id,
+        "name": client.name,
+        "account": client.account,
+        "scopes": client.scopes,
+        "jwksUri": client.jwks_uri,
+        "createdAt": client.created_at,
+        "disabledAt": client.disabled_at,
+    })
+}
+
+async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Vec<Value>>, Problem> {
+    let org = organisation(&app, &caller)?;
+    Ok(Json(app.store.clients(org).await?.iter().map(show).collect()))
+}
+
+/// Its tokens end at once.
+async fn disable(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<StatusCode, Problem> {
+    let org = organisation(&app, &caller)?;
+    app.store.client(&id).await?.filter(|c| c.org == org).ok_or_else(Problem::not_found)?;
+    match app.store.disable_client(&id, app.clock.seconds()).await {
+        Ok(()) | Err(StoreError::Moved { .. }) => Ok(StatusCode::NO_CONTENT),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,103 @@
+//! GET /v1/grants?patient=|grantee=: the grants one takes part in, live or not.
+
+use alloy::primitives::{Address, B256};
+use axum::{Json, Router, extract::State, routing::get};
+use chartseal_record::{Slot, grant::GrantState, typed};
+use serde::{Deserialize, Serialize};
+
+use super::Asked;
+use crate::{
+    app::App,
+    auth::caller::Caller,
+    custody::live::{self, NotLive},
+    problem::{Code, Problem},
+};
+
+pub fn routes() -> Router<App> {
+    Router::new().route("/v1/grants", get(list))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    patient: Option<Address>,
+    grantee: Option<Address>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    slot: Slot,
+    serial: u64,
+    patient: Address,
+    grantee: Address,
+    scope: String,
+    record: B256,
+    /// READ = 1, WRITE = 2.
+    permission: u8,
+    /// Unix seconds, exclusive.
+    until: u64,
+    purpose: String,
+    live: bool,
+    /// Why not, if it is not live.
+    reason: Option<String>,
+    /// The newest epoch wrapped for the grantee; 0 without READ.
+    epoch: u32,
+}
+
+/// Own grants only: given by the caller, or given to it.
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(input): Asked<Input>,
+) -> Result<Json<Vec<Shown>>, Problem> {
+    let me = caller.account;
+    let mine = |who: Option<Address>| who.is_none_or(|who| who == me);
+    let found = match (input.patient, input.grantee) {
+        (Some(patient), grantee) if patient == me => {
+            let all = app.index.grants_of_patient(me);
+            all.into_iter().filter(|(_, s)| of(s, |t| grantee.is_none_or(|g| g == t.grantee))).collect()
+        }
+        (patient, grantee) if mine(grantee) && (patient.is_some() || grantee.is_some()) => {
+            let all = app.index.grants_to(me);
+            all.into_iter().filter(|(_, s)| of(s, |t| patient.is_none_or(|p| p == t.patient))).collect::<Vec<_>>()
+        }
+        (None, None) => return Err(Problem::new(Code::Malformed, "name a patient or a grantee; one of them is the caller")),
+        _ => return Err(Problem::not_found()),
+    };
+    let mut shown = Vec::with_capacity(found.len());
+    for (slot, state) in found {
+        shown.extend(show(&app, slot, state).await?);
+    }
+    Ok(Json(shown))
+}
+
+fn of(state: &GrantState, fits: impl FnOnce(&chartseal_record::grant::Terms) -> bool) -> bool {
+    state.terms.as_ref().is_some_and(fits)
+}
+
+async fn show(app: &App, slot: Slot, state: GrantState) -> Result<Option<Shown>, Problem> {
+    let Some(terms) = state.terms.as_ref() else {
+        return Ok(None);
+    };
+    let reason = match live::slot(app, slot, terms.patient, terms.grantee, terms.permission).await {
+        Ok(_) => None,
+        Err(NotLive::Failed(failure)) => return Err(failure.into()),
+        Err(why) => Some(why.to_string()),
+    };
+    let read = terms.permission & typed::READ != 0;
+    Ok(Some(Shown {
+        slot,
+        serial: terms.serial,
+        patient: terms.patient,
+        grantee: terms.grantee,
+        scope: terms.scope.clone(),
+        record: terms.record,
+        permission: terms.permission,
+        until: terms.until,
+        purpose: terms.purpose.clone(),
+        live: reason.is_none(),
+        reason,
+        epoch: state.wraps.iter().map(|w| w.epoch).max().filter(|_| read).unwrap_or(0),
+    }))
+}

@@ -1,0 +1,256 @@
+//! Decisions about an account itself: who it is, which keys it has, who controls it.
+
+use alloy::primitives::{Address, B256, Bytes, U256};
+use chartseal_record::{account::{Account, Custody, Role}, typed};
+use serde::Deserialize;
+
+use super::prepare::Laid;
+use crate::{
+    app::App,
+    auth::caller::Caller,
+    custody::open,
+    intent::Decision,
+    problem::{Code, Problem},
+    queue, statement,
+};
+
+/// `until` of a window that stays open.
+const OPEN: u64 = u64::MAX;
+
+/// Who keeps an encryption key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyCustody {
+    /// The gateway makes it and keeps it in its vault.
+    Gateway,
+    /// The account does.
+    Own,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Register {
+    role: Role,
+    encryption_key: Option<Bytes>,
+    custody: Option<KeyCustody>,
+    custodian: Option<Address>,
+    custody_mode: Option<Custody>,
+    credential: Option<B256>,
+    credential_expiry: Option<u64>,
+    endpoint: Option<String>,
+}
+
+/// The address that signed in registers itself. Asked of the chain too, since our index may be a block behind.
+pub async fn register(app: &App, caller: &Caller, who: Address, input: Register) -> Result<Laid, Problem> {
+    let taken = app.index.account(who).is_some() || app.chain.authority(who).await?.role != 0;
+    if taken || caller.role.is_some() {
+        return Err(Problem::new(Code::AlreadyRegistered, "this address is an account already; an address registers once"));
+    }
+    let patient = input.role == Role::Patient;
+    if !patient && (input.credential.is_none() || input.credential_expiry.is_none()) {
+        return Err(invalid("credential (a salted commitment) and credentialExpiry are needed for all but patients"));
+    }
+    if patient && (input.custodian.is_none() || input.custody_mode.is_none()) {
+        return Err(invalid("a patient names a custodian and custodyMode self or gateway"));
+    }
+    let org = match input.custodian {
+        Some(custodian) if app.config.organisation(custodian).is_some() => custodian,
+        Some(_) => return Err(invalid("the custodian is another organisation; register through its gateway")),
+        None => app.config.organisation(who).map_or(caller.org, |o| o.account),
+    };
+    let key = encryption_key(app, org, who, input.encryption_key, input.custody).await?;
+    let register = typed::Register {
+        who,
+        role: input.role as u8,
+        suite: if key.is_empty() { typed::SUITE_NONE } else { typed::SUITE_X25519 },
+        encryptionKey: key,
+        custodian: input.custodian.unwrap_or_default(),
+        custody: input.custody_mode.unwrap_or(Custody::None) as u8,
+        credential: input.credential.unwrap_or_default(),
+        credentialExpiry: input.credential_expiry.unwrap_or_default(),
+        endpoint: input.endpoint.unwrap_or_default(),
+        deadline: deadline(app),
+    };
+    Laid::of(app, org, Decision::Register { register }, None).await
+}
+
+async fn encryption_key(
+    app: &App,
+    org: Address,
+    who: Address,
+    given: Option<Bytes>,
+    custody: Option<KeyCustody>,
+) -> Result<Bytes, Problem> {
+    match (given, custody) {
+        (Some(_), Some(KeyCustody::Gateway)) => {
+            Err(invalid("give an encryptionKey of your own, or custody gateway, not both"))
+        }
+        (Some(key), _) if key.len() == 32 => Ok(key),
+        (Some(_), _) => Err(invalid("encryptionKey is an X25519 public key of 32 bytes as 0x and 64 hex digits")),
+        (None, Some(KeyCustody::Gateway)) => {
+            let key = open::make_identity(app, org, who).await?;
+            Ok(Bytes::copy_from_slice(key.as_bytes()))
+        }
+        (None, _) => Ok(Bytes::new()),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StatementKey {
+    key: Option<Address>,
+    #[serde(default)]
+    generate: bool,
+    /// Block numbers; from now on and open, if not given.
+    from: Option<u64>,
+    until: Option<u64>,
+}
+
+pub async fn statement_key(app: &App, caller: &Caller, input: StatementKey) -> Result<Laid, Problem> {
+    let account = own_account(app, caller)?;
+    let key = match (input.key, input.generate) {
+        (Some(key), false) => key,
+        (None, true) if app.config.organisation(account.id).is_some() => statement::generate(app, account.id).await?,
+        (None, true) => return Err(invalid("statement keys are made here only for the organisations this gateway serves")),
+        _ => return Err(invalid("give a key of your own or generate true, exactly one of them")),
+    };
+    let listing = typed::StatementKey {
+        who: account.id,
+        key,
+        from: input.from.unwrap_or(0),
+        until: input.until.unwrap_or(OPEN),
+        nonce: nonce(app, account.id).await?,
+        deadline: deadline(app),
+    };
+    Laid::of(app, caller.org, Decision::StatementKey { listing }, None).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Publisher {
+    publisher: Address,
+    /// The publisher's signature over `PublisherAccept`; not needed to take it off the list.
+    #[serde(default)]
+    acceptance: Bytes,
+    #[serde(default = "yes")]
+    listed: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+pub async fn publisher(app: &App, caller: &Caller, input: Publisher) -> Result<Laid, Problem> {
+    let account = own_account(app, caller)?;
+    if input.acceptance.len() > crate::auth::signature::LONGEST {
+        return Err(invalid("acceptance is the publisher's signature over PublisherAccept"));
+    }
+    let listing = typed::Publisher {
+        org: account.id,
+        publisher: input.publisher,
+        listed: input.listed,
+        nonce: nonce(app, account.id).await?,
+        deadline: deadline(app),
+    };
+    let acceptance = input.acceptance;
+    Laid::of(app, caller.org, Decision::Publisher { listing, acceptance }, None).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Custodian {
+    custodian: Address,
+    custody_mode: Custody,
+}
+
+pub async fn custodian(app: &App, caller: &Caller, input: Custodian) -> Result<Laid, Problem> {
+    let account = own_account(app, caller)?;
+    if account.role != Role::Patient {
+        return Err(Problem::new(Code::Forbidden, "only patients have a custodian"));
+    }
+    let change = typed::Custodian {
+        who: account.id,
+        custodian: input.custodian,
+        custody: input.custody_mode as u8,
+        nonce: nonce(app, account.id).await?,
+        deadline: deadline(app),
+    };
+    Laid::of(app, caller.org, Decision::Custodian { change }, None).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EncryptionKey {
+    encryption_key: Option<Bytes>,
+    custody: Option<KeyCustody>,
+}
+
+pub async fn encryption_key_change(app: &App, caller: &Caller, input: EncryptionKey) -> Result<Laid, Problem> {
+    let account = own_account(app, caller)?;
+    let key = encryption_key(app, caller.org, account.id, input.encryption_key, input.custody).await?;
+    if key.is_empty() {
+        return Err(invalid("give an encryptionKey, or custody gateway"));
+    }
+    let change = typed::EncryptionKey {
+        who: account.id,
+        suite: typed::SUITE_X25519,
+        encryptionKey: key,
+        nonce: nonce(app, account.id).await?,
+        deadline: deadline(app),
+    };
+    Laid::of(app, caller.org, Decision::EncryptionKey { change }, None).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HandOver {
+    controller: Address,
+}
+
+pub async fn hand_over(app: &App, caller: &Caller, input: HandOver) -> Result<Laid, Problem> {
+    let account = own_account(app, caller)?;
+    let change = typed::HandOver {
+        who: account.id,
+        controller: input.controller,
+        nonce: nonce(app, account.id).await?,
+        deadline: deadline(app),
+    };
+    Laid::of(app, caller.org, Decision::HandOver { change }, None).await
+}
+
+/// By a registrar, whose nonce it is.
+pub async fn set_status(app: &App, caller: &Caller, registrar: Address, who: Address, status: u8) -> Result<Laid, Problem> {
+    if !app.chain.is_registrar(registrar).await? {
+        return Err(Problem::new(Code::Forbidden, "only a registrar of the Directory suspends, reinstates or retires"));
+    }
+    if app.index.account(who).is_none() {
+        return Err(Problem::new(Code::NotRegistered, "there is no account of this address"));
+    }
+    let change = typed::SetStatus {
+        who,
+        status,
+        registrar,
+        nonce: nonce(app, registrar).await?,
+        deadline: deadline(app),
+    };
+    Laid::of(app, caller.org, Decision::SetStatus { change }, None).await
+}
+
+/// The caller's account.
+pub fn own_account(app: &App, caller: &Caller) -> Result<Account, Problem> {
+    caller.registered()?;
+    app.index.account(caller.account).ok_or_else(Problem::not_found)
+}
+
+/// One decision of an account can be outstanding at a time: the contract counts them.
+async fn nonce(app: &App, who: Address) -> Result<U256, Problem> {
+    Ok(U256::from(app.chain.nonce_of(who).await?))
+}
+
+fn deadline(app: &App) -> u64 {
+    app.clock.seconds() + queue::PATIENCE
+}
+
+fn invalid(why: &str) -> Problem {
+    Problem::new(Code::Invalid, why)
+}

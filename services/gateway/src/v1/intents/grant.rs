@@ -1,0 +1,269 @@
+//! A grant, prepared: the wrap for the grantee and the release key that stays here.
+
+use alloy::primitives::{Address, B256, Bytes, keccak256};
+use chartseal_envelope::{key::ReleaseKey, tree};
+use chartseal_record::{Compartment, Scope, account::Role, typed};
+use chartseal_store::RequestState;
+use serde::Deserialize;
+
+use super::{access, account::own_account, prepare::Laid};
+use crate::{
+    app::App,
+    auth::caller::Caller,
+    custody::{Patient, epochs, root, wraps},
+    intent::{AdvanceWrap, Decision, PreparedGrant},
+    problem::{Code, Failure, Problem},
+};
+
+/// Bytes of a purpose code.
+const PURPOSE: usize = 64;
+
+/// What a grant says.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Terms {
+    pub grantee: Address,
+    pub scope: Scope,
+    /// READ = 1, WRITE = 2, both = 3.
+    pub permission: u8,
+    /// Unix seconds, exclusive.
+    pub until: u64,
+    pub purpose: String,
+    /// Custody mode self: the device made the wrap, and hands the release key over to be kept.
+    #[serde(default)]
+    pub own: Option<OwnWrap>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OwnWrap {
+    epoch: u32,
+    wrap: Bytes,
+    release_key: B256,
+}
+
+/// By terms, or as the answer to a request, whose terms the patient may change.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Grant {
+    request: Option<B256>,
+    grantee: Option<Address>,
+    scope: Option<Scope>,
+    permission: Option<u8>,
+    until: Option<u64>,
+    purpose: Option<String>,
+    own: Option<OwnWrap>,
+}
+
+pub async fn grant(app: &App, caller: &Caller, input: Grant) -> Result<Laid, Problem> {
+    let patient = patient_of(app, caller)?;
+    let asked = match input.request {
+        Some(digest) => Some(access::asked(app, digest, RequestState::Open).await?),
+        None => None,
+    };
+    if asked.as_ref().is_some_and(|r| r.patient != patient.id()) {
+        return Err(Problem::not_found());
+    }
+    let asked = asked.as_ref();
+    let grantee = input.grantee.or(asked.map(|r| r.grantee));
+    if asked.is_some_and(|r| grantee != Some(r.grantee)) {
+        return Err(Problem::new(Code::Invalid, "the request is another grantee's"));
+    }
+    let missing = |what: &str| Problem::new(Code::Malformed, format!("{what} is missing; name it, or a request that has it"));
+    let terms = Terms {
+        grantee: grantee.ok_or_else(|| missing("grantee"))?,
+        scope: match input.scope.or_else(|| asked.and_then(|r| Scope::new(r.scope.clone()).ok())) {
+            Some(scope) => scope,
+            None => return Err(missing("scope")),
+        },
+        permission: input.permission.or(asked.map(|r| r.permission)).ok_or_else(|| missing("permission"))?,
+        until: input.until.or(asked.map(|r| r.until)).ok_or_else(|| missing("until"))?,
+        purpose: input.purpose.or(asked.map(|r| r.purpose.clone())).ok_or_else(|| missing("purpose"))?,
+        own: input.own,
+    };
+    let prepared = prepare(app, &patient, terms, input.request).await?;
+    let after = prepared.after.clone();
+    Laid::of(app, patient.custodian, Decision::Grant(prepared), after.as_deref()).await
+}
+
+/// The struct the patient signs, with its wrap; the release key is in the vault when this returns.
+pub async fn prepare(app: &App, patient: &Patient, terms: Terms, request: Option<B256>) -> Result<PreparedGrant, Problem> {
+    check(app, patient, &terms)?;
+    let slot = epochs::slot(patient.id(), terms.grantee, &terms.scope);
+    // What is refused here stays refused: only a higher serial opens the slot again.
+    let refused = app.store.tombstone(slot).await?.map_or(0, |t| t.serial);
+    let serial = app.index.grant(slot).next_serial().max(refused + 1);
+    let mut grant = typed::Grant {
+        patient: patient.id(),
+        grantee: terms.grantee,
+        scope: terms.scope.to_string(),
+        record: B256::ZERO,
+        serial,
+        permission: terms.permission,
+        until: terms.until,
+        purpose: terms.purpose.clone(),
+        epoch: 0,
+        suite: typed::SUITE_NONE,
+        recipientKeyHash: B256::ZERO,
+        wrapHash: B256::ZERO,
+    };
+    let (mut wrap, mut after) = (Bytes::new(), None);
+    if terms.permission & typed::READ != 0 {
+        let grantee = app.index.account(terms.grantee).ok_or_else(Problem::not_found)?;
+        let recipient = wraps::recipient(&grantee)?;
+        // A due advance first: otherwise the grantee would get an epoch somebody else has just lost.
+        let newest = epochs::newest(app, patient.id(), &terms.scope).await?;
+        let to = wraps::For {
+            custodian: patient.custodian,
+            slot,
+            serial,
+            epoch: newest.number,
+            recipient,
+        };
+        grant.epoch = newest.number;
+        wrap = match &terms.own {
+            None => made_here(app, patient, &terms.scope, newest, to).await?,
+            Some(own) => {
+                grant.epoch = own.epoch;
+                kept_here(app, patient, to, own).await?
+            }
+        };
+        grant.suite = typed::SUITE_X25519;
+        grant.recipientKeyHash = recipient.key_hash();
+        grant.wrapHash = keccak256(&wrap);
+        after = epochs::current(app, Compartment::of(patient.id(), &terms.scope)).and_then(|(_, intent)| intent);
+    }
+    Ok(PreparedGrant {
+        grant,
+        wrap,
+        after,
+        request,
+    })
+}
+
+fn check(app: &App, patient: &Patient, terms: &Terms) -> Result<(), Problem> {
+    let invalid = |why: &str| Err(Problem::new(Code::Invalid, why));
+    let now = app.clock.seconds();
+    if !(1..=3).contains(&terms.permission) {
+        return invalid("permission is 1 (READ), 2 (WRITE) or 3 (both)");
+    }
+    if terms.until <= now {
+        return invalid("until lies in the past; it is the unix second in which the grant ends");
+    }
+    if terms.purpose.is_empty() || terms.purpose.len() > PURPOSE {
+        return invalid("purpose is a code of 1 to 64 bytes, such as TREAT or HPAYMT");
+    }
+    if terms.grantee == patient.id() {
+        return invalid("a patient needs no grant of its own");
+    }
+    match app.index.account(terms.grantee) {
+        Some(grantee) if grantee.role == Role::Patient => invalid("grants go to doctors, hospitals and insurers"),
+        Some(grantee) if !grantee.is_active(now) => invalid("the grantee's account is not active"),
+        Some(_) => Ok(()),
+        None => Err(Problem::new(Code::NotRegistered, "the grantee is not registered")),
+    }
+}
+
+async fn made_here(
+    app: &App,
+    patient: &Patient,
+    scope: &Scope,
+    newest: epochs::Epoch,
+    to: wraps::For,
+) -> Result<Bytes, Problem> {
+    let not_here = || {
+        let why = "the patient's root is not here: the device makes the wrap and sends it as own {epoch, wrap, releaseKey}";
+        Problem::new(Code::Invalid, why)
+    };
+    if !patient.in_gateway_custody() {
+        return Err(not_here());
+    }
+    let root = root::get(app, patient).await?.ok_or_else(not_here)?;
+    let compartment = Compartment::of(patient.id(), scope);
+    let secret = tree::epoch_secret(&root, &app.contracts, compartment, newest.number);
+    if *secret.public_key().as_bytes() != newest.key {
+        return Err(Failure::Broken("the newest epoch was not made from the root kept here").into());
+    }
+    Ok(wraps::make(app, to, &secret).await?)
+}
+
+async fn kept_here(app: &App, patient: &Patient, to: wraps::For, own: &OwnWrap) -> Result<Bytes, Problem> {
+    if patient.in_gateway_custody() || own.wrap.len() != 80 {
+        return Err(Problem::new(Code::Invalid, "own is for custody mode self; a wrap of suite 1 is 80 bytes"));
+    }
+    let key = ReleaseKey::from_bytes(own.release_key.0);
+    wraps::keep(app, to.custodian, to.slot, to.serial, own.epoch, &own.wrap, &key).await?;
+    Ok(own.wrap.clone())
+}
+
+/// The caller as a patient whose custodian is served here.
+pub fn patient_of(app: &App, caller: &Caller) -> Result<Patient, Problem> {
+    if own_account(app, caller)?.role != Role::Patient {
+        return Err(Problem::new(Code::Forbidden, "only patients decide about their records"));
+    }
+    Patient::of(app, caller.account)
+}
+
+/// A patient opens an epoch: in custody mode self with what the device made, in mode gateway by asking for it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Advance {
+    scope: Scope,
+    epoch: Option<u32>,
+    key: Option<Bytes>,
+    #[serde(default)]
+    link: Bytes,
+    #[serde(default)]
+    wraps: Vec<OwnAdvanceWrap>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OwnAdvanceWrap {
+    grantee: Address,
+    serial: u64,
+    wrap: Bytes,
+    release_key: B256,
+}
+
+pub async fn advance(app: &App, caller: &Caller, input: Advance) -> Result<Laid, Problem> {
+    let patient = patient_of(app, caller)?;
+    let compartment = Compartment::of(patient.id(), &input.scope);
+    if patient.in_gateway_custody() {
+        let _one = app.pending.lock(patient.id()).await;
+        crate::custody::advance::open(app, &patient, &input.scope, None).await?;
+        let queued = epochs::current(app, compartment).and_then(|(_, intent)| intent);
+        let id = queued.ok_or(Failure::Broken("an advance that was just queued is gone"))?;
+        return Ok(Laid { id, extra: None });
+    }
+    let invalid = |why: &str| Problem::new(Code::Invalid, why);
+    let (Some(epoch), Some(key)) = (input.epoch, input.key.filter(|k| k.len() == 32)) else {
+        return Err(invalid("in custody mode self the device gives epoch, key (32 bytes), link and wraps"));
+    };
+    let mut made = Vec::with_capacity(input.wraps.len());
+    for own in input.wraps {
+        let grantee = app.index.account(own.grantee).ok_or_else(|| invalid("a wrap is for nobody registered"))?;
+        let recipient = wraps::recipient(&grantee)?;
+        let slot = epochs::slot(patient.id(), own.grantee, &input.scope);
+        let key = ReleaseKey::from_bytes(own.release_key.0);
+        wraps::keep(app, patient.custodian, slot, own.serial, epoch, &own.wrap, &key).await?;
+        made.push(AdvanceWrap {
+            grantee: own.grantee,
+            serial: own.serial,
+            recipient_key_hash: recipient.key_hash(),
+            wrap: own.wrap,
+        });
+    }
+    let wraps: Vec<_> = made.iter().cloned().map(Into::into).collect();
+    let advance = typed::Advance {
+        patient: patient.id(),
+        scope: input.scope.to_string(),
+        epoch,
+        suite: typed::SUITE_X25519,
+        key,
+        link: input.link,
+        wraps: chartseal_chain::calls::wraps_hash(&wraps),
+        by: patient.id(),
+    };
+    Laid::of(app, patient.custodian, Decision::Advance { advance, wraps: made }, None).await
+}

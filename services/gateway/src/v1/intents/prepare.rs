@@ -1,0 +1,84 @@
+//! POST /v1/intents: lays a decision out for signing.
+
+use alloy::primitives::{Address, B256};
+use axum::{extract::State, response::IntoResponse};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{access, account, enrol, grant, revoke, show};
+use crate::{
+    app::App,
+    auth::caller::Caller,
+    idempotency::{Created, Keyed},
+    intent::Decision,
+    problem::Problem,
+    queue,
+};
+
+/// What can be decided. Unknown kinds and unknown fields are refused.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+pub enum Input {
+    Register(account::Register),
+    StatementKey(account::StatementKey),
+    Publisher(account::Publisher),
+    Custodian(account::Custodian),
+    EncryptionKey(account::EncryptionKey),
+    HandOver(account::HandOver),
+    Suspend { who: Address },
+    Reinstate { who: Address },
+    Retire { who: Address },
+    Enrol(enrol::Enrol),
+    Grant(grant::Grant),
+    Revoke(revoke::Revoke),
+    Advance(grant::Advance),
+    Decline { request: B256 },
+    Withdraw { request: B256 },
+}
+
+/// A decision laid out, and what only this answer carries.
+pub struct Laid {
+    pub id: String,
+    /// Added to the answer and kept nowhere.
+    pub extra: Option<(&'static str, Value)>,
+}
+
+impl Laid {
+    /// Keeps a decision that waits for its signatures.
+    pub async fn of(app: &App, org: Address, decision: Decision, after: Option<&str>) -> Result<Self, Problem> {
+        let place = queue::Place { parent: None, after };
+        let id = queue::prepared(app, org, &decision, place).await?;
+        Ok(Self { id, extra: None })
+    }
+}
+
+pub async fn prepare(State(app): State<App>, caller: Caller, keyed: Keyed<Input>) -> Result<impl IntoResponse, Problem> {
+    let signer = caller.person()?;
+    let (app, caller) = (&app, &caller);
+    keyed
+        .once(app, caller, async |input| {
+            let laid = match input {
+                Input::Register(i) => account::register(app, caller, signer, i).await?,
+                Input::StatementKey(i) => account::statement_key(app, caller, i).await?,
+                Input::Publisher(i) => account::publisher(app, caller, i).await?,
+                Input::Custodian(i) => account::custodian(app, caller, i).await?,
+                Input::EncryptionKey(i) => account::encryption_key_change(app, caller, i).await?,
+                Input::HandOver(i) => account::hand_over(app, caller, i).await?,
+                Input::Suspend { who } => account::set_status(app, caller, signer, who, 2).await?,
+                Input::Reinstate { who } => account::set_status(app, caller, signer, who, 1).await?,
+                Input::Retire { who } => account::set_status(app, caller, signer, who, 3).await?,
+                Input::Enrol(i) => enrol::enrol(app, caller, i).await?,
+                Input::Grant(i) => grant::grant(app, caller, i).await?,
+                Input::Revoke(i) => revoke::revoke(app, caller, i).await?,
+                Input::Advance(i) => grant::advance(app, caller, i).await?,
+                Input::Decline { request } => access::decline(app, caller, request).await?,
+                Input::Withdraw { request } => access::withdraw(app, caller, request).await?,
+            };
+            let mut body = show::view(app, caller, &laid.id).await?;
+            if let Some((name, value)) = laid.extra {
+                body[name] = value;
+            }
+            Ok(Created::at(format!("/v1/intents/{}", laid.id), body))
+        })
+        .await
+}

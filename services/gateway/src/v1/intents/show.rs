@@ -1,0 +1,157 @@
+//! GET /v1/intents/{id}: how far a decision has come, and what is still to be signed.
+
+use alloy::primitives::Address;
+use axum::{Json, extract::State};
+use chartseal_record::{Slot, Target, state::IntentState};
+use chartseal_store::{Intent, IntentFilter};
+use serde_json::{Value, json};
+
+use crate::{
+    app::App,
+    auth::caller::{Caller, Via},
+    intent::{By, Decision, Part},
+    problem::Problem,
+    v1::At,
+};
+
+pub async fn show(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<Json<Value>, Problem> {
+    Ok(Json(view(&app, &caller, &id).await?))
+}
+
+/// An intent as the caller sees it; not found if it has no part in it.
+pub async fn view(app: &App, caller: &Caller, id: &str) -> Result<Value, Problem> {
+    let (intent, decision) = find(app, caller, id).await?;
+    render(app, caller, &intent, &decision).await
+}
+
+/// The intent and its decision, if the caller takes part in it.
+pub async fn find(app: &App, caller: &Caller, id: &str) -> Result<(Intent, Decision), Problem> {
+    let intent = app.store.intent(id).await?.ok_or_else(Problem::not_found)?;
+    let decision = Decision::read(&intent.payload)?;
+    let Via::Session { address } = caller.via else {
+        return Err(Problem::not_found());
+    };
+    let takes_part = intent.account == caller.account
+        || intent.account == address
+        || matches!(&decision, Decision::HandOver { change } if change.controller == address)
+        || decision.needs_registrar() && app.chain.is_registrar(address).await?;
+    if takes_part { Ok((intent, decision)) } else { Err(Problem::not_found()) }
+}
+
+/// The JSON of an intent.
+pub async fn render(app: &App, caller: &Caller, intent: &Intent, decision: &Decision) -> Result<Value, Problem> {
+    let mut shown = json!({
+        "id": intent.id,
+        "kind": intent.kind,
+        "account": intent.account,
+        "state": visible(app, intent),
+        "transaction": intent.sent.as_ref().map(|s| s.hash),
+        "block": intent.mined.map(|m| m.block),
+        "gasUsed": intent.mined.map(|m| m.gas_used),
+        "error": intent.error,
+        "createdAt": intent.created_at,
+        "expiresAt": intent.expires_at,
+        "sign": to_sign(app, caller, intent, decision).await?,
+    });
+    match decision {
+        Decision::Enrol { .. } => steps(app, intent, &mut shown).await?,
+        Decision::Revoke { revoke } if intent.state != IntentState::Prepared => {
+            let target = Target::from_fields(&revoke.scope, revoke.record);
+            let slot = target.map(|t| Slot::of(revoke.patient, revoke.grantee, &t));
+            if let Some(slot) = slot {
+                shown["receipt"] = json!(app.store.tombstone(slot).await?.map(|t| t.receipt));
+            }
+        }
+        _ => {}
+    }
+    Ok(shown)
+}
+
+/// The submitter may be a block ahead of our index. Confirmed is said when what it decided counts here too.
+fn visible(app: &App, intent: &Intent) -> IntentState {
+    let (Some(mined), IntentState::Confirmed) = (intent.mined, intent.state) else {
+        return intent.state;
+    };
+    let deep = app.index.head().map_or(0, |h| h.confirmations(mined.block)) >= app.config.chain.confirmations;
+    if deep { IntentState::Confirmed } else { IntentState::Submitted }
+}
+
+async fn to_sign(app: &App, caller: &Caller, intent: &Intent, decision: &Decision) -> Result<Vec<Value>, Problem> {
+    if intent.state != IntentState::Prepared {
+        return Ok(Vec::new());
+    }
+    let registrar = registrar(app, caller, intent).await?;
+    let parts = decision.parts(&app.contracts, registrar);
+    let missing = parts.into_iter().filter(|part| !intent.signatures.contains_key(&kept_name(part)));
+    Ok(missing
+        .map(|part| json!({ "as": part.name, "signer": signer(app, part.by), "typedData": part.typed_data }))
+        .collect())
+}
+
+/// The name a signature is kept under: a registrar's says which one, since the call names it.
+pub fn kept_name(part: &Part) -> String {
+    match part.by {
+        By::Registrar(registrar) if part.name == "registrar" => format!("registrar:{registrar}"),
+        _ => part.name.clone(),
+    }
+}
+
+/// Whose signature a part needs.
+pub fn signer(app: &App, by: By) -> Address {
+    match by {
+        By::Account(account) => app.index.account(account).map_or(account, |a| a.controller),
+        By::Address(address) | By::Registrar(address) => address,
+    }
+}
+
+/// Who countersigns: who has, or the caller if it is a registrar, or the one the organisation names.
+pub async fn registrar(app: &App, caller: &Caller, intent: &Intent) -> Result<Option<Address>, Problem> {
+    let has = intent.signatures.keys().find_map(|part| part.strip_prefix("registrar:")?.parse().ok());
+    if has.is_some() {
+        return Ok(has);
+    }
+    if let Via::Session { address } = caller.via
+        && intent.kind == "register"
+        && app.chain.is_registrar(address).await?
+    {
+        return Ok(Some(address));
+    }
+    Ok(app.config.organisation(intent.org).and_then(|o| o.registrar))
+}
+
+/// The intents an enrolment became, and their state and gas together.
+async fn steps(app: &App, intent: &Intent, shown: &mut Value) -> Result<(), Problem> {
+    let filter = IntentFilter {
+        parent: Some(intent.id.clone()),
+        limit: 100,
+        ..IntentFilter::default()
+    };
+    let mut steps = app.store.find_intents(&filter).await?;
+    steps.reverse();
+    let states: Vec<IntentState> = steps.iter().map(|step| visible(app, step)).collect();
+    let state = if intent.state != IntentState::Confirmed {
+        intent.state
+    } else if let Some(ended) = states.iter().find(|s| matches!(s, IntentState::Failed | IntentState::Expired)) {
+        *ended
+    } else if states.iter().all(|s| *s == IntentState::Confirmed) {
+        IntentState::Confirmed
+    } else {
+        IntentState::Submitted
+    };
+    shown["state"] = json!(state);
+    shown["gasUsed"] = json!(steps.iter().filter_map(|s| s.mined).map(|m| m.gas_used).sum::<u64>());
+    shown["block"] = json!(steps.iter().filter_map(|s| s.mined).map(|m| m.block).max());
+    shown["error"] = json!(steps.iter().find_map(|s| s.error.clone()));
+    let listed = steps.iter().zip(states).map(|(step, state)| {
+        json!({
+            "id": step.id,
+            "kind": step.kind,
+            "state": state,
+            "transaction": step.sent.as_ref().map(|s| s.hash),
+            "gasUsed": step.mined.map(|m| m.gas_used),
+            "error": step.error,
+        })
+    });
+    shown["steps"] = listed.collect();
+    Ok(())
+}

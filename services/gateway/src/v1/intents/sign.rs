@@ -1,0 +1,217 @@
+//! PUT /v1/intents/{id}/signatures: a signature comes in; with the last one the decision is on its way.
+
+use alloy::primitives::{Address, B256, Bytes};
+use axum::{Json, extract::State};
+use chartseal_record::{Scope, Slot, Target, state::IntentState};
+use chartseal_store::{Error as StoreError, Intent, RequestState};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::show;
+use crate::{
+    app::App,
+    audit::{self, Action, Entry, Subject},
+    auth::{caller::Caller, signature},
+    custody::{Patient, revoke},
+    intent::{By, Decision, Part, PreparedGrant},
+    problem::{Code, Failure, Problem},
+    queue,
+    v1::{At, Body},
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    r#as: String,
+    signature: Bytes,
+}
+
+pub async fn sign(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<String>,
+    Body(input): Body<Input>,
+) -> Result<Json<Value>, Problem> {
+    let (intent, decision) = show::find(&app, &caller, &id).await?;
+    let registrar = show::registrar(&app, &caller, &intent).await?;
+    let parts = decision.parts(&app.contracts, registrar);
+    let part = parts.iter().find(|part| part.name == input.r#as);
+    let part = part.ok_or_else(|| Problem::new(Code::Malformed, "'as' must be one of the parts in 'sign'"))?;
+    if intent.state != IntentState::Prepared {
+        return again(&app, &caller, &intent, part, &input.signature).await;
+    }
+    check(&app, part, &input.signature).await?;
+    before(&app, &caller, &decision).await?;
+    let now = app.clock.seconds();
+    keep(&app, &id, &show::kept_name(part), &input.signature, now).await?;
+    let (intent, decision) = show::find(&app, &caller, &id).await?;
+    complete(&app, &caller, &intent, &decision, registrar).await?;
+    Ok(Json(show::view(&app, &caller, &id).await?))
+}
+
+/// A signature that is here already is answered as the first time; any other comes too late.
+async fn again(app: &App, caller: &Caller, intent: &Intent, part: &Part, signature: &[u8]) -> Result<Json<Value>, Problem> {
+    let kept = intent.signatures.get(&show::kept_name(part));
+    if kept.is_some_and(|kept| kept[..] == *signature) {
+        return Ok(Json(show::view(app, caller, &intent.id).await?));
+    }
+    Err(Problem::new(Code::WrongState, format!("the decision is {}; lay out a new one", intent.state)))
+}
+
+async fn check(app: &App, part: &Part, signature: &[u8]) -> Result<(), Problem> {
+    let signer = show::signer(app, part.by);
+    if !signature::is_by(app, signer, part.digest, signature).await? {
+        let why = format!("the signature for '{}' is not by {signer} over this typed data", part.name);
+        return Err(Problem::new(Code::BadSignature, why));
+    }
+    if matches!(part.by, By::Registrar(registrar) if !app.chain.is_registrar(registrar).await?) {
+        return Err(Problem::new(Code::Forbidden, "the signer is not a registrar of the Directory"));
+    }
+    Ok(())
+}
+
+async fn keep(app: &App, id: &str, part: &str, signature: &[u8], now: u64) -> Result<(), Problem> {
+    match app.store.sign_intent(id, part, signature, now).await {
+        Ok(()) => Ok(()),
+        Err(StoreError::Moved { .. }) => Err(Problem::new(Code::WrongState, "the decision has expired or is complete; lay out a new one")),
+        Err(StoreError::Exists { .. }) => Err(Problem::new(Code::WrongState, "another signature for this part is here already")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What must happen, or still hold, before a signature is kept.
+async fn before(app: &App, caller: &Caller, decision: &Decision) -> Result<(), Problem> {
+    match decision {
+        // From here on the slot is refused, whatever becomes of this process, of the chain, or of the answer.
+        Decision::Revoke { revoke } => {
+            let patient = Patient::of(app, revoke.patient)?;
+            revoke::refuse(app, &patient, revoke).await?;
+            let subject = subject(&revoke.scope);
+            let entry = Entry::of(caller, revoke.patient, Action::Revoke, "PATRQT", subject);
+            audit::append(app, patient.custodian, entry).await
+        }
+        Decision::Grant(grant) => still_wanted(app, grant).await,
+        Decision::Enrol { grants } => {
+            for grant in grants {
+                still_wanted(app, grant).await?;
+            }
+            Ok(())
+        }
+        Decision::Register { register } if app.index.account(register.who).is_some() => {
+            Err(Problem::new(Code::AlreadyRegistered, "this address is an account already; an address registers once"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A grant laid out before a revocation does not come into force after it.
+async fn still_wanted(app: &App, grant: &PreparedGrant) -> Result<(), Problem> {
+    let refused = match slot(grant) {
+        Some(slot) => app.store.tombstone(slot).await?.map_or(0, |t| t.serial),
+        None => 0,
+    };
+    if grant.grant.serial <= refused {
+        return Err(Problem::new(Code::WrongState, "a revocation came after this grant was laid out; lay out a new one"));
+    }
+    Ok(())
+}
+
+fn slot(grant: &PreparedGrant) -> Option<Slot> {
+    let target = Target::from_fields(&grant.grant.scope, grant.grant.record)?;
+    Some(Slot::of(grant.grant.patient, grant.grant.grantee, &target))
+}
+
+fn subject(scope: &str) -> Subject {
+    Subject {
+        scope: scope.to_owned(),
+        ..Subject::default()
+    }
+}
+
+/// Sends the decision on its way if every signature is here.
+async fn complete(
+    app: &App,
+    caller: &Caller,
+    intent: &Intent,
+    decision: &Decision,
+    registrar: Option<Address>,
+) -> Result<(), Problem> {
+    let kept = |part: &Part| intent.signatures.get(&show::kept_name(part)).cloned();
+    let parts = decision.parts(&app.contracts, registrar);
+    if let Decision::Enrol { grants } = decision {
+        for (part, grant) in parts.iter().zip(grants) {
+            if let Some(signature) = kept(part) {
+                let after = grant.after.as_deref();
+                let decision = Decision::Grant(grant.clone());
+                queue::step(app, intent.org, &intent.id, &part.name, &decision, signature, after).await?;
+            }
+        }
+    }
+    let needed = parts.len() + usize::from(decision.needs_registrar() && registrar.is_none());
+    if parts.iter().filter(|part| kept(part).is_some()).count() < needed {
+        return Ok(());
+    }
+    let signature = |name: &str| {
+        let part = parts.iter().find(|part| part.name == name);
+        part.and_then(kept).unwrap_or_default()
+    };
+    let now = app.clock.seconds();
+    decide_request(app, decision, now).await?;
+    let moved = match decision.call(&app.contracts, registrar, signature) {
+        Some((target, data)) => app.store.intent_signed(&intent.id, target, &data, now).await,
+        None => app.store.intent_decided(&intent.id, now).await,
+    };
+    match moved {
+        Ok(()) => after(app, caller, intent, decision).await,
+        // The other signer's request was as fast and has done it.
+        Err(StoreError::Moved { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A decision about a request moves the request.
+async fn decide_request(app: &App, decision: &Decision, now: u64) -> Result<(), Problem> {
+    let (request, state): (B256, RequestState) = match decision {
+        Decision::Decline { decline } => (decline.request, RequestState::Declined),
+        Decision::Withdraw { withdraw } => (withdraw.request, RequestState::Withdrawn),
+        Decision::Grant(PreparedGrant { request: Some(request), .. }) => (*request, RequestState::Approved),
+        _ => return Ok(()),
+    };
+    match app.store.decide_request(request, state, now).await {
+        Ok(()) => Ok(()),
+        Err(StoreError::Moved { .. }) => Err(Problem::new(Code::WrongState, "the request was decided or withdrawn before")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What follows from a complete decision.
+async fn after(app: &App, caller: &Caller, intent: &Intent, decision: &Decision) -> Result<(), Problem> {
+    match decision {
+        Decision::Revoke { revoke } => {
+            let patient = Patient::of(app, revoke.patient)?;
+            let scope = Scope::new(revoke.scope.clone()).map_err(|_| Failure::Broken("a revocation of no scope"))?;
+            // The refusal stands whatever happens here; an advance that fails now is due before the next seal.
+            if let Err(problem) = revoke::move_on(app, &patient, &scope).await {
+                tracing::warn!(code = problem.code.as_str(), "the epoch could not be advanced after a revocation; it is due before the next seal");
+            }
+        }
+        Decision::Advance { advance, wraps } => {
+            let wraps = wraps.iter().cloned().map(Into::into).collect();
+            app.pending.add(advance, wraps, intent.id.clone());
+        }
+        Decision::Grant(grant) => granted(app, caller, intent.org, grant).await?,
+        Decision::Enrol { grants } => {
+            for grant in grants {
+                granted(app, caller, intent.org, grant).await?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn granted(app: &App, caller: &Caller, org: Address, grant: &PreparedGrant) -> Result<(), Problem> {
+    let subject = subject(&grant.grant.scope);
+    let entry = Entry::of(caller, grant.grant.patient, Action::Grant, &grant.grant.purpose, subject);
+    audit::append(app, org, entry).await
+}

@@ -1,0 +1,90 @@
+//! The native API. One endpoint, one file; every refusal is an RFC 9457 problem.
+
+pub mod accounts;
+pub mod audit;
+pub mod clients;
+pub mod deployment;
+pub mod drafts;
+pub mod grants;
+pub mod intents;
+pub mod ipfs;
+pub mod receipts;
+pub mod records;
+pub mod releases;
+pub mod requests;
+pub mod sessions;
+
+use axum::{
+    Json, Router,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::JsonRejection},
+    http::request::Parts,
+};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    app::App,
+    problem::{Code, Problem},
+};
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .merge(accounts::routes())
+        .merge(audit::routes())
+        .merge(clients::routes())
+        .merge(deployment::routes())
+        .merge(drafts::routes())
+        .merge(grants::routes())
+        .merge(intents::routes())
+        .merge(ipfs::routes())
+        .merge(receipts::routes())
+        .merge(records::routes())
+        .merge(releases::routes())
+        .merge(requests::routes())
+        .merge(sessions::routes())
+}
+
+/// A JSON body, refused as a problem.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        match Json::<T>::from_request(request, app).await {
+            Ok(Json(value)) => Ok(Self(value)),
+            Err(JsonRejection::BytesRejection(_)) => Err(Problem::new(
+                Code::TooLarge,
+                format!("a request here is at most {} bytes", app.config.limits.request_bytes),
+            )),
+            // serde names fields and shapes, and quotes what it did not expect: nothing the sender does not know.
+            Err(refused) => Err(Problem::new(Code::Malformed, refused.body_text())),
+        }
+    }
+}
+
+/// A query string, refused as a problem.
+#[derive(Debug)]
+pub struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let refused = |e: axum::extract::rejection::QueryRejection| Problem::new(Code::Malformed, e.body_text());
+        Query::<T>::from_request_parts(parts, app).await.map(|Query(value)| Self(value)).map_err(refused)
+    }
+}
+
+/// A part of the path; one that does not parse leads nowhere.
+#[derive(Debug)]
+pub struct At<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for At<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let found = Path::<T>::from_request_parts(parts, app).await;
+        found.map(|Path(value)| Self(value)).map_err(|_| Problem::not_found())
+    }
+}

@@ -1,0 +1,210 @@
+//! /v1/requests: a doctor, hospital or insurer asks a patient; the custodian shows it: who, what, why, until when.
+
+use alloy::primitives::{Address, B256, Bytes};
+use axum::{
+    Json, Router,
+    extract::State,
+    response::IntoResponse,
+    routing::{post, put},
+};
+use chartseal_record::{Scope, account::Role, typed};
+use chartseal_store::{AccessRequest, Error as StoreError, RequestState};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Asked, At, Body, intents::open_request};
+use crate::{
+    app::App,
+    auth::{caller::Caller, signature},
+    custody::Patient,
+    idempotency::{Created, Keyed},
+    problem::{Code, Failure, Problem},
+    vault::Kind,
+};
+
+/// Bytes of a purpose and of a reason: what a wallet can show.
+const PURPOSE: usize = 64;
+const REASON: usize = 500;
+/// Requests of one answer.
+const PAGE: u32 = 100;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/requests", post(ask).get(list))
+        .route("/v1/requests/{id}/signature", put(sign))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    patient: Address,
+    scope: Scope,
+    permission: u8,
+    /// Unix seconds, exclusive.
+    until: u64,
+    purpose: String,
+    #[serde(default)]
+    reason: String,
+}
+
+async fn ask(State(app): State<App>, caller: Caller, keyed: Keyed<Input>) -> Result<impl IntoResponse, Problem> {
+    let (app, caller) = (&app, &caller);
+    keyed.once(app, caller, async |input| prepare(app, caller, input).await).await
+}
+
+async fn prepare(app: &App, caller: &Caller, input: Input) -> Result<Created, Problem> {
+    caller.person()?;
+    if caller.registered()? == Role::Patient {
+        return Err(Problem::new(Code::Forbidden, "doctors, hospitals and insurers ask; patients decide"));
+    }
+    let invalid = |why: &str| Err(Problem::new(Code::Invalid, why));
+    if !(1..=3).contains(&input.permission) {
+        return invalid("permission is 1 (READ), 2 (WRITE) or 3 (both)");
+    }
+    if input.until <= app.clock.seconds() {
+        return invalid("until lies in the past; it is the unix second in which the grant ends");
+    }
+    if input.purpose.is_empty() || input.purpose.len() > PURPOSE || input.reason.len() > REASON {
+        return invalid("purpose is a code of 1 to 64 bytes, reason a text of at most 500 bytes");
+    }
+    let patient = Patient::of(app, input.patient)?;
+    let mut nonce = B256::ZERO;
+    getrandom::fill(&mut nonce[..]).map_err(|_| Failure::Random)?;
+    let request = typed::Request {
+        patient: patient.id(),
+        grantee: caller.account,
+        scope: input.scope.to_string(),
+        permission: input.permission,
+        until: input.until,
+        purpose: input.purpose,
+        reason: input.reason,
+        nonce,
+        time: app.clock.seconds(),
+        custodian: patient.custodian,
+    };
+    let digest = digest(app, &request);
+    let json = serde_json::to_vec(&request).map_err(|_| Failure::Broken("a request is not JSON"))?;
+    let sealed = app.vault.seal(patient.custodian, Kind::Request, &digest.to_string(), &json)?;
+    let row = AccessRequest {
+        seq: 0,
+        digest,
+        org: patient.custodian,
+        patient: request.patient,
+        grantee: request.grantee,
+        state: RequestState::Prepared,
+        sealed: sealed.into(),
+        signature: None,
+        created_at: request.time,
+        decided_at: None,
+    };
+    app.store.insert_request(&row).await?;
+    let body = json!({
+        "id": digest,
+        "state": RequestState::Prepared.as_str(),
+        "sign": [{
+            "as": "account",
+            "signer": controller(app, caller.account),
+            "typedData": typed::typed_data_json(&request, &app.contracts.consent_domain()),
+        }],
+    });
+    Ok(Created::at(format!("/v1/requests/{digest}"), body))
+}
+
+fn digest(app: &App, request: &typed::Request) -> B256 {
+    typed::digest(request, &app.contracts.consent_domain())
+}
+
+fn controller(app: &App, account: Address) -> Address {
+    app.index.account(account).map_or(account, |a| a.controller)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signature {
+    /// Always `account`; there is nobody else to sign.
+    #[serde(default, rename = "as")]
+    _as: Option<String>,
+    signature: Bytes,
+}
+
+/// The same signature again is answered as the first time.
+async fn sign(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<B256>,
+    Body(input): Body<Signature>,
+) -> Result<Json<Shown>, Problem> {
+    let row = app.store.request(id).await?.filter(|r| r.grantee == caller.account).ok_or_else(Problem::not_found)?;
+    if !signature::is_by(&app, controller(&app, row.grantee), row.digest, &input.signature).await? {
+        return Err(Problem::new(Code::BadSignature, "the signature is not by the asking account over this request"));
+    }
+    if row.signature.as_ref() != Some(&input.signature) {
+        match app.store.open_request(id, &input.signature).await {
+            Ok(()) => {}
+            Err(StoreError::Moved { .. }) => {
+                return Err(Problem::new(Code::WrongState, format!("the request is {}", row.state)));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let row = app.store.request(id).await?.ok_or_else(Problem::not_found)?;
+    Ok(Json(show(&app, &row)?))
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    id: B256,
+    state: &'static str,
+    patient: Address,
+    grantee: Address,
+    grantee_role: Option<Role>,
+    scope: String,
+    permission: u8,
+    until: u64,
+    purpose: String,
+    reason: String,
+    /// Unix seconds.
+    asked_at: u64,
+    decided_at: Option<u64>,
+}
+
+fn show(app: &App, row: &AccessRequest) -> Result<Shown, Problem> {
+    let request = open_request(app, row)?;
+    Ok(Shown {
+        id: row.digest,
+        state: row.state.as_str(),
+        patient: request.patient,
+        grantee: request.grantee,
+        grantee_role: app.index.account(request.grantee).map(|a| a.role),
+        scope: request.scope,
+        permission: request.permission,
+        until: request.until,
+        purpose: request.purpose,
+        reason: request.reason,
+        asked_at: row.created_at,
+        decided_at: row.decided_at,
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Query {
+    state: Option<String>,
+}
+
+/// A patient sees what was signed and sent to it; others see what they asked.
+async fn list(State(app): State<App>, caller: Caller, Asked(query): Asked<Query>) -> Result<Json<Vec<Value>>, Problem> {
+    let me = Some(caller.account);
+    let patient = caller.registered()? == Role::Patient;
+    let state = query.state.map(|s| s.parse::<RequestState>()).transpose();
+    let state = state.map_err(|why| Problem::new(Code::Malformed, why))?;
+    let (to, by) = if patient { (me, None) } else { (None, me) };
+    let mut shown = Vec::new();
+    for row in app.store.find_requests(to, by, state, None, PAGE).await? {
+        if !patient || row.state != RequestState::Prepared {
+            shown.push(json!(show(&app, &row)?));
+        }
+    }
+    Ok(Json(shown))
+}
