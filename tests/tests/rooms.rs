@@ -1,4 +1,5 @@
 //! A crate exists where linking less means being able to do less. These are the walls.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking; its helper functions too")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -26,7 +27,15 @@ fn graph() -> BTreeMap<String, BTreeSet<String>> {
     let version = String::from_utf8(version.stdout).unwrap();
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline", "--locked", "--filter-platform", host])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--offline",
+            "--locked",
+            "--filter-platform",
+            host,
+        ])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .output()
         .unwrap();
@@ -40,10 +49,19 @@ fn graph() -> BTreeMap<String, BTreeSet<String>> {
         .collect();
     let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for node in metadata["resolve"]["nodes"].as_array().unwrap() {
-        let normal = |dep: &&Value| dep["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"].is_null());
+        let normal = |dep: &&Value| {
+            dep["dep_kinds"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|kind| kind["kind"].is_null())
+        };
         let deps = node["deps"].as_array().unwrap().iter().filter(normal);
         let deps = deps.map(|dep| names[dep["pkg"].as_str().unwrap()].to_owned());
-        graph.entry(names[node["id"].as_str().unwrap()].to_owned()).or_default().extend(deps);
+        graph
+            .entry(names[node["id"].as_str().unwrap()].to_owned())
+            .or_default()
+            .extend(deps);
     }
     graph
 }
@@ -66,13 +84,21 @@ fn every_room_links_only_the_rooms_it_may() {
     let graph = graph();
     for (room, may) in WALLS {
         let room = format!("chartseal-{room}");
-        let ours: BTreeSet<&str> = graph[&room].iter().filter_map(|dep| dep.strip_prefix("chartseal-")).collect();
+        let ours: BTreeSet<&str> = graph[&room]
+            .iter()
+            .filter_map(|dep| dep.strip_prefix("chartseal-"))
+            .collect();
         let may: BTreeSet<&str> = may.iter().copied().collect();
         let beyond: Vec<_> = ours.difference(&may).collect();
-        assert!(beyond.is_empty(), "{room} links {beyond:?}, which ARCHITECTURE.md does not allow");
+        assert!(
+            beyond.is_empty(),
+            "{room} links {beyond:?}, which ARCHITECTURE.md does not allow"
+        );
     }
     let known: BTreeSet<String> = WALLS.iter().map(|(room, _)| format!("chartseal-{room}")).collect();
-    let rooms = graph.keys().filter(|name| name.starts_with("chartseal-") && *name != "chartseal-tests");
+    let rooms = graph
+        .keys()
+        .filter(|name| name.starts_with("chartseal-") && *name != "chartseal-tests");
     let unknown: Vec<_> = rooms.filter(|name| !known.contains(*name)).collect();
     assert!(unknown.is_empty(), "{unknown:?} are not in the table of rooms");
 }
@@ -81,9 +107,15 @@ fn every_room_links_only_the_rooms_it_may() {
 fn the_submitter_reaches_no_key_code_and_the_reader_no_database() {
     let graph = graph();
     for (room, never) in [
-        ("chartseal-submitter", &["chartseal-envelope", "hpke", "x25519-dalek"][..]),
+        (
+            "chartseal-submitter",
+            &["chartseal-envelope", "hpke", "x25519-dalek"][..],
+        ),
         ("chartseal-reader", &["chartseal-store", "sqlx"][..]),
-        ("chartseal-store", &["chartseal-envelope", "hpke", "x25519-dalek", "chacha20poly1305"][..]),
+        (
+            "chartseal-store",
+            &["chartseal-envelope", "hpke", "x25519-dalek", "chacha20poly1305"][..],
+        ),
     ] {
         let reached = reach(&graph, room);
         let touched: Vec<_> = never.iter().filter(|name| reached.contains(**name)).collect();

@@ -22,6 +22,8 @@ use chartseal_envelope::key::Identity;
 use chartseal_record::Contracts;
 use serde_json::Value;
 
+pub use crypt::release_body;
+
 use crate::client::Gateway;
 use crate::rpc::Node;
 use crate::session::{Confirmed, Session};
