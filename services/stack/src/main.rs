@@ -103,6 +103,7 @@ async fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_target(false)
+        .without_time()
         .init();
     let done = match Arguments::parse().command {
         Command::Up {
@@ -144,15 +145,26 @@ fn say(line: &str) {
 
 async fn run(options: Options) -> Result<()> {
     let mut stop = Box::pin(asked_to_stop()?);
-    let started = tokio::select! {
-        started = Stack::start(options, &say) => started?,
-        () = &mut stop => return Ok(()),
+    let Some(started) = start(options, &mut stop).await? else {
+        return Ok(());
     };
     println!("{}", invitation(&started.json()));
     stop.await;
     println!("… stopping");
     started.stop().await;
     Ok(())
+}
+
+/// A running system, or none if somebody asked to stop before it ran.
+async fn start(options: Options, stop: &mut (impl Future<Output = ()> + Unpin)) -> Result<Option<Stack>> {
+    let data = options.data.clone();
+    tokio::select! {
+        started = Stack::start(options, &say) => started.map(Some),
+        () = stop => {
+            up::end_leftovers(&data, &say)?;
+            Ok(None)
+        }
+    }
 }
 
 /// SIGINT, SIGTERM, or the terminal going away.
@@ -199,9 +211,8 @@ async fn demo(data: Option<PathBuf>, sabotage: Option<Sabotage>) -> Result<()> {
         ..Options::empty_in(data.unwrap_or_else(|| temporary.path().to_owned()))
     };
     let mut stop = Box::pin(asked_to_stop()?);
-    let stack = tokio::select! {
-        started = Stack::start(options, &say) => started?,
-        () = &mut stop => anyhow::bail!("interrupted"),
+    let Some(stack) = start(options, &mut stop).await? else {
+        anyhow::bail!("interrupted")
     };
     let json = stack.json();
     let stage = Stage {

@@ -52,8 +52,10 @@ pub struct Service {
     pub process: Process,
     pub program: PathBuf,
     pub arguments: Vec<OsString>,
-    /// Its standard output and error, appended.
+    /// Its standard error is appended here, and its standard output unless it is `chatty`.
     pub log: PathBuf,
+    /// Its standard output tells every call: a hundred megabytes a day that nobody reads.
+    pub chatty: bool,
     /// Runs before each start.
     pub prepare: Arc<dyn Fn() -> Result<()> + Send + Sync>,
 }
@@ -156,14 +158,14 @@ impl Supervised {
 impl Service {
     fn spawn(&self) -> Result<Child> {
         (self.prepare)()?;
-        let log = self.log()?;
-        let errors = log.try_clone().context("the log's handle cannot be doubled")?;
+        let errors = self.log()?;
+        let output = if self.chatty { Stdio::null() } else { self.log()?.into() };
         let mut command = Command::new(&self.program);
         // Its own process group: Ctrl-C reaches the supervisor alone, which then stops the children in order.
         command
             .args(&self.arguments)
             .stdin(Stdio::null())
-            .stdout(log)
+            .stdout(output)
             .stderr(errors)
             .process_group(0)
             .kill_on_drop(true);

@@ -72,7 +72,7 @@ impl Stack {
     /// Brings a system up and waits until it is ready; `say` is told each step.
     pub async fn start(options: Options, say: &(dyn Fn(&str) + Sync)) -> Result<Self> {
         let folder = Folder::open(&options.data)?;
-        leftovers(&folder, say)?;
+        end_leftovers(folder.path(), say)?;
         if options.fresh {
             folder.empty()?;
         } else if folder.half_filled() {
@@ -96,17 +96,27 @@ impl Stack {
             }),
             folder,
         };
+        match stack.bring_up(chain, options.samples, say).await {
+            Ok(()) => Ok(stack),
+            Err(error) => {
+                stack.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn bring_up(&mut self, chain: ChainFolder, samples: bool, say: &(dyn Fn(&str) + Sync)) -> Result<()> {
         say("starting the chain");
-        stack.run(
+        self.run(
             Process::Anvil,
             anvil::program()?,
-            chain.arguments(ports.rpc),
+            chain.arguments(self.ports.rpc),
             move || chain.mend(),
         )?;
-        stack.ready(Process::Anvil).await?;
-        let deployment = stack.deploy(say).await?;
-        let files = configuration::write(&stack.folder, ports, deployment.registrar)?;
-        stack.describe(|json| {
+        self.ready(Process::Anvil).await?;
+        let deployment = self.deploy(say).await?;
+        let files = configuration::write(&self.folder, self.ports, deployment.registrar)?;
+        self.describe(|json| {
             let c = deployment.contracts;
             json.contracts = Addresses {
                 directory: c.directory,
@@ -116,14 +126,14 @@ impl Stack {
             json.published = deployment.block;
         })?;
         say("starting gateway and submitter");
-        stack.start_ours(&files)?;
-        stack.ready(Process::Gateway).await?;
-        stack.ready(Process::Submitter).await?;
-        if options.samples {
-            let samples = stack.samples(say).await?;
-            stack.describe(|json| json.samples = samples)?;
+        self.start_ours(&files)?;
+        self.ready(Process::Gateway).await?;
+        self.ready(Process::Submitter).await?;
+        if samples {
+            let samples = self.samples(say).await?;
+            self.describe(|json| json.samples = samples)?;
         }
-        Ok(stack)
+        Ok(())
     }
 
     /// What `stack.json` says now.
@@ -225,6 +235,7 @@ impl Stack {
             program,
             arguments,
             log,
+            chatty: process == Process::Anvil,
             prepare: Arc::new(prepare),
         };
         let json = Arc::clone(&self.json);
@@ -251,7 +262,8 @@ impl Stack {
             say("deploying the contracts");
         }
         let admin = wallet::signer(wallet::ADMIN);
-        let (outcome, _) = deploy(&self.json().rpc, admin, None, Some(&file)).await?;
+        let deployed = deploy(&self.json().rpc, admin, None, Some(&file)).await;
+        let (outcome, _) = deployed.context("to begin anew: chartseal up --fresh")?;
         Ok(outcome.deployment())
     }
 
@@ -303,18 +315,16 @@ fn description(folder: &Folder, ports: Ports) -> StackJson {
     }
 }
 
-/// Children of a run that was killed still hold the ports and the database: they are stopped first.
-fn leftovers(folder: &Folder, say: &(dyn Fn(&str) + Sync)) -> Result<()> {
-    let Ok(last) = StackJson::read(folder.path()) else {
+/// Ends, in order, what a run on this folder left behind when it was killed or given up: it still holds the ports and
+/// the database.
+pub fn end_leftovers(data: &Path, say: &(dyn Fn(&str) + Sync)) -> Result<()> {
+    let Ok(last) = StackJson::read(data) else {
         return Ok(());
     };
+    let data = &last.data;
     let running = [last.processes.gateway, last.processes.submitter, last.processes.anvil];
-    for pid in running
-        .into_iter()
-        .flatten()
-        .filter(|pid| belongs_to(*pid, folder.path()))
-    {
-        say("stopping a process that an earlier run left behind");
+    for pid in running.into_iter().flatten().filter(|pid| belongs_to(*pid, data)) {
+        say("stopping a process that was left behind");
         crate::supervise::end(pid)?;
     }
     Ok(())

@@ -18,6 +18,7 @@ fn service(program: &str, arguments: &[&str], folder: &Path) -> Service {
         program: program.into(),
         arguments: arguments.iter().map(Into::into).collect(),
         log: folder.join("log"),
+        chatty: false,
         prepare: Arc::new(|| Ok(())),
     }
 }
@@ -100,6 +101,7 @@ async fn a_deployment_is_made_once_and_outlives_a_kill_of_its_chain() {
         program: anvil::program().unwrap(),
         arguments: chain.arguments(port),
         log: folder.path().join("anvil.log"),
+        chatty: true,
         prepare: Arc::new(move || chain.mend()),
     };
     let mut supervised = Supervised::start(service, |_, _| {}).unwrap();
