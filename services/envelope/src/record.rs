@@ -41,7 +41,7 @@ pub struct RecordHeader {
 }
 
 /// A sealed record and the key that opens it alone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SealedRecord {
     /// The age file: what is stored, hashed and anchored.
     pub bytes: Vec<u8>,
@@ -49,6 +49,13 @@ pub struct SealedRecord {
     pub content: ContentHash,
     /// Opens this record and, through it, its attachments; nothing else.
     pub file_key: FileKey,
+}
+
+/// Shows what the swarm sees.
+impl std::fmt::Debug for SealedRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SealedRecord({}, {} bytes)", self.content, self.bytes.len())
+    }
 }
 
 /// An opened record: authentic as bytes, its author still to be verified.

@@ -117,3 +117,41 @@ fn public_keys_are_the_age_programs() {
         identity.public_key().to_string()
     );
 }
+
+/// `age -d` asks on a terminal, so `script` (util-linux) lends it one.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_age_program_opens_a_root_backup() {
+    use std::io::Write;
+
+    use chartseal_envelope::{backup, key::Root};
+
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (dir.path().join("root.age"), dir.path().join("root.json"));
+    let (root, passphrase) = (Root::generate().unwrap(), backup::passphrase().unwrap());
+    let [consent, patient] = [1, 2].map(chartseal_record::Address::repeat_byte);
+    let backup = backup::RootBackup {
+        chain_id: 31337,
+        consent,
+        patient,
+        root: root.clone(),
+    };
+    fs::write(&file, backup::seal(&backup, &passphrase, 15).unwrap()).unwrap();
+
+    let age = format!("age -d -o {} {}", text(&out), text(&file));
+    let mut terminal = Command::new("script")
+        .args(["-qec", &age, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Kept open until the end: its end would be the terminal's.
+    let mut typed = terminal.stdin.take().unwrap();
+    typed.write_all(format!("{}\n", *passphrase).as_bytes()).unwrap();
+    assert!(terminal.wait().unwrap().success());
+    let opened = fs::read_to_string(out).unwrap();
+    assert!(
+        opened.ends_with("}\n") && opened.contains(&hex::encode(root.as_bytes())),
+        "{opened}"
+    );
+}

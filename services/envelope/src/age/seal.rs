@@ -1,5 +1,7 @@
 //! Sealing to one public key, at once or as the bytes come.
 
+use std::fmt;
+
 use super::{
     header, sealed_size,
     stream::{NONCE, SealStream, seal_all},
@@ -37,13 +39,20 @@ impl Parts {
 }
 
 /// A sealed file and the key that opens it alone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Sealed {
     /// The age file.
     pub bytes: Vec<u8>,
     /// Opens this file and no other: what an [attachment reference](crate::record::AttachmentRef) carries
     /// and what a grant of one record wraps.
     pub file_key: FileKey,
+}
+
+/// Shows the length: nobody wants a megabyte of ciphertext in a log.
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed({} bytes)", self.bytes.len())
+    }
 }
 
 /// Seals all of `plaintext` to `recipient`.

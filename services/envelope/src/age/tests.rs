@@ -242,3 +242,44 @@ fn either_of_two_recipients_opens() {
         Error::NoMatch
     );
 }
+
+/// Damages text-like bytes as a careless or hostile writer would.
+pub(crate) fn damage(seed: &mut Seeded, bytes: &mut Vec<u8>) {
+    for _ in 0..1 + seed.below(3) {
+        let at = seed.below(bytes.len() + 1);
+        match seed.below(4) {
+            0 if at < bytes.len() => bytes[at] = seed.next() as u8,
+            1 => bytes.insert(at, *b"\n -=A>\r\0\xff".get(seed.below(9)).unwrap()),
+            2 => bytes.truncate(at),
+            _ => {
+                let from = seed.below(at + 1);
+                let copy = bytes[from..at].to_vec();
+                bytes.splice(at..at, copy);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_damage_makes_a_file_open_to_other_bytes_or_panics() {
+    let mut seed = Seeded(2);
+    let plain = seed.bytes(70_000);
+    let small = seal(identity().public_key(), b"small").unwrap().bytes;
+    let large = seal(identity().public_key(), &plain).unwrap().bytes;
+    let two = sealed_to_two(identity().public_key(), b"small");
+    for round in 0..6_000 {
+        let (file, content) = match round % 20 {
+            0 => (&large, plain.as_slice()),
+            1..10 => (&two, b"small".as_slice()),
+            _ => (&small, b"small".as_slice()),
+        };
+        let mut damaged = file.clone();
+        damage(&mut seed, &mut damaged);
+        if let Ok(opened) = open(&identity(), &damaged) {
+            assert!(*opened == content && damaged == *file, "round {round}");
+        }
+        let most = 1 + damaged.len() / 3;
+        let streamed = pushed_in_pieces(&damaged, Opener::new(&[identity()]), &mut seed, most);
+        assert_eq!(streamed.is_ok(), damaged == *file, "round {round}");
+    }
+}

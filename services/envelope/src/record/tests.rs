@@ -178,3 +178,18 @@ fn an_opened_record_prints_no_content() {
     assert_eq!(shown, "OpenedRecord(55 bytes, 1 attachments)");
     assert!(!format!("{:?}", header(RESOURCE)).contains("CQkJ"), "no file key");
 }
+
+#[test]
+fn no_damage_to_a_plaintext_changes_what_it_says_or_panics() {
+    let mut seed = crate::age::tests::Seeded(3);
+    let (good, meant) = (plain(), parse(&plain()).unwrap());
+    for round in 0..5_000 {
+        let mut damaged = good.clone();
+        crate::age::tests::damage(&mut seed, &mut damaged);
+        // The resource is under its hash and the padding under its rule. The line's other values are under the
+        // statement's signature and the file's own authentication, not under this parser.
+        if let Ok(opened) = parse(&damaged) {
+            assert_eq!(*opened.resource, *meant.resource, "round {round}");
+        }
+    }
+}
