@@ -102,7 +102,7 @@ fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address) -> St
          master_key_file = {master}\n\
          development = true\n\
          \n[database]\npath = {database}\n\
-         \n[content]\ndirectory = {content}\n\
+         \n[content]\nlocation = {content}\n\
          \n[chain]\nrpc = {rpc}\ndeployment = {deployment}\nconfirmations = {CONFIRMATIONS}\n",
         listen = quoted(loopback(ports.gateway)),
         url = quoted(url(ports.gateway)),
