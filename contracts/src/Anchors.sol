@@ -21,8 +21,9 @@ contract Anchors is IAnchors {
 
     /// @inheritdoc IAnchors
     function anchor(address org, bytes32 root, uint32 count, bytes32 manifest) external {
-        if (org == address(0) || directory.publisherOrg(msg.sender) != org) revert NotPublisher(org, msg.sender);
-        if (!directory.isActive(org)) revert NotActive(org);
+        (address publishes, bool active) = directory.publisherOf(msg.sender);
+        if (org == address(0) || publishes != org) revert NotPublisher(org, msg.sender);
+        if (!active) revert NotActive(org);
         if (count == 0 || count > RECORDS_CAP) revert BatchSize(org, count);
         bytes32 key = _key(org, root, count, manifest);
         if (_anchors[key] != 0) revert AlreadyAnchored(key, _anchors[key]);

@@ -45,7 +45,7 @@ contract Consent is IConsent, EIP712, Multicall {
         uint8 permission;
         // The first bytes of the newest grant's digest fill the word: they tell the same grant sent again from
         // another with the same serial, and decide nothing else.
-        bytes7 terms;
+        bytes7 fingerprint;
     }
 
     struct EpochWord {
@@ -61,35 +61,40 @@ contract Consent is IConsent, EIP712, Multicall {
     }
 
     /// @inheritdoc IConsent
-    function grant(GrantTerms calldata terms, bytes calldata wrap, bytes calldata signature)
+    function grant(GrantTerms memory terms, bytes calldata wrap, bytes calldata signature)
         external
         returns (bool changed)
     {
         bytes32 target = _target(terms.patient, terms.scope, terms.record);
         bytes32 slot = _slot(terms.patient, terms.grantee, target);
         bytes32 digest = _hashTypedDataV4(_hashGrant(terms, wrap));
+        // Cut short on purpose, see SlotWord.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        bytes7 fingerprint = bytes7(digest);
 
         SlotWord memory word = _slots[slot];
         uint64 newest = word.serial > word.revoked ? word.serial : word.revoked;
-        if (terms.serial == newest && newest > word.revoked && word.terms == bytes7(digest)) return false;
+        if (terms.serial == newest && newest > word.revoked && word.fingerprint == fingerprint) return false;
         // Widened, so that a slot revoked for ever refuses instead of overflowing.
         if (terms.serial != uint256(newest) + 1) revert SerialNotNext(slot, terms.serial, newest);
         _requireTerms(slot, terms);
         _requireParties(terms, digest, signature);
         if (bytes(terms.scope).length != 0 && terms.permission & PERMISSION_READ != 0) {
-            _requireEpoch(target, terms.epoch);
-            _requireWrap(terms.grantee, terms.suite, terms.recipientKeyHash, wrap);
-        } else if (wrap.length != 0 || terms.suite != Suites.NONE || terms.recipientKeyHash != 0) {
-            revert MalformedSeal(terms.suite, wrap.length);
+            _requireRecipient(terms.grantee, terms.suite, terms.recipientKeyHash, wrap);
+        } else {
+            if (wrap.length != 0 || terms.suite != Suites.NONE || terms.recipientKeyHash != 0) {
+                revert MalformedSeal(terms.suite, wrap.length);
+            }
+            // A compartment passed off as the commitment to one record would be granted whole.
+            if (_epochs[terms.record].number != 0) revert MalformedTarget(0, terms.record);
+            if (!directory.isActive(terms.grantee)) revert NotActive(terms.grantee);
         }
 
-        _slots[slot] = SlotWord({
-            serial: terms.serial,
-            revoked: word.revoked,
-            until: terms.until,
-            permission: terms.permission,
-            terms: bytes7(digest)
-        });
+        word.serial = terms.serial;
+        word.until = terms.until;
+        word.permission = terms.permission;
+        word.fingerprint = fingerprint;
+        _slots[slot] = word;
         emit Granted(
             slot,
             terms.patient,
@@ -110,7 +115,7 @@ contract Consent is IConsent, EIP712, Multicall {
     }
 
     /// @inheritdoc IConsent
-    function revoke(Revocation calldata r, bytes calldata signature) external returns (bool changed) {
+    function revoke(Revocation memory r, bytes calldata signature) external returns (bool changed) {
         bytes32 slot = _slot(r.patient, r.grantee, _target(r.patient, r.scope, r.record));
         (address controller,) = _patient(r.patient);
         _requireSignature(
@@ -128,8 +133,8 @@ contract Consent is IConsent, EIP712, Multicall {
     }
 
     /// @inheritdoc IConsent
-    function advance(Advancement calldata a, Wrap[] calldata wraps, bytes calldata signature) external {
-        if (bytes(a.scope).length == 0) revert MalformedTarget(a.scope, 0);
+    function advance(Advancement memory a, Wrap[] memory wraps, bytes calldata signature) external {
+        if (bytes(a.scope).length == 0) revert MalformedTarget(0, 0);
         bytes32 compartment = _target(a.patient, a.scope, 0);
         uint32 current = _epochs[compartment].number;
         if (a.epoch <= current) revert EpochNotAhead(compartment, a.epoch, current);
@@ -147,16 +152,15 @@ contract Consent is IConsent, EIP712, Multicall {
     }
 
     /// @inheritdoc IConsent
-    function rewrap(Rewrapping calldata r, bytes calldata wrap, bytes calldata signature) external {
-        if (r.record != 0) revert MalformedTarget(r.scope, r.record);
+    function rewrap(Rewrapping memory r, bytes calldata wrap, bytes calldata signature) external {
+        if (r.record != 0) revert MalformedTarget(bytes(r.scope).length, r.record);
         bytes32 compartment = _target(r.patient, r.scope, 0);
         bytes32 slot = _slot(r.patient, r.grantee, compartment);
         (, bool patientActive) = _patient(r.patient);
         if (!patientActive) revert NotActive(r.patient);
-        if (!directory.isActive(r.grantee)) revert NotActive(r.grantee);
         if (!_isReadable(slot, r.serial)) revert NotLive(slot, r.serial);
-        _requireEpoch(compartment, r.epoch);
-        _requireWrap(r.grantee, r.suite, r.recipientKeyHash, wrap);
+        if (r.epoch == 0 || r.epoch > _epochs[compartment].number) revert UnknownEpoch(compartment, r.epoch);
+        _requireRecipient(r.grantee, r.suite, r.recipientKeyHash, wrap);
         _requireKeyHolder(r.patient, r.by, _hashTypedDataV4(_hashRewrap(r, wrap)), signature);
 
         emit Rewrapped(slot, r.serial, r.epoch, r.suite, r.recipientKeyHash, wrap, r.by);
@@ -197,23 +201,22 @@ contract Consent is IConsent, EIP712, Multicall {
 
     /// @dev Skips what cannot be of use any more, so that a revocation, an expiry or a changed key between signing and
     /// mining never fails the advance. A wrap of the wrong length was wrong when it was signed: that does fail it.
-    function _writeWraps(Advancement calldata a, bytes32 compartment, Wrap[] calldata wraps) private {
+    function _writeWraps(Advancement memory a, bytes32 compartment, Wrap[] memory wraps) private {
         if (wraps.length == 0) return;
         (, bool patientActive) = _patient(a.patient);
         for (uint256 i = 0; i < wraps.length; ++i) {
-            Wrap calldata w = wraps[i];
+            Wrap memory w = wraps[i];
             if (!Suites.fitsSeal(a.suite, w.wrap.length)) revert MalformedSeal(a.suite, w.wrap.length);
             bytes32 slot = _slot(a.patient, w.grantee, compartment);
-            if (
-                patientActive && _isReadable(slot, w.serial) && directory.isActive(w.grantee)
-                    && _isRecipientKey(w.grantee, a.suite, w.recipientKeyHash)
-            ) {
+            if (!patientActive || !_isReadable(slot, w.serial)) continue;
+            (bool active, uint16 suite, bytes32 keyHash) = directory.recipientOf(w.grantee);
+            if (active && suite == a.suite && keyHash == w.recipientKeyHash) {
                 emit Rewrapped(slot, w.serial, a.epoch, a.suite, w.recipientKeyHash, w.wrap, a.by);
             }
         }
     }
 
-    function _requireTerms(bytes32 slot, GrantTerms calldata terms) private view {
+    function _requireTerms(bytes32 slot, GrantTerms memory terms) private view {
         if (terms.permission == 0 || terms.permission > PERMISSION_READ | PERMISSION_WRITE) {
             revert UnknownPermission(slot, terms.permission);
         }
@@ -221,21 +224,24 @@ contract Consent is IConsent, EIP712, Multicall {
         if (bytes(terms.purpose).length > PURPOSE_CAP) revert MalformedPurpose(slot, bytes(terms.purpose).length);
     }
 
-    function _requireParties(GrantTerms calldata terms, bytes32 digest, bytes calldata signature) private view {
+    function _requireParties(GrantTerms memory terms, bytes32 digest, bytes calldata signature) private view {
         if (terms.grantee == terms.patient) revert OwnGrantee(terms.patient);
         (address controller, bool patientActive) = _patient(terms.patient);
         _requireSignature(controller, digest, signature);
         if (!patientActive) revert NotActive(terms.patient);
-        if (!directory.isActive(terms.grantee)) revert NotActive(terms.grantee);
     }
 
-    function _requireEpoch(bytes32 compartment, uint32 epoch) private view {
-        if (epoch == 0 || epoch > _epochs[compartment].number) revert UnknownEpoch(compartment, epoch);
-    }
-
-    function _requireWrap(address grantee, uint16 suite, bytes32 recipientKeyHash, bytes calldata wrap) private view {
-        if (suite == Suites.NONE || !Suites.fitsSeal(suite, wrap.length)) revert MalformedSeal(suite, wrap.length);
-        if (!_isRecipientKey(grantee, suite, recipientKeyHash)) revert NotRecipientKey(grantee, recipientKeyHash);
+    /// @dev A wrap that the grantee, as the Directory knows it now, can use.
+    function _requireRecipient(address grantee, uint16 suite, bytes32 recipientKeyHash, bytes calldata wrap)
+        private
+        view
+    {
+        if (suite == Suites.NONE || !Suites.fitsSeal(suite, wrap.length)) {
+            revert MalformedSeal(suite, wrap.length);
+        }
+        (bool active, uint16 currentSuite, bytes32 keyHash) = directory.recipientOf(grantee);
+        if (!active) revert NotActive(grantee);
+        if (suite != currentSuite || recipientKeyHash != keyHash) revert NotRecipientKey(grantee, recipientKeyHash);
     }
 
     /// @dev Who may open epochs and write wraps: whoever holds the patient's root.
@@ -265,11 +271,6 @@ contract Consent is IConsent, EIP712, Multicall {
         active = status == STATUS_ACTIVE;
     }
 
-    function _isRecipientKey(address grantee, uint16 suite, bytes32 recipientKeyHash) private view returns (bool) {
-        (uint16 currentSuite, bytes32 keyHash) = directory.encryptionKeyOf(grantee);
-        return currentSuite == suite && keyHash == recipientKeyHash && keyHash != 0;
-    }
-
     function _isReadable(bytes32 slot, uint64 serial) private view returns (bool) {
         SlotWord memory word = _slots[slot];
         return word.serial == serial && word.permission & PERMISSION_READ != 0 && _lives(word);
@@ -279,9 +280,9 @@ contract Consent is IConsent, EIP712, Multicall {
         return word.serial > word.revoked && word.until > block.timestamp;
     }
 
-    function _target(address patient, string calldata scope, bytes32 record) private pure returns (bytes32) {
+    function _target(address patient, string memory scope, bytes32 record) private pure returns (bytes32) {
         uint256 length = bytes(scope).length;
-        if ((length == 0) == (record == 0) || length > SCOPE_CAP) revert MalformedTarget(scope, record);
+        if ((length == 0) == (record == 0) || length > SCOPE_CAP) revert MalformedTarget(length, record);
         return length == 0 ? record : keccak256(abi.encode(patient, scope));
     }
 
@@ -293,7 +294,7 @@ contract Consent is IConsent, EIP712, Multicall {
         return wrap.length == 0 ? bytes32(0) : keccak256(wrap);
     }
 
-    function _hashGrant(GrantTerms calldata terms, bytes calldata wrap) private pure returns (bytes32) {
+    function _hashGrant(GrantTerms memory terms, bytes calldata wrap) private pure returns (bytes32) {
         return keccak256(
             abi.encode(
                 GRANT,
@@ -313,7 +314,7 @@ contract Consent is IConsent, EIP712, Multicall {
         );
     }
 
-    function _hashAdvance(Advancement calldata a, Wrap[] calldata wraps) private pure returns (bytes32) {
+    function _hashAdvance(Advancement memory a, Wrap[] memory wraps) private pure returns (bytes32) {
         // First, because the encoder of an array needs the stack for itself.
         bytes32 wrapsHash = keccak256(abi.encode(wraps));
         return keccak256(
@@ -331,7 +332,7 @@ contract Consent is IConsent, EIP712, Multicall {
         );
     }
 
-    function _hashRewrap(Rewrapping calldata r, bytes calldata wrap) private pure returns (bytes32) {
+    function _hashRewrap(Rewrapping memory r, bytes calldata wrap) private pure returns (bytes32) {
         return keccak256(
             abi.encode(
                 REWRAP,

@@ -44,17 +44,18 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
     bytes32 private constant SET_STATUS =
         keccak256("SetStatus(address who,uint8 status,address registrar,uint256 nonce,uint64 deadline)");
 
-    struct Account {
-        // One word, because every decision elsewhere reads exactly these.
+    /// One word, because every decision elsewhere reads exactly these.
+    struct Standing {
         address controller;
         uint8 role;
         uint8 status;
         uint64 credentialExpiry;
         uint16 suite;
-        // Patients only.
+    }
+
+    struct Custody {
         address custodian;
-        uint8 custody;
-        bytes32 keyHash;
+        uint8 mode;
     }
 
     struct Window {
@@ -62,7 +63,9 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
         uint64 until;
     }
 
-    mapping(address who => Account) private _accounts;
+    mapping(address who => Standing) private _standings;
+    mapping(address who => bytes32 keyHash) private _keyHashes;
+    mapping(address patient => Custody) private _custodies;
     mapping(address who => mapping(address key => Window)) private _statementKeys;
     mapping(address publisher => address org) private _publisherOrgs;
 
@@ -73,12 +76,12 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
 
     /// @inheritdoc IDirectory
     function register(
-        Registration calldata r,
+        Registration memory r,
         bytes calldata signature,
         address registrar,
         bytes calldata countersignature
     ) external {
-        if (_accounts[r.who].controller != address(0)) revert AlreadyRegistered(r.who);
+        if (_standings[r.who].controller != address(0)) revert AlreadyRegistered(r.who);
         _requireInTime(r.who, r.deadline);
         _requireWellFormed(r);
         _requireRegistrar(registrar);
@@ -87,16 +90,11 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
         _requireSignature(r.who, registration, signature);
         _requireSignature(registrar, keccak256(abi.encode(COUNTERSIGN, registration, registrar)), countersignature);
 
-        _accounts[r.who] = Account({
-            controller: r.who,
-            role: r.role,
-            status: STATUS_ACTIVE,
-            credentialExpiry: r.credentialExpiry,
-            suite: r.suite,
-            custodian: r.custodian,
-            custody: r.custody,
-            keyHash: _keyHash(r.encryptionKey)
+        _standings[r.who] = Standing({
+            controller: r.who, role: r.role, status: STATUS_ACTIVE, credentialExpiry: r.credentialExpiry, suite: r.suite
         });
+        if (r.suite != Suites.NONE) _keyHashes[r.who] = keccak256(r.encryptionKey);
+        if (r.custody != CUSTODY_NONE) _custodies[r.who] = Custody({custodian: r.custodian, mode: r.custody});
         emit Registered(
             r.who,
             r.role,
@@ -147,7 +145,7 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
         );
         address current = _publisherOrgs[publisher];
         if (listed) {
-            if (!_isOrganisation(_accounts[org].role)) revert NotOrganisation(org);
+            if (!_isOrganisation(_standings[org].role)) revert NotOrganisation(org);
             if (current != address(0)) revert PublisherTaken(publisher, current);
             if (publisher == controller || _statementKeys[org][publisher].until != 0) {
                 revert KeyInTwoUses(org, publisher);
@@ -171,11 +169,9 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
             keccak256(abi.encode(CUSTODIAN, who, custodian, custody, _useNonce(who), deadline)),
             signature
         );
-        Account storage account = _accounts[who];
-        _requireFitCustodian(who, account.role, custodian, custody);
+        _requireFitCustodian(who, _standings[who].role, custodian, custody);
 
-        account.custodian = custodian;
-        account.custody = custody;
+        _custodies[who] = Custody({custodian: custodian, mode: custody});
         emit CustodianChanged(who, custodian, custody);
     }
 
@@ -195,9 +191,8 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
         );
         if (!Suites.fitsKey(suite, encryptionKey.length)) revert MalformedKey(who, suite, encryptionKey.length);
 
-        Account storage account = _accounts[who];
-        account.suite = suite;
-        account.keyHash = _keyHash(encryptionKey);
+        _standings[who].suite = suite;
+        _keyHashes[who] = suite == Suites.NONE ? bytes32(0) : keccak256(encryptionKey);
         emit EncryptionKeyChanged(who, suite, encryptionKey);
     }
 
@@ -214,7 +209,7 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
         _requireDecision(who, deadline, terms, signature);
         _requireSignature(controller, terms, acceptance);
 
-        _accounts[who].controller = controller;
+        _standings[who].controller = controller;
         emit HandedOver(who, controller);
     }
 
@@ -225,16 +220,16 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
         _requireInTime(who, deadline);
         _requireRegistrar(registrar);
         if (status < STATUS_ACTIVE || status > STATUS_RETIRED) revert UnknownStatus(who, status);
-        Account storage account = _accounts[who];
-        if (account.controller == address(0)) revert UnknownAccount(who);
-        if (account.status == STATUS_RETIRED) revert Retired(who);
+        Standing storage standing = _standings[who];
+        if (standing.controller == address(0)) revert UnknownAccount(who);
+        if (standing.status == STATUS_RETIRED) revert Retired(who);
         _requireSignature(
             registrar,
             keccak256(abi.encode(SET_STATUS, who, status, registrar, _useNonce(registrar), deadline)),
             signature
         );
 
-        account.status = status;
+        _standings[who].status = status;
         emit StatusChanged(who, status, registrar);
     }
 
@@ -244,25 +239,30 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
         view
         returns (address controller, uint8 role, uint8 status, uint64 credentialExpiry)
     {
-        Account storage account = _accounts[who];
-        return (account.controller, account.role, account.status, account.credentialExpiry);
+        Standing storage standing = _standings[who];
+        return (standing.controller, standing.role, standing.status, standing.credentialExpiry);
     }
 
     /// @inheritdoc IDirectory
     function isActive(address who) external view returns (bool) {
-        return _isActive(_accounts[who]);
+        return _isActive(_standings[who]);
     }
 
     /// @inheritdoc IDirectory
     function custodianOf(address who) external view returns (address custodian, uint8 custody) {
-        Account storage account = _accounts[who];
-        return (account.custodian, account.custody);
+        Custody storage chosen = _custodies[who];
+        return (chosen.custodian, chosen.mode);
     }
 
     /// @inheritdoc IDirectory
     function encryptionKeyOf(address who) external view returns (uint16 suite, bytes32 keyHash) {
-        Account storage account = _accounts[who];
-        return (account.suite, account.keyHash);
+        return (_standings[who].suite, _keyHashes[who]);
+    }
+
+    /// @inheritdoc IDirectory
+    function recipientOf(address who) external view returns (bool active, uint16 suite, bytes32 keyHash) {
+        Standing storage standing = _standings[who];
+        return (_isActive(standing), standing.suite, _keyHashes[who]);
     }
 
     /// @inheritdoc IDirectory
@@ -274,6 +274,12 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
     /// @inheritdoc IDirectory
     function publisherOrg(address publisher) external view returns (address org) {
         return _publisherOrgs[publisher];
+    }
+
+    /// @inheritdoc IDirectory
+    function publisherOf(address publisher) external view returns (address org, bool active) {
+        org = _publisherOrgs[publisher];
+        active = _isActive(_standings[org]);
     }
 
     /// @dev The window a key has after its account asked for [from, until): the past is left as it was.
@@ -291,7 +297,7 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
         window.until = until < present ? present : until;
     }
 
-    function _requireWellFormed(Registration calldata r) private view {
+    function _requireWellFormed(Registration memory r) private view {
         if (r.role < ROLE_PATIENT || r.role > ROLE_INSURER) revert UnknownRole(r.who, r.role);
         if (!Suites.fitsKey(r.suite, r.encryptionKey.length)) {
             revert MalformedKey(r.who, r.suite, r.encryptionKey.length);
@@ -309,9 +315,9 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
 
     function _requireFitCustodian(address who, uint8 role, address custodian, uint8 custody) private view {
         if (custodian == address(0) && custody == CUSTODY_NONE) return;
-        Account storage account = _accounts[custodian];
+        Standing storage standing = _standings[custodian];
         bool fits = role == ROLE_PATIENT && custody != CUSTODY_NONE && custody <= CUSTODY_GATEWAY
-            && _isOrganisation(account.role) && _isActive(account);
+            && _isOrganisation(standing.role) && _isActive(standing);
         if (!fits) revert UnfitCustodian(who, custodian, custody);
     }
 
@@ -326,7 +332,7 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
         returns (address controller)
     {
         _requireInTime(who, deadline);
-        controller = _accounts[who].controller;
+        controller = _standings[who].controller;
         if (controller == address(0)) revert UnknownAccount(who);
         _requireSignature(controller, structHash, signature);
     }
@@ -339,21 +345,17 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
         if (!Signatures.isBy(signer, _hashTypedDataV4(structHash), signature)) revert BadSignature(signer);
     }
 
-    function _isActive(Account storage account) private view returns (bool) {
-        return
-            account.status == STATUS_ACTIVE
-                && (account.role == ROLE_PATIENT || account.credentialExpiry > block.timestamp);
+    function _isActive(Standing storage standing) private view returns (bool) {
+        // Read together: one storage read instead of three.
+        (uint8 role, uint8 status, uint64 expiry) = (standing.role, standing.status, standing.credentialExpiry);
+        return status == STATUS_ACTIVE && (role == ROLE_PATIENT || expiry > block.timestamp);
     }
 
     function _isOrganisation(uint8 role) private pure returns (bool) {
         return role == ROLE_HOSPITAL || role == ROLE_INSURER;
     }
 
-    function _keyHash(bytes calldata encryptionKey) private pure returns (bytes32) {
-        return encryptionKey.length == 0 ? bytes32(0) : keccak256(encryptionKey);
-    }
-
-    function _hashRegistration(Registration calldata r) private pure returns (bytes32) {
+    function _hashRegistration(Registration memory r) private pure returns (bytes32) {
         return keccak256(
             abi.encode(
                 REGISTER,

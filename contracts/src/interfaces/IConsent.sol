@@ -103,6 +103,8 @@ struct Rewrapping {
 /// grantee has opened; only `advance` keeps later records from it.
 /// Warning: `revoke` with a serial far ahead also kills the grants not yet made up to it, and with type(uint64).max the
 /// slot for ever.
+/// Warning: a record's commitment is 32 bytes of anyone's choosing. A wallet that shows a grant of one record should have
+/// computed its commitment; the contract only refuses one that is an opened compartment.
 /// Warning: `multicall` is all or nothing. `revoke` and `advance` never hinder each other, but an `advance` that has
 /// become stale takes the whole batch with it; then send the revocation alone.
 /// Assumption: the contract cannot see whether a wrap, link or key is what it claims to be. Readers check each opened
@@ -164,8 +166,9 @@ interface IConsent {
     /// @notice Thrown when a patient would be its own grantee.
     error OwnGrantee(address patient);
 
-    /// @notice Thrown when scope and record are both named or both missing, or the scope is over 32 bytes.
-    error MalformedTarget(string scope, bytes32 record);
+    /// @notice Thrown when scope and record are both named or both missing, the scope is over 32 bytes, or a record
+    /// is the compartment of an opened epoch.
+    error MalformedTarget(uint256 scopeLength, bytes32 record);
 
     /// @notice Thrown when a permission is not 1, 2 or 3.
     error UnknownPermission(bytes32 slot, uint8 permission);
@@ -188,7 +191,7 @@ interface IConsent {
     /// @notice Thrown when a wrap is not for the encryption key the Directory lists for the grantee now.
     error NotRecipientKey(address grantee, bytes32 recipientKeyHash);
 
-    /// @notice Thrown when a wrap is for an epoch the compartment has not had yet (or for 0).
+    /// @notice Thrown when a rewrap is for an epoch the compartment has not had yet (or for 0).
     error UnknownEpoch(bytes32 compartment, uint32 epoch);
 
     /// @notice Thrown when an advance does not go forward.
@@ -205,8 +208,9 @@ interface IConsent {
     function directory() external view returns (IDirectory);
 
     /// @notice Gives `terms.grantee` the permission, by the patient's decision.
-    /// @dev READ of a scope carries a wrap to the grantee's Directory key of this moment, in an epoch the compartment
-    /// has had. WRITE alone, and a grant of one record, carry none: suite 0, recipientKeyHash 0, wrap empty.
+    /// @dev READ of a scope carries a wrap to the grantee's Directory key of this moment. Its epoch is not compared with
+    /// the compartment's, so that a grant and the advance it was prepared for may be mined in either order. WRITE alone,
+    /// and a grant of one record, carry no wrap: suite 0, recipientKeyHash 0, wrap empty.
     /// @param wrap The epoch secret sealed to the grantee.
     /// @param signature By the patient's controller over `Grant(address patient,address grantee,string scope,
     /// bytes32 record,uint64 serial,uint8 permission,uint64 until,string purpose,uint32 epoch,uint16 suite,

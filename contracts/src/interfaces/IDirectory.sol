@@ -245,9 +245,15 @@ interface IDirectory {
     /// @notice Suite and keccak256 of the account's encryption key; zero where there is none.
     function encryptionKeyOf(address who) external view returns (uint16 suite, bytes32 keyHash);
 
+    /// @notice Both in one call: whether the account is active, and the suite and keccak256 of its encryption key.
+    function recipientOf(address who) external view returns (bool active, uint16 suite, bytes32 keyHash);
+
     /// @notice Whether `key` signs statements for `who` in block `number`. Says nothing about the account's status.
     function isStatementKey(address who, address key, uint64 number) external view returns (bool);
 
     /// @notice The organisation `publisher` anchors for, or zero. Says nothing about the organisation's status.
     function publisherOrg(address publisher) external view returns (address org);
+
+    /// @notice Both in one call: the organisation `publisher` anchors for, and whether it is active.
+    function publisherOf(address publisher) external view returns (address org, bool active);
 }
