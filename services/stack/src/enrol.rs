@@ -23,14 +23,19 @@ impl std::str::FromStr for ScopeGrant {
 
     /// `clinical:rw`, `claims:w`, `imaging:r`.
     fn from_str(given: &str) -> Result<Self, String> {
-        let (scope, letters) = given.split_once(':').ok_or_else(|| format!("'{given}': expected scope:permission"))?;
+        let (scope, letters) = given
+            .split_once(':')
+            .ok_or_else(|| format!("'{given}': expected scope:permission"))?;
         let permission = match letters {
             "r" => READ,
             "w" => WRITE,
             "rw" => READ | WRITE,
             other => return Err(format!("'{other}': a permission is r, w or rw")),
         };
-        Ok(Self { scope: scope.to_owned(), permission })
+        Ok(Self {
+            scope: scope.to_owned(),
+            permission,
+        })
     }
 }
 
@@ -51,14 +56,20 @@ pub async fn enrol(stack: &StackJson, count: usize, grants: Vec<ScopeGrant>) -> 
     let gateway = Gateway::new(&stack.gateway)?;
     let account = |name: &str| {
         let accounts = &stack.samples.accounts;
-        accounts.iter().find(|account| account.name == name).with_context(|| format!("stack.json names no {name}"))
+        accounts
+            .iter()
+            .find(|account| account.name == name)
+            .with_context(|| format!("stack.json names no {name}"))
     };
     let admin = account("admin")?;
     let admin = Wallet::from_private_key("admin", &admin.private_key.to_string())?;
     let admin = Session::sign_in(&gateway, &admin).await?;
     let hospital = account("hospital")?.address;
     let grants = if grants.is_empty() {
-        let both = |scope: &&str| ScopeGrant { scope: (*scope).to_owned(), permission: READ | WRITE };
+        let both = |scope: &&str| ScopeGrant {
+            scope: (*scope).to_owned(),
+            permission: READ | WRITE,
+        };
         HOSPITAL_SCOPES.iter().map(both).collect()
     } else {
         grants
@@ -90,12 +101,22 @@ async fn one(
 ) -> Result<EnrolledPatient> {
     let wallet = Wallet::random(&format!("patient {number}"));
     let patient = Session::sign_in(&gateway, &wallet).await?;
-    seed::register(&admin, &patient, seed::registration(Role::Patient { custodian: hospital }, None)?).await?;
+    seed::register(
+        &admin,
+        &patient,
+        seed::registration(Role::Patient { custodian: hospital }, None)?,
+    )
+    .await?;
     let entries: Vec<_> = grants
         .iter()
         .map(|grant| seed::grant_entry(hospital, &grant.scope, grant.permission, "TREAT"))
         .collect();
-    let intent = patient.propose("enrol", serde_json::json!({ "scopes": seed::SCOPES, "grants": entries })).await?;
+    let intent = patient
+        .propose(
+            "enrol",
+            serde_json::json!({ "scopes": seed::SCOPES, "grants": entries }),
+        )
+        .await?;
     patient.confirmed(&text(&intent, "id")?).await?;
     Ok(EnrolledPatient {
         address: wallet.address(),
@@ -110,8 +131,20 @@ mod tests {
 
     #[test]
     fn a_grant_is_written_scope_colon_permission() {
-        assert_eq!("claims:w".parse(), Ok(ScopeGrant { scope: "claims".into(), permission: WRITE }));
-        assert_eq!("x:rw".parse(), Ok(ScopeGrant { scope: "x".into(), permission: READ | WRITE }));
+        assert_eq!(
+            "claims:w".parse(),
+            Ok(ScopeGrant {
+                scope: "claims".into(),
+                permission: WRITE
+            })
+        );
+        assert_eq!(
+            "x:rw".parse(),
+            Ok(ScopeGrant {
+                scope: "x".into(),
+                permission: READ | WRITE
+            })
+        );
         assert!("claims".parse::<ScopeGrant>().is_err() && "claims:x".parse::<ScopeGrant>().is_err());
     }
 }

@@ -185,7 +185,10 @@ pub fn grant_entry(grantee: Address, scope: &str, permission: u8, purpose: &str)
 
 /// A patient opens scopes and grants the hospital that treats them.
 pub async fn enrol(patient: &Session, hospital: Address, scopes: &[&str], permission: u8) -> Result<Enrolled> {
-    let grants: Vec<Value> = scopes.iter().map(|scope| grant_entry(hospital, scope, permission, "TREAT")).collect();
+    let grants: Vec<Value> = scopes
+        .iter()
+        .map(|scope| grant_entry(hospital, scope, permission, "TREAT"))
+        .collect();
     let intent = patient
         .lay_out("enrol", json!({ "scopes": SCOPES, "grants": grants }))
         .await?;
