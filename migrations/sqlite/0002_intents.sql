@@ -40,6 +40,8 @@ CREATE TABLE intent (
     block_hash BLOB    CHECK (length(block_hash) = 32),
     gas_used   INTEGER,
     error      TEXT,
+    -- How often a transaction of this intent was mined without effect or lost its nonce to another.
+    attempts   INTEGER NOT NULL DEFAULT 0,
     changed_at INTEGER NOT NULL,
     UNIQUE (id),
     CHECK (state NOT IN ('signed', 'submitted') OR (target IS NOT NULL AND calldata IS NOT NULL)),

@@ -35,6 +35,8 @@ pub struct WaitingRecord {
     pub epoch: u32,
     /// Merkle leaf.
     pub leaf: B256,
+    /// Bytes it brings out of the outbox: its own and those of its small attachments.
+    pub outbox_bytes: u64,
     /// Unix seconds.
     pub received_at: u64,
 }
@@ -171,8 +173,11 @@ impl Store {
     pub async fn waiting_records(&self, org: Address, limit: u32) -> Result<Vec<WaitingRecord>, Error> {
         sqlx::query(
             "-- records_waiting
-             SELECT seq, content_hash, compartment, epoch, leaf, received_at FROM record
-             WHERE org = $1 AND batch IS NULL ORDER BY seq LIMIT $2",
+             SELECT r.seq, r.content_hash, r.compartment, r.epoch, r.leaf, r.received_at,
+                 r.sealed_size + CAST(COALESCE((SELECT SUM(a.sealed_size) FROM attachment a WHERE a.record = r.seq AND a.place = 'outbox'), 0)
+                     AS BIGINT) AS outbox_bytes
+             FROM record r
+             WHERE r.org = $1 AND r.batch IS NULL ORDER BY r.seq LIMIT $2",
         )
         .bind(org.as_slice())
         .bind(i64::from(limit))
@@ -187,6 +192,7 @@ impl Store {
                 compartment: Compartment(cells.word("compartment")?),
                 epoch: cells.number("epoch")?,
                 leaf: cells.word("leaf")?,
+                outbox_bytes: cells.number("outbox_bytes")?,
                 received_at: cells.number("received_at")?,
             })
         })

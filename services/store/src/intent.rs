@@ -65,6 +65,8 @@ pub struct Intent {
     pub mined: Option<Mined>,
     /// Why it failed.
     pub error: Option<String>,
+    /// How often a transaction of it was mined without effect or lost its nonce to another.
+    pub attempts: u32,
     /// Unix seconds.
     pub created_at: u64,
     /// Unix seconds.
@@ -98,7 +100,7 @@ macro_rules! select_intents {
     ($name:literal, $rest:literal) => {
         concat!(
             "-- ", $name, "\nSELECT i.seq, i.id, i.org, i.kind, i.account, i.payload, i.state, i.parent, i.after_intent, i.target, i.calldata,
-             i.relayer, i.nonce, i.tx_hash, i.raw_tx, i.block, i.block_hash, i.gas_used, i.error, i.created_at, i.expires_at, i.changed_at
+             i.relayer, i.nonce, i.tx_hash, i.raw_tx, i.block, i.block_hash, i.gas_used, i.error, i.attempts, i.created_at, i.expires_at, i.changed_at
              FROM intent i ",
             $rest
         )
@@ -127,6 +129,7 @@ impl Intent {
             sent: cells.sent("relayer")?,
             mined: cells.mined()?,
             error: cells.text_or_none("error")?,
+            attempts: cells.number("attempts")?,
             created_at: cells.number("created_at")?,
             expires_at: cells.number("expires_at")?,
             changed_at: cells.number("changed_at")?,

@@ -1,9 +1,16 @@
 //! The submitter's half of an intent's life: from `signed` to `confirmed` or `failed`, and back after a re-org.
 
+use std::collections::BTreeSet;
+
 use alloy_primitives::{Address, B256};
 use sqlx::{Sqlite, Transaction};
 
-use crate::{Error, Intent, Mined, SentTransaction, Store, cell::int, error::one_moved, intent::select_intents};
+use crate::{
+    Error, Intent, Mined, SentTransaction, Store,
+    cell::{Cells, int},
+    error::one_moved,
+    intent::select_intents,
+};
 
 impl Store {
     /// The organisation's oldest signed intents whose dependency, if any, is mined. (Not merely sent: the call is simulated first, and that
@@ -147,7 +154,7 @@ impl Store {
         let done = sqlx::query(
             "-- intent_back
              UPDATE intent SET state = 'signed', relayer = NULL, nonce = NULL, tx_hash = NULL, raw_tx = NULL, block = NULL, block_hash = NULL,
-                 gas_used = NULL, changed_at = $1
+                 gas_used = NULL, attempts = attempts + 1, changed_at = $1
              WHERE id = $2 AND state = 'submitted'",
         )
         .bind(int(now)?)
@@ -193,18 +200,19 @@ impl Store {
         Ok(failed)
     }
 
-    /// One more than the highest nonce of this signer in any `submitted` row; `None` if there is none. The chain's own count may be higher.
-    pub async fn next_nonce(&self, signer: Address) -> Result<Option<u64>, Error> {
-        let highest: Option<i64> = sqlx::query_scalar(
-            "-- nonce_highest
-             SELECT MAX(nonce) FROM (
-                 SELECT nonce FROM intent WHERE relayer = $1 AND state = 'submitted'
-                 UNION ALL SELECT nonce FROM batch WHERE publisher = $1 AND state = 'submitted') AS open",
+    /// The nonces of this signer that stand in `submitted` rows: they belong to those rows, whether the chain knows them yet or not.
+    pub async fn nonces_in_flight(&self, signer: Address) -> Result<BTreeSet<u64>, Error> {
+        sqlx::query(
+            "-- nonces_in_flight
+             SELECT nonce FROM intent WHERE relayer = $1 AND state = 'submitted'
+             UNION SELECT nonce FROM batch WHERE publisher = $1 AND state = 'submitted'",
         )
         .bind(signer.as_slice())
-        .fetch_one(self.reader())
-        .await?;
-        Ok(highest.map(|nonce| nonce as u64 + 1))
+        .fetch_all(self.reader())
+        .await?
+        .iter()
+        .map(|row| Cells { table: "intent", row }.number("nonce"))
+        .collect()
     }
 }
 

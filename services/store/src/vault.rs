@@ -118,6 +118,25 @@ impl Store {
         .collect()
     }
 
+    /// The places of one kind in one vault that begin with `prefix`, which ends with `|`.
+    pub async fn vault_places(&self, org: Address, kind: &str, prefix: &str) -> Result<Vec<VaultKey>, Error> {
+        // '}' follows '|' in the byte order of the index.
+        let end = format!("{}}}", prefix.trim_end_matches('|'));
+        let places: Vec<String> = sqlx::query_scalar(
+            "-- vault_places\nSELECT place FROM vault WHERE org = $1 AND kind = $2 AND place >= $3 AND place < $4 ORDER BY place",
+        )
+        .bind(org.as_slice())
+        .bind(kind)
+        .bind(prefix)
+        .bind(end)
+        .fetch_all(self.reader())
+        .await?;
+        Ok(places
+            .into_iter()
+            .map(|place| VaultKey::new(org, kind, place))
+            .collect())
+    }
+
     /// Destroys sealed keys: the rows' bytes are overwritten in the database, then the write-ahead log is emptied. Returns how many rows there
     /// were (0 is no error: destroying twice is fine). [`Error::LogNotWiped`] says that the rows are gone but the log could not be emptied yet.
     ///

@@ -31,25 +31,49 @@ async fn a_stored_record_survives_with_everything_committed_beside_it() {
             sealed_size: 17,
             place: AttachmentPlace::Outbox(b"sealed attachment".to_vec().into()),
         },
-        NewAttachment { cid: "bafybeilarge".into(), sealed_size: 5 << 20, place: AttachmentPlace::Content },
+        NewAttachment {
+            cid: "bafybeilarge".into(),
+            sealed_size: 5 << 20,
+            place: AttachmentPlace::Content,
+        },
     ];
     commit.index = vec![("identifier".into(), word("value", 1))];
     commit.answer = Some(kept(1));
-    commit.audit = vec![NewAudit { org: ORG, patient: PATIENT, recorded_at: NOW, sealed: b"entry".to_vec().into() }];
+    commit.audit = vec![NewAudit {
+        org: ORG,
+        patient: PATIENT,
+        recorded_at: NOW,
+        sealed: b"entry".to_vec().into(),
+    }];
     let seq = stage.store.commit_record(commit.clone()).await.unwrap();
 
     let stage = stage.reopen().await;
     let store = &stage.store;
     let stored = store.record(commit.record.content_hash).await.unwrap().unwrap();
-    assert_eq!((stored.seq, stored.state, stored.batch), (seq, RecordState::Stored, None));
+    assert_eq!(
+        (stored.seq, stored.state, stored.batch),
+        (seq, RecordState::Stored, None)
+    );
     assert_eq!(stored.sealed_size, commit.sealed.len() as u64);
-    assert_eq!(store.outbox(&commit.record.content_hash.to_string()).await.unwrap(), Some(commit.sealed));
+    assert_eq!(
+        store.outbox(&commit.record.content_hash.to_string()).await.unwrap(),
+        Some(commit.sealed)
+    );
     assert_eq!(store.outbox_of_record(seq).await.unwrap().len(), 2);
     let attachments = store.attachments(seq).await.unwrap();
-    assert_eq!(attachments.iter().map(|a| a.from_outbox).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(
+        attachments.iter().map(|a| a.from_outbox).collect::<Vec<_>>(),
+        [true, false]
+    );
     assert_eq!(store.records_with_attachment(&attached).await.unwrap(), [stored]);
-    assert_eq!(store.kept_answer("client-1", word("key", 1), NOW).await.unwrap(), Some(kept(1)));
-    assert_eq!(store.kept_answer("client-1", word("key", 1), NOW + 60).await.unwrap(), None);
+    assert_eq!(
+        store.kept_answer("client-1", word("key", 1), NOW).await.unwrap(),
+        Some(kept(1))
+    );
+    assert_eq!(
+        store.kept_answer("client-1", word("key", 1), NOW + 60).await.unwrap(),
+        None
+    );
     assert_eq!(store.audit(ORG, PATIENT, 0, 10).await.unwrap().len(), 1);
 }
 
@@ -64,7 +88,12 @@ async fn a_refused_commit_leaves_nothing_and_takes_no_neighbour_with_it() {
     // All in flight at once, so that they share groups: every third one reuses an Idempotency-Key and must vanish alone.
     let commits = (100..200).map(|seed| {
         let mut commit = record(seed);
-        commit.audit = vec![NewAudit { org: ORG, patient: PATIENT, recorded_at: NOW, sealed: b"entry".to_vec().into() }];
+        commit.audit = vec![NewAudit {
+            org: ORG,
+            patient: PATIENT,
+            recorded_at: NOW,
+            sealed: b"entry".to_vec().into(),
+        }];
         commit.answer = (seed % 3 == 0).then(|| kept(7));
         let store = store.clone();
         tokio::spawn(async move { (commit.record.content_hash, seed, store.commit_record(commit).await) })
@@ -85,7 +114,11 @@ async fn a_refused_commit_leaves_nothing_and_takes_no_neighbour_with_it() {
     let audit = store.audit(ORG, PATIENT, 0, 1000).await.unwrap();
     assert_eq!(audit.len(), kept_count);
     for (i, entry) in audit.iter().enumerate() {
-        assert!(entry.follows(i.checked_sub(1).map(|before| &audit[before])), "entry {}", entry.seq);
+        assert!(
+            entry.follows(i.checked_sub(1).map(|before| &audit[before])),
+            "entry {}",
+            entry.seq
+        );
     }
 }
 
@@ -103,18 +136,33 @@ async fn of_two_next_versions_one_is_stale() {
 
     let mut gap = next_version(&one, 4);
     gap.record.version = 4;
-    assert!(matches!(store.commit_record(gap).await, Err(Error::StaleVersion { .. })));
+    assert!(matches!(
+        store.commit_record(gap).await,
+        Err(Error::StaleVersion { .. })
+    ));
     let mut elsewhere = next_version(&store_newest(store, &one).await, 5);
     elsewhere.record.compartment = Compartment::of(PATIENT, &Scope::claims());
-    assert!(matches!(store.commit_record(elsewhere).await, Err(Error::StaleVersion { .. })));
+    assert!(matches!(
+        store.commit_record(elsewhere).await,
+        Err(Error::StaleVersion { .. })
+    ));
 
     let history = store.record_history(one.record.record_id).await.unwrap();
     assert_eq!(history.iter().map(|r| r.version).collect::<Vec<_>>(), [2, 1]);
-    assert_eq!(store.newest_version(one.record.record_id).await.unwrap(), history.first().cloned());
-    assert_eq!(store.record_version(one.record.record_id, 1).await.unwrap().as_ref(), history.last());
+    assert_eq!(
+        store.newest_version(one.record.record_id).await.unwrap(),
+        history.first().cloned()
+    );
+    assert_eq!(
+        store.record_version(one.record.record_id, 1).await.unwrap().as_ref(),
+        history.last()
+    );
     let mut same_bytes = one;
     same_bytes.record.record_id = word("id", 99);
-    assert!(matches!(store.commit_record(same_bytes).await, Err(Error::RecordExists(_))));
+    assert!(matches!(
+        store.commit_record(same_bytes).await,
+        Err(Error::RecordExists(_))
+    ));
 }
 
 async fn store_newest(
@@ -134,7 +182,10 @@ async fn pages_follow_each_other_without_gap_or_repeat_while_records_arrive() {
     let store = &stage.store;
     for seed in 0..25 {
         let mut commit = record(seed);
-        commit.index = vec![("identifier".into(), word("shared", 0)), ("identifier".into(), word("own", seed))];
+        commit.index = vec![
+            ("identifier".into(), word("shared", 0)),
+            ("identifier".into(), word("own", seed)),
+        ];
         store.commit_record(commit).await.unwrap();
     }
     let mut query = RecordQuery {
@@ -156,7 +207,10 @@ async fn pages_follow_each_other_without_gap_or_repeat_while_records_arrive() {
     assert!(seen.is_sorted_by(|a, b| a > b));
 
     let one = RecordQuery {
-        index: vec![("identifier".into(), vec![word("own", 3), word("own", 4), word("absent", 0)])],
+        index: vec![(
+            "identifier".into(),
+            vec![word("own", 3), word("own", 4), word("absent", 0)],
+        )],
         limit: 10,
         ..Default::default()
     };
@@ -213,7 +267,10 @@ async fn a_staged_upload_is_used_once_and_only_by_its_owner() {
         commit.staged = vec![("5f6a".into(), account)];
         store.commit_record(commit)
     };
-    assert!(matches!(using(1, PATIENT).await, Err(Error::Moved { table: "staged", .. })));
+    assert!(matches!(
+        using(1, PATIENT).await,
+        Err(Error::Moved { table: "staged", .. })
+    ));
     using(2, ORG).await.unwrap();
     assert!(matches!(using(3, ORG).await, Err(Error::Moved { table: "staged", .. })));
     assert_eq!(store.record(record(3).record.content_hash).await.unwrap(), None);
