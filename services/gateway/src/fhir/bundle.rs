@@ -1,0 +1,130 @@
+//! A page of matches as a searchset Bundle.
+
+use serde::Serialize;
+
+use super::{json::Json, search::Query};
+
+/// What a search found.
+#[derive(Debug)]
+pub struct Page {
+    /// (FHIR id, resource) of the matches on this page.
+    pub matches: Vec<(String, Json)>,
+    /// Matches on all pages.
+    pub total: usize,
+    /// Where the next page starts, if there is one.
+    pub next: Option<usize>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Bundle {
+    resource_type: &'static str,
+    r#type: &'static str,
+    total: usize,
+    link: Vec<Link>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    entry: Vec<Entry>,
+}
+
+#[derive(Serialize)]
+struct Link {
+    relation: &'static str,
+    url: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    full_url: String,
+    resource: Json,
+    search: Search,
+}
+
+#[derive(Serialize)]
+struct Search {
+    mode: &'static str,
+}
+
+/// Writes the Bundle. `url` is the resource type's own, absolute: some clients follow nothing else.
+pub fn searchset(page: Page, query: &Query, url: &str) -> Vec<u8> {
+    let mut link = vec![Link {
+        relation: "self",
+        url: query.link(url, query.offset),
+    }];
+    if let Some(next) = page.next {
+        link.push(Link {
+            relation: "next",
+            url: query.link(url, next),
+        });
+    }
+    let entry = |(id, resource)| Entry {
+        full_url: format!("{url}/{id}"),
+        resource,
+        search: Search { mode: "match" },
+    };
+    let bundle = Bundle {
+        resource_type: "Bundle",
+        r#type: "searchset",
+        total: page.total,
+        link,
+        entry: page.matches.into_iter().map(entry).collect(),
+    };
+    serde_json::to_vec(&bundle).expect("a bundle of JSON trees has string keys and finite numbers")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::search::{Here, read_form},
+        *,
+    };
+
+    #[test]
+    fn a_page_has_its_links_and_full_urls() {
+        let here = Here {
+            base: "http://x/fhir/R4",
+            chain_id: 1,
+        };
+        let query = Query::parse("Claim", &read_form("status=active&_count=1"), false, here).unwrap();
+        let resource = Json::parse(br#"{"resourceType":"Claim"}"#).unwrap();
+        let page = Page {
+            matches: vec![("ab".into(), resource)],
+            total: 2,
+            next: Some(1),
+        };
+        let bundle: serde_json::Value =
+            serde_json::from_slice(&searchset(page, &query, "http://x/fhir/R4/Claim")).unwrap();
+        assert_eq!(bundle["total"], 2);
+        assert_eq!(
+            bundle["link"][0]["url"],
+            "http://x/fhir/R4/Claim?status=active&_count=1"
+        );
+        assert_eq!(
+            bundle["link"][1]["url"],
+            "http://x/fhir/R4/Claim?status=active&_count=1&_offset=1"
+        );
+        assert_eq!(bundle["entry"][0]["fullUrl"], "http://x/fhir/R4/Claim/ab");
+        assert_eq!(bundle["entry"][0]["search"]["mode"], "match");
+    }
+
+    #[test]
+    fn an_empty_page_has_no_entry_at_all() {
+        let here = Here {
+            base: "http://x",
+            chain_id: 1,
+        };
+        let query = Query::parse("Claim", &[], false, here).unwrap();
+        let text = searchset(
+            Page {
+                matches: vec![],
+                total: 0,
+                next: None,
+            },
+            &query,
+            "http://x/Claim",
+        );
+        let bundle: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(bundle["total"], 0);
+        assert!(bundle.get("entry").is_none());
+    }
+}

@@ -1,0 +1,249 @@
+//! `GET /fhir/R4/<type>?…` and `POST …/_search`: records found by blind index, opened, and held against the search.
+
+use std::collections::{BTreeMap, HashMap};
+
+use alloy::primitives::{Address, B256};
+use axum::{
+    body::Body,
+    extract::{RawQuery, State},
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+use chartseal_record::Compartment;
+use chartseal_store::{Record, RecordQuery};
+
+use super::{
+    bundle::{self, Page},
+    json::Json,
+    kind::Kind,
+    media::{self, FHIR_JSON},
+    outcome::Outcome,
+    reference::{PatientRef, RecordId},
+    request::{self, Who, prefers},
+    respond,
+    search::{Criterion, Here, Query, read_form},
+};
+use crate::{
+    app::App,
+    auth::{caller::Caller, scopes::Interaction},
+    blind,
+    problem::{Code, Problem},
+    read, write,
+};
+
+/// Bytes of a search form.
+const FORM: u64 = 64 * 1024;
+/// Candidates one search may have. More is a search to be narrowed: each page counts its matches among them.
+const MOST: u32 = 10_000;
+/// Candidates one search may open, where it asks for what only the opened resource tells.
+const MOST_OPENED: usize = 1_000;
+
+/// The handler of GET.
+pub async fn by_query(
+    State(app): State<App>,
+    Who(caller): Who,
+    kind: Kind,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Outcome> {
+    search(&app, &caller, kind, read_form(&query.unwrap_or_default()), &headers).await
+}
+
+/// The handler of POST: identifiers stay out of URLs and logs.
+pub async fn by_form(
+    State(app): State<App>,
+    Who(caller): Who,
+    kind: Kind,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Outcome> {
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    if media::essence(given) != "application/x-www-form-urlencoded" {
+        let text = "a search is posted as application/x-www-form-urlencoded";
+        return Err(Outcome::new(Code::UnsupportedMediaType, text));
+    }
+    let form = request::read(headers.clone(), body, FORM).await?;
+    let form = std::str::from_utf8(&form).map_err(|_| Outcome::new(Code::Malformed, "the form is not UTF-8"))?;
+    let mut pairs = read_form(&query.unwrap_or_default());
+    pairs.extend(read_form(form));
+    search(&app, &caller, kind, pairs, &headers).await
+}
+
+async fn search(
+    app: &App,
+    caller: &Caller,
+    kind: Kind,
+    pairs: Vec<(String, String)>,
+    headers: &HeaderMap,
+) -> Result<Response, Outcome> {
+    caller.may(kind.as_str(), Interaction::Search)?;
+    let base = app.config.url("/fhir/R4");
+    let here = Here {
+        base: &base,
+        chain_id: app.contracts.chain_id,
+    };
+    let query = Query::parse(kind.as_str(), &pairs, prefers(headers, "handling=strict"), here)?;
+    let candidates = candidates(app, caller, kind, &query).await?;
+    let page = page(app, caller, candidates, &query).await?;
+    let url = format!("{base}/{}", kind.as_str());
+    Ok((
+        [(header::CONTENT_TYPE, FHIR_JSON)],
+        bundle::searchset(page, &query, &url),
+    )
+        .into_response())
+}
+
+/// The newest versions that may match, all of them in compartments the caller may read, newest first.
+async fn candidates(app: &App, caller: &Caller, kind: Kind, query: &Query) -> Result<Vec<Record>, Outcome> {
+    let Some(patients) = patients(app, query).await? else {
+        return Ok(vec![]);
+    };
+    let compartments = read::compartments(app, caller, &patients).await?;
+    let ids = query
+        .criteria
+        .iter()
+        .find_map(|c| if let Criterion::Id(ids) = c { Some(ids) } else { None });
+    let rows = match ids {
+        Some(ids) => by_ids(app, ids, &compartments).await?,
+        None => by_index(app, kind, query, &compartments).await?,
+    };
+    if rows.len() >= MOST as usize {
+        let text = format!("more than {MOST} records match; name a patient, an identifier or a type");
+        return Err(Outcome::new(Code::InvalidSearch, text));
+    }
+    Ok(rows
+        .into_iter()
+        .filter(|row| row.resource_type == kind.as_str())
+        .collect())
+}
+
+/// The patients a search is limited to; an empty list is no limit, `None` is nobody.
+async fn patients(app: &App, query: &Query) -> Result<Option<Vec<Address>>, Problem> {
+    let mut limit: Option<Vec<Address>> = None;
+    for criterion in &query.criteria {
+        let Criterion::Patient(any) = criterion else { continue };
+        let mut found = Vec::new();
+        for reference in any {
+            found.extend(known(app, *reference).await?);
+        }
+        limit = Some(match limit {
+            None => found,
+            Some(before) => before.into_iter().filter(|patient| found.contains(patient)).collect(),
+        });
+    }
+    Ok(match limit {
+        Some(patients) if patients.is_empty() => None,
+        limit => Some(limit.unwrap_or_default()),
+    })
+}
+
+/// A patient nobody knows is no error in a search: it has no records.
+async fn known(app: &App, reference: PatientRef) -> Result<Option<Address>, Problem> {
+    match write::patient_of(app, Some(reference)).await {
+        Ok(patient) => Ok(Some(patient)),
+        Err(problem) if problem.code == Code::NotEnrolled => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
+async fn by_ids(app: &App, ids: &[RecordId], compartments: &[Compartment]) -> Result<Vec<Record>, Problem> {
+    let mut rows = Vec::with_capacity(ids.len());
+    for RecordId(id) in ids {
+        rows.extend(app.store.newest_version(*id).await?);
+    }
+    rows.retain(|row| compartments.contains(&row.compartment));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.seq));
+    rows.dedup_by_key(|row| row.seq);
+    Ok(rows)
+}
+
+async fn by_index(app: &App, kind: Kind, query: &Query, compartments: &[Compartment]) -> Result<Vec<Record>, Problem> {
+    let index = query.criteria.iter().filter_map(|criterion| match criterion {
+        Criterion::Token { column, any } => Some((blind::name(kind.as_str(), column), any)),
+        _ => None,
+    });
+    let index = index.map(|(name, any)| {
+        // Each organisation served here indexes its records under a key of its own.
+        let organisations = app.config.organisations.iter();
+        let values = organisations
+            .flat_map(|org| {
+                any.iter()
+                    .map(|token| blind::value(&app.vault, org.account, &name, &token.word()))
+            })
+            .collect::<Vec<B256>>();
+        (name, values)
+    });
+    let query = RecordQuery {
+        compartments: Some(compartments.to_vec()),
+        resource_type: Some(kind.as_str().to_owned()),
+        index: index.collect(),
+        newest_only: true,
+        limit: MOST,
+        ..RecordQuery::default()
+    };
+    Ok(app.store.find_records(&query).await?)
+}
+
+/// Opens what the page needs: only the page where the index decides alone, every candidate where it does not.
+async fn page(app: &App, caller: &Caller, candidates: Vec<Record>, query: &Query) -> Result<Page, Outcome> {
+    let end = query.offset.saturating_add(query.count);
+    if !query.needs_opening() {
+        let total = candidates.len();
+        let chosen: Vec<Record> = candidates.into_iter().skip(query.offset).take(query.count).collect();
+        let matches = open(app, caller, chosen, query).await?;
+        return Ok(Page {
+            matches,
+            total,
+            next: (end < total && query.count > 0).then_some(end),
+        });
+    }
+    if candidates.len() > MOST_OPENED {
+        let text =
+            format!("more than {MOST_OPENED} records would have to be opened; name a patient, an identifier or a type");
+        return Err(Outcome::new(Code::InvalidSearch, text));
+    }
+    let all = open(app, caller, candidates, query).await?;
+    let total = all.len();
+    let matches = all.into_iter().skip(query.offset).take(query.count).collect();
+    Ok(Page {
+        matches,
+        total,
+        next: (end < total && query.count > 0).then_some(end),
+    })
+}
+
+/// Opens records, one audit entry per compartment and epoch that names them all, and keeps those that match.
+async fn open(app: &App, caller: &Caller, rows: Vec<Record>, query: &Query) -> Result<Vec<(String, Json)>, Outcome> {
+    let mut names: BTreeMap<(Compartment, u32), Vec<String>> = BTreeMap::new();
+    for row in &rows {
+        names
+            .entry((row.compartment, row.epoch))
+            .or_default()
+            .push(RecordId(row.record_id).to_string());
+    }
+    let mut secrets = HashMap::new();
+    let mut matches = Vec::with_capacity(rows.len());
+    for row in rows {
+        let place = (row.compartment, row.epoch);
+        if let Some(names) = names.remove(&place) {
+            let secret = read::secret(app, caller, &row, read::purpose(caller), Some(names.join(" "))).await;
+            // A grant that ended since the candidates were listed hides its records, as if it had ended before.
+            match secret {
+                Ok(secret) => drop(secrets.insert(place, secret)),
+                Err(problem) if problem.code == Code::NotLive => continue,
+                Err(problem) => return Err(problem.into()),
+            }
+        }
+        let Some(secret) = secrets.get(&place) else { continue };
+        let opened = read::open_with(app, secret, &row).await?;
+        if query.admits(&opened.json) {
+            let served = respond::served(&app.config, opened.json, row.content_hash, row.state);
+            matches.push((RecordId(row.record_id).to_string(), served));
+        }
+    }
+    Ok(matches)
+}

@@ -1,0 +1,99 @@
+//! `PUT /fhir/R4/DocumentReference/<id>`: the next version of a record.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+
+use super::{
+    create,
+    kind::Kind,
+    outcome::Outcome,
+    reference::RecordId,
+    request::{Resource, Who},
+    version,
+};
+use crate::{
+    app::App,
+    auth::{caller::Caller, scopes::Interaction},
+    problem::{Code, Problem},
+    read,
+    write::{self, Upload},
+};
+
+/// The handler. `If-Match` is honoured if it is sent; a stale one is 412.
+pub async fn update(
+    State(app): State<App>,
+    Who(caller): Who,
+    kind: Kind,
+    Path((_, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Resource,
+) -> Result<Response, Outcome> {
+    caller.may(kind.as_str(), Interaction::Update)?;
+    if kind != Kind::DocumentReference {
+        return Err(Outcome::new(
+            Code::NotAllowed,
+            "only DocumentReference can be updated here; see metadata",
+        ));
+    }
+    check_id(&body, &id)?;
+    create::check_author(&app, &caller)?;
+    let before = newest(&app, kind, &id).await?.ok_or_else(Problem::not_found)?;
+    let expected = version::if_match(&headers)?;
+    let patient = create::patient(&app, kind, &body.json);
+    let upload = Upload {
+        kind: kind.as_str(),
+        resource: create::resolved(kind, body.json),
+        patient,
+        replaces: Some(Arc::new(before.clone())),
+        scope: None,
+    };
+    let prepared = match write::prepare(&app, &caller, upload).await {
+        Ok(prepared) => prepared,
+        Err(refused) => return Err(hidden(&app, &caller, &before, refused).await?),
+    };
+    // Compared only now: whether a version is stale is nothing a stranger is told.
+    if expected.is_some_and(|version| version != before.version) {
+        prepared.give_up(&app).await;
+        return Err(stale());
+    }
+    create::finish(&app, &caller, kind, &headers, StatusCode::OK, prepared, |_, _| Ok(None)).await
+}
+
+/// The newest version of a record of this type.
+pub async fn newest(app: &App, kind: Kind, id: &str) -> Result<Option<chartseal_store::Record>, Problem> {
+    let Ok(RecordId(id)) = id.parse() else { return Ok(None) };
+    let row = app.store.newest_version(id).await?;
+    Ok(row.filter(|row| row.resource_type == kind.as_str()))
+}
+
+fn check_id(body: &Resource, id: &str) -> Result<(), Outcome> {
+    if body.json.text("id") == Some(id) {
+        return Ok(());
+    }
+    Err(Outcome::new(Code::InvalidElement, "the resource's id must be the id in the path").at("id"))
+}
+
+/// Who may neither write nor read the record is not told that it exists.
+async fn hidden(
+    app: &App,
+    caller: &Caller,
+    before: &chartseal_store::Record,
+    refused: Outcome,
+) -> Result<Outcome, Problem> {
+    if refused.problem.code == Code::NoWriteGrant && !read::may(app, caller, before).await? {
+        return Ok(Problem::not_found().into());
+    }
+    Ok(refused)
+}
+
+fn stale() -> Outcome {
+    Outcome::new(
+        Code::Stale,
+        "If-Match names another version than the newest one; read it and edit that one",
+    )
+}

@@ -1,0 +1,219 @@
+//! From a stored record back to its resource: grant, audit entry, bytes, age, statement, author.
+//!
+//! Nothing is opened before `custody` has seen a live grant and made an audit entry durable. Nothing is served that
+//! does not prove to be what its author signed; what fails names the CID and nothing else.
+
+pub mod document;
+
+use alloy::primitives::{Address, B256};
+use chartseal_envelope::{
+    key::EpochSecret,
+    record::{self, RecordHeader},
+};
+use chartseal_ipfs::{Bytes, Error as ContentError, raw_cid};
+use chartseal_record::{Compartment, Scope, Target, account::Role, scope, typed};
+use chartseal_store::Record;
+use cid::Cid;
+
+use crate::{
+    app::App,
+    audit::Subject,
+    auth::{caller::Caller, signature},
+    custody::{live, open::epoch_secret},
+    fhir::{json::Json, reference::RecordId},
+    problem::{Code, Problem},
+};
+
+/// An opened record, verified.
+#[derive(Debug)]
+pub struct Opened {
+    pub header: RecordHeader,
+    pub json: Json,
+}
+
+/// The purpose of use a FHIR read is recorded under: v3-ActReason by the caller's role.
+pub fn purpose(caller: &Caller) -> &'static str {
+    match caller.role {
+        Some(Role::Insurer) => "HPAYMT",
+        Some(Role::Patient) => "PATRQT",
+        Some(Role::Doctor | Role::Hospital) | None => "TREAT",
+    }
+}
+
+/// Opens one record for a caller. The audit entry names it.
+pub async fn open(app: &App, caller: &Caller, row: &Record, purpose: &str) -> Result<Opened, Problem> {
+    let secret = secret(app, caller, row, purpose, Some(RecordId(row.record_id).to_string())).await?;
+    open_with(app, &secret, row).await
+}
+
+/// The secret of a record's epoch, after an audit entry that names `records`.
+pub async fn secret(
+    app: &App,
+    caller: &Caller,
+    row: &Record,
+    purpose: &str,
+    records: Option<String>,
+) -> Result<EpochSecret, Problem> {
+    let subject = Subject {
+        scope: row.scope.to_string(),
+        record: records,
+        epoch: Some(row.epoch),
+    };
+    epoch_secret(app, caller, row.patient, &row.scope, row.epoch, purpose, subject).await
+}
+
+/// Opens a record with its epoch's secret.
+pub async fn open_with(app: &App, secret: &EpochSecret, row: &Record) -> Result<Opened, Problem> {
+    let cid = row.content_hash.cid();
+    let sealed = block(app, &cid).await?;
+    let opened = record::open(secret.identity(), row.compartment, &sealed).map_err(|_| corrupt(&cid))?;
+    authentic(app, row, &opened.header).await?;
+    let json = Json::parse(&opened.resource).map_err(|_| corrupt(&cid))?;
+    Ok(Opened {
+        header: opened.header,
+        json,
+    })
+}
+
+/// Whether the caller may open the record: the patient, or who holds a live READ grant.
+pub async fn may(app: &App, caller: &Caller, row: &Record) -> Result<bool, Problem> {
+    if caller.account == row.patient {
+        return Ok(true);
+    }
+    let target = Target::Scope(row.scope.clone());
+    match live::permission(app, row.patient, caller.account, &target, typed::READ).await {
+        Ok(_) => Ok(true),
+        Err(why) => match Problem::from(why) {
+            Problem {
+                code: Code::NotLive, ..
+            } => Ok(false),
+            failed => Err(failed),
+        },
+    }
+}
+
+/// The compartments the caller may open now: its live READ grants, and all of its own. `patients` limits them; an
+/// empty list is no limit.
+pub async fn compartments(app: &App, caller: &Caller, patients: &[Address]) -> Result<Vec<Compartment>, Problem> {
+    let wanted = |patient: &Address| patients.is_empty() || patients.contains(patient);
+    let mut open = Vec::new();
+    for (slot, state) in app.index.grants_to(caller.account) {
+        let Some(terms) = state.terms.filter(|terms| wanted(&terms.patient)) else {
+            continue;
+        };
+        let Ok(scope) = Scope::new(terms.scope) else { continue };
+        match live::slot(app, slot, terms.patient, caller.account, typed::READ)
+            .await
+            .map_err(Problem::from)
+        {
+            Ok(_) => open.push(Compartment::of(terms.patient, &scope)),
+            Err(problem) if problem.code == Code::NotLive => {}
+            Err(problem) => return Err(problem),
+        }
+    }
+    if wanted(&caller.account) {
+        open.extend(scopes(app).map(|scope| Compartment::of(caller.account, &scope)));
+    }
+    Ok(open)
+}
+
+/// Every scope this gateway may have put a record into.
+fn scopes(app: &App) -> impl Iterator<Item = Scope> {
+    let known = scope::KNOWN.iter().filter_map(|name| Scope::new(*name).ok());
+    known.chain(app.config.scopes.iter().map(|rule| rule.scope.clone()))
+}
+
+/// Not found and not allowed look alike to who reads.
+pub fn hide(problem: Problem) -> Problem {
+    if problem.code == Code::NotLive {
+        Problem::not_found()
+    } else {
+        problem
+    }
+}
+
+/// A block's bytes, from the outbox or the content store, found equal to its CID.
+pub async fn block(app: &App, cid: &Cid) -> Result<Bytes, Problem> {
+    if let Some(waiting) = app.store.outbox(&cid.to_string()).await? {
+        return if raw_cid(&waiting) == *cid {
+            Ok(waiting.0)
+        } else {
+            Err(corrupt(cid))
+        };
+    }
+    match app.content.get(cid).await {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(missing(cid)),
+        Err(error) => Err(failed(cid, error)),
+    }
+}
+
+/// The statement is the row's, and its author's controller or statement key signed it.
+///
+/// That the author had WRITE was decided here before the record was committed; later readers decide it from the
+/// chain at the anchor's block.
+async fn authentic(app: &App, row: &Record, header: &RecordHeader) -> Result<(), Problem> {
+    let statement = &header.statement;
+    let digest = statement.digest(&app.contracts);
+    let same = (statement.id, statement.version, statement.author, digest)
+        == (row.record_id, row.version, row.author, row.digest);
+    if same && signed(app, row, digest, &header.signature).await? {
+        return Ok(());
+    }
+    Err(corrupt(&row.content_hash.cid()))
+}
+
+async fn signed(app: &App, row: &Record, digest: B256, signature: &[u8]) -> Result<bool, Problem> {
+    let Some(account) = app.index.account(row.author) else {
+        return Ok(false);
+    };
+    let anchored = match row.batch {
+        Some((batch, _)) => app
+            .store
+            .batch(batch)
+            .await?
+            .and_then(|b| b.mined)
+            .map(|mined| mined.block),
+        None => None,
+    };
+    let head = app.index.head().map_or(0, |head| head.number);
+    let signer = app.verified.recover(digest, signature);
+    // Before its anchor a record has no block of its own: any listing of the key counts, since the gateway signs and
+    // accepts only with keys that are listed at that moment.
+    let listed = |key: Address| match anchored {
+        Some(block) => account.is_statement_key(key, block),
+        None => account.statement_keys.iter().any(|k| k.key == key && k.from < k.until),
+    };
+    if signer.is_some_and(listed) {
+        return Ok(true);
+    }
+    let Some(controller) = app.index.controller_at(row.author, anchored.unwrap_or(head)) else {
+        return Ok(false);
+    };
+    Ok(signer == Some(controller) || signature::is_by(app, controller, digest, signature).await?)
+}
+
+fn failed(cid: &Cid, error: ContentError) -> Problem {
+    match error {
+        ContentError::Corrupt { .. } | ContentError::NotAFile { .. } => corrupt(cid),
+        ContentError::MissingBlock { .. } => missing(cid),
+        other => other.into(),
+    }
+}
+
+/// What is stored under the CID is not what was sealed, signed or anchored.
+pub fn corrupt(cid: &Cid) -> Problem {
+    tracing::error!(%cid, "the content of {cid} fails its proof; restore it from another node or a backup");
+    Problem::new(
+        Code::ContentCorrupt,
+        format!("the stored content {cid} fails its proof and is not served"),
+    )
+}
+
+fn missing(cid: &Cid) -> Problem {
+    tracing::error!(%cid, "the content store does not have {cid}");
+    Problem::new(
+        Code::Unavailable,
+        format!("the content store does not have {cid} at the moment; try again"),
+    )
+}

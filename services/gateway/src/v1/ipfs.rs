@@ -1,0 +1,99 @@
+//! GET /ipfs/{cid}: ciphertext for who may open it, in the shape of a trustless gateway.
+//!
+//! `format=raw` is one block. Without it a document of many blocks comes as the one age file it is; a reader whose key
+//! is on its own device opens it there. Nothing is decrypted here.
+
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use chartseal_record::ContentHash;
+use cid::Cid;
+use serde::Deserialize;
+
+use super::{Asked, At};
+use crate::{
+    app::App,
+    auth::caller::Caller,
+    problem::{Code, Problem},
+    read::{self, document},
+};
+
+const RAW: &str = "application/vnd.ipld.raw";
+
+pub fn routes() -> Router<App> {
+    Router::new().route("/ipfs/{cid}", get(show))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    format: Option<String>,
+}
+
+async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    At(text): At<String>,
+    Asked(input): Asked<Input>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let cid = Cid::try_from(text.as_str()).map_err(|_| Problem::not_found())?;
+    let raw = match input.format.as_deref() {
+        Some("raw") => true,
+        None => headers.get(header::ACCEPT).is_some_and(|accept| accept == RAW),
+        Some(_) => {
+            let text = "only format=raw is offered, or no format for the whole sealed file";
+            return Err(Problem::new(Code::NotAcceptable, text));
+        }
+    };
+    if !may(&app, &caller, &cid).await? {
+        return Err(Problem::not_found());
+    }
+    if raw {
+        let bytes = read::block(&app, &cid).await?;
+        return Ok(answer(&cid, RAW, "bin", Body::from(bytes)));
+    }
+    let sealed = document::sealed(&app, &cid).await?;
+    Ok(answer(
+        &cid,
+        "application/octet-stream",
+        "age",
+        Body::from_stream(document::body(sealed)),
+    ))
+}
+
+/// Whether the CID is a record or a document of one that the caller may open.
+async fn may(app: &App, caller: &Caller, cid: &Cid) -> Result<bool, Problem> {
+    if let Ok(content) = ContentHash::from_cid(cid)
+        && let Some(row) = app.store.record(content).await?
+    {
+        return read::may(app, caller, &row).await;
+    }
+    Ok(document::row(app, caller, cid).await?.is_some())
+}
+
+fn answer(cid: &Cid, content_type: &'static str, extension: &str, body: Body) -> Response {
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // The bytes under a CID never change, but whether this caller may have them does.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    for (name, value) in [
+        (header::ETAG, format!("\"{cid}.{extension}\"")),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{cid}.{extension}\""),
+        ),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}

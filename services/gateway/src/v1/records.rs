@@ -1,0 +1,108 @@
+//! GET /v1/records: what is stored of a patient, and how far each record has come. Nothing is opened.
+
+use alloy::primitives::{Address, B256};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    routing::get,
+};
+use chartseal_record::{Compartment, Scope, state::RecordState};
+use chartseal_store::{Record, RecordQuery};
+use serde::{Deserialize, Serialize};
+
+use super::Asked;
+use crate::{app::App, auth::caller::Caller, problem::Problem, read};
+
+/// Records on a page, unless the caller asks for fewer.
+const PAGE: u32 = 200;
+
+pub fn routes() -> Router<App> {
+    Router::new().route("/v1/records", get(list))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    /// Absent: every patient the caller may read.
+    patient: Option<Address>,
+    scope: Option<Scope>,
+    /// The last record of the page before, by its `sequence`.
+    before: Option<i64>,
+    limit: Option<u32>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    sequence: i64,
+    cid: String,
+    record_id: B256,
+    version: u32,
+    patient: Address,
+    scope: Scope,
+    epoch: u32,
+    state: RecordState,
+    author: Address,
+    /// Unix seconds.
+    authored_at: u64,
+    resource_type: String,
+}
+
+impl From<Record> for Listed {
+    fn from(row: Record) -> Self {
+        Self {
+            sequence: row.seq,
+            cid: row.content_hash.to_string(),
+            record_id: row.record_id,
+            version: row.version,
+            patient: row.patient,
+            scope: row.scope,
+            epoch: row.epoch,
+            state: row.state,
+            author: row.author,
+            authored_at: row.authored_at,
+            resource_type: row.resource_type,
+        }
+    }
+}
+
+/// Newest first. A patient the caller may not read has no records to it, like one that does not exist.
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(input): Asked<Input>,
+) -> Result<(HeaderMap, Json<Vec<Listed>>), Problem> {
+    let patients: Vec<Address> = input.patient.into_iter().collect();
+    let mut compartments = read::compartments(&app, &caller, &patients).await?;
+    if let Some(scope) = &input.scope {
+        let patient = input.patient.unwrap_or(caller.account);
+        compartments.retain(|compartment| *compartment == Compartment::of(patient, scope));
+    }
+    let limit = input.limit.unwrap_or(PAGE).clamp(1, PAGE);
+    let query = RecordQuery {
+        compartments: Some(compartments),
+        before: input.before,
+        limit,
+        ..RecordQuery::default()
+    };
+    let rows = app.store.find_records(&query).await?;
+    let mut headers = HeaderMap::new();
+    if rows.len() == limit as usize
+        && let Some(next) = rows.last().and_then(|last| next_page(&app, &input, limit, last.seq))
+    {
+        headers.insert(header::LINK, next);
+    }
+    Ok((headers, Json(rows.into_iter().map(Listed::from).collect())))
+}
+
+fn next_page(app: &App, input: &Input, limit: u32, before: i64) -> Option<HeaderValue> {
+    let mut url = app.config.url(&format!("/v1/records?limit={limit}&before={before}"));
+    if let Some(patient) = input.patient {
+        url.push_str(&format!("&patient={patient}"));
+    }
+    if let Some(scope) = &input.scope {
+        url.push_str(&format!("&scope={scope}"));
+    }
+    HeaderValue::from_str(&format!("<{url}>; rel=\"next\"")).ok()
+}
