@@ -213,7 +213,7 @@ impl Keeper {
                     }
                     Err(error) => {
                         deaths += 1;
-                        tracing::error!(process = %self.service.process, "cannot be started again: {error:#}");
+                        tracing::error!(process = %self.service.process, "{} cannot be started again: {error:#}", self.service.process);
                     }
                 }
                 continue;
@@ -275,10 +275,10 @@ impl Keeper {
         if let Some(pid) = running.id()
             && let Err(error) = signal(pid, Signal::TERM)
         {
-            tracing::warn!(process = %self.service.process, "cannot be told to stop: {error:#}");
+            tracing::warn!(process = %self.service.process, "{} cannot be told to stop: {error:#}", self.service.process);
         }
         if tokio::time::timeout(GRACE, running.wait()).await.is_err() {
-            tracing::warn!(process = %self.service.process, "did not drain in {} s and is killed", GRACE.as_secs());
+            tracing::warn!(process = %self.service.process, "{} did not drain in {} s and is killed", self.service.process, GRACE.as_secs());
             let _ = running.kill().await;
         }
         self.say(None);
@@ -287,7 +287,7 @@ impl Keeper {
     fn died(&self, status: Option<ExitStatus>) {
         let how = status.map_or_else(|| "unknown".to_owned(), |status| status.to_string());
         let log = self.service.log.display();
-        tracing::warn!(process = %self.service.process, "died ({how}); it is started again. Its log: {log}");
+        tracing::warn!(process = %self.service.process, "{} died ({how}) and is started again; its log: {log}", self.service.process);
         self.say(None);
     }
 
