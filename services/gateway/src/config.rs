@@ -144,6 +144,8 @@ pub struct Deployment {
     pub contracts: Contracts,
     /// The block to follow the contracts from.
     pub block: u64,
+    /// Who countersigns where an organisation names nobody.
+    pub registrar: Option<Address>,
 }
 
 /// Why the configuration cannot be used.

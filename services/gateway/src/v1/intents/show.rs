@@ -116,7 +116,7 @@ pub async fn registrar(app: &App, caller: &Caller, intent: &Intent) -> Result<Op
     {
         return Ok(Some(address));
     }
-    Ok(app.config.organisation(intent.org).and_then(|o| o.registrar))
+    Ok(app.config.organisation(intent.org).and_then(|o| o.registrar).or(app.deployment.registrar))
 }
 
 /// The intents an enrolment became, and their state and gas together.
