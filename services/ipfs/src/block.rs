@@ -1,9 +1,11 @@
 use bytes::Bytes;
 use chartseal_record::content::{DAG_CBOR, DAG_PB, RAW, cid_of_digest, digest_of};
 use cid::Cid;
+use ipld_core::codec::Links;
+use serde_ipld_dagcbor::codec::DagCborCodec;
 use sha2::{Digest, Sha256};
 
-use crate::Error;
+use crate::{Error, unixfs};
 
 /// The largest block, 2 MiB: what Bitswap and Kubo exchange. Ours stay under 1 MiB + a few bytes.
 pub const BLOCK_LIMIT: usize = 2 * 1024 * 1024;
@@ -86,6 +88,18 @@ pub(crate) fn verify(cid: &Cid, bytes: &[u8], place: &str) -> Result<(), Error> 
             cid: *cid,
             place: place.to_owned(),
         })
+    }
+}
+
+/// What a block points to.
+pub(crate) fn links(cid: &Cid, bytes: &[u8]) -> Result<Vec<Cid>, Error> {
+    match cid.codec() {
+        DAG_CBOR => match DagCborCodec::links(bytes) {
+            Ok(links) => Ok(links.collect()),
+            Err(_) => Err(Error::Malformed { cid: *cid }),
+        },
+        DAG_PB => unixfs::links(cid, bytes),
+        _ => Ok(Vec::new()),
     }
 }
 

@@ -1,4 +1,5 @@
 use std::{
+    collections::HashSet,
     ops::{Bound, RangeBounds},
     time::Duration,
 };
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use cid::Cid;
 use futures::Stream;
 
-use crate::{Bearer, Error, FileWriter, Http, Kubo, Local, car::ROOT_LIMIT, unixfs, writer::Target};
+use crate::{Bearer, Error, FileWriter, Http, Kubo, Local, block::links, car::ROOT_LIMIT, unixfs, writer::Target};
 
 /// Where content is kept, and read from. Cheap to clone.
 #[derive(Clone)]
@@ -90,16 +91,17 @@ impl Content {
     }
 
     /// Stores blocks, each hashed first, and pins the roots with all that hangs on them. Durable when it returns; on an
-    /// error nothing is promised, and the same call may be repeated. Every root's block must be among the blocks.
+    /// error nothing is promised, and the same call may be repeated. Every root's block must be among the blocks, and what
+    /// a block links to among them or in the place already.
     /// The first root names the import for [`Content::unpin`].
     pub async fn import(&self, roots: &[Cid], blocks: Vec<(Cid, Bytes)>) -> Result<(), Error> {
         if roots.is_empty() || roots.len() > ROOT_LIMIT {
             return Err(Error::RootCount { got: roots.len() });
         }
-        let given: std::collections::HashSet<&Cid> = blocks.iter().map(|(cid, _)| cid).collect();
-        if let Some(missing) = roots.iter().find(|root| !given.contains(root)) {
-            return Err(Error::MissingRoot { cid: *missing });
+        if let Self::Http(http) = self {
+            return Err(http.read_only());
         }
+        self.check_links(roots, &blocks).await?;
         match self {
             Self::Local(local) => {
                 let (local, roots) = (local.clone(), roots.to_vec());
@@ -108,6 +110,27 @@ impl Content {
             Self::Kubo(kubo) => kubo.import(roots, blocks).await,
             Self::Http(http) => Err(http.read_only()),
         }
+    }
+
+    /// A pin keeps what hangs on a root, so that must be among the blocks or in the place already. Kubo would look for
+    /// it among its peers, and wait; a folder would not notice.
+    async fn check_links(&self, roots: &[Cid], blocks: &[(Cid, Bytes)]) -> Result<(), Error> {
+        let given: HashSet<&Cid> = blocks.iter().map(|(cid, _)| cid).collect();
+        if let Some(missing) = roots.iter().find(|root| !given.contains(root)) {
+            return Err(Error::MissingRoot { cid: *missing });
+        }
+        for (cid, bytes) in blocks {
+            for link in links(cid, bytes)? {
+                if !given.contains(&link) && !self.has(&link).await? {
+                    return Err(Error::MissingBlock {
+                        root: *cid,
+                        cid: link,
+                        place: self.place(),
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Begins a file. Nothing is visible before [`FileWriter::finish`].

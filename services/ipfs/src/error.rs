@@ -16,8 +16,8 @@ pub enum Error {
     /// A block larger than any IPFS node exchanges.
     #[error("block {cid} is {size} bytes; a block is at most {limit} bytes", limit = crate::BLOCK_LIMIT)]
     BlockTooLarge { cid: Cid, size: u64 },
-    /// A file's tree names a block which is not to be had.
-    #[error("block {cid} of file {root} is missing in {place}; fetch the file again or restore it")]
+    /// A tree names a block which is not to be had.
+    #[error("block {cid}, which {root} leads to, is missing in {place}; import it with the rest, or restore it")]
     MissingBlock { root: Cid, cid: Cid, place: String },
     /// An import was asked to pin what it was not given.
     #[error("root {cid} is not among the blocks of the import; pass every root's block")]
@@ -28,6 +28,9 @@ pub enum Error {
     /// A tree which the profile `unixfs-v1-2025` cannot have produced, or a hostile one.
     #[error("{cid} is not a file of the profile unixfs-v1-2025: {reason}")]
     NotAFile { cid: Cid, reason: &'static str },
+    /// A block that ought to be DAG-CBOR.
+    #[error("{cid} is not DAG-CBOR, though its CID says so")]
+    Malformed { cid: Cid },
     /// Bytes were asked for beyond the end.
     #[error("bytes {start}..{end} of {cid} were asked for, but the file has {size} bytes")]
     OutOfRange { cid: Cid, start: u64, end: u64, size: u64 },

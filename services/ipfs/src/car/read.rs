@@ -36,11 +36,15 @@ impl<R: Read> Reader<R> {
         if length > HEADER_LIMIT {
             return Err(reader.malformed("its header is too long"));
         }
-        let header = reader.exactly(length)?;
-        let header: Header = serde_ipld_dagcbor::from_slice(&header)
+        let bytes = reader.exactly(length)?;
+        let header: Header = serde_ipld_dagcbor::from_slice(&bytes)
             .map_err(|_| reader.malformed("its header is not {roots, version} in DAG-CBOR"))?;
         if header.version != 1 {
             return Err(reader.malformed("its version is not 1"));
+        }
+        // DAG-CBOR has one form for every value; the decoder is more generous.
+        if serde_ipld_dagcbor::to_vec(&header).ok().as_deref() != Some(&bytes) {
+            return Err(reader.malformed("its header is not canonical DAG-CBOR"));
         }
         check_roots(&header.roots)?;
         reader.roots = header.roots;

@@ -233,6 +233,25 @@ mod tests {
         }
     }
 
+    /// From Kubo 0.43, `ipfs add -n -Q --cid-version=1 --raw-leaves --chunker=size-16 --max-file-links=4`: full and just
+    /// overfull trees of one to five levels.
+    #[test]
+    fn deep_trees_are_kubo_s() {
+        for (length, cid) in [
+            (64, "bafybeia3js4mxxkyappgnq5klhpvoci7g2nib2hjqkjymkmfecaby4dmnq"),
+            (65, "bafybeieixyuxszinqsy4zudruq5y3iplxpijuiql567ljvhxbduftqythy"),
+            (256, "bafybeicqi4rfzx36lnuhohlrzwyqsvgxr2wfa7ah6367j3ibvbzlxfe4ei"),
+            (257, "bafybeictrzz5w6pxw3rippzzwixg3jafxot4yapgssbcwyw4gyyjlkrtba"),
+            (1024, "bafybeib4sez3xsu7wxmxlacu25ac6dyrvdwe5tapixfpv4ejavmm76go2e"),
+            (1025, "bafybeiekazt3ytlmpcnchykm3cne6chbewtlxxkfqh24cbplsbd5kmnmoa"),
+            (4097, "bafybeigjmszsavxzomb4o7ddhl2mphoekfi7u7wqeuiyu2kkvns7ibh7oi"),
+            (5000, "bafybeigmuuhcidmjogwwsz6pybesfv5frr6r5o6aqjrssucgjn6fsgdz4y"),
+        ] {
+            let data: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
+            assert_eq!(build(16, 4, &data, 100).1.to_string(), cid, "{length} bytes");
+        }
+    }
+
     #[test]
     fn an_empty_file_is_the_empty_raw_block() {
         let finished = FileBuilder::new().finish();

@@ -6,6 +6,7 @@ mod node;
 mod reader;
 
 pub use builder::{FileBuilder, Finished};
+pub(crate) use node::links;
 pub use reader::file_cid;
 pub(crate) use reader::{read_file, size};
 

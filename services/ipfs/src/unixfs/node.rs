@@ -57,6 +57,11 @@ pub(super) fn decode(cid: &Cid, node: &[u8]) -> Result<Vec<Link>, Error> {
     parse(node).map_err(|reason| Error::NotAFile { cid: *cid, reason })
 }
 
+/// The CIDs of a node's children.
+pub(crate) fn links(cid: &Cid, node: &[u8]) -> Result<Vec<Cid>, Error> {
+    Ok(decode(cid, node)?.iter().map(|link| link.key.cid()).collect())
+}
+
 fn parse(node: &[u8]) -> Result<Vec<Link>, &'static str> {
     let mut rest = Input(node);
     let mut links: Vec<Link> = Vec::new();
@@ -168,4 +173,79 @@ fn put_varint(out: &mut Vec<u8>, mut value: u64) {
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node() -> (Cid, Vec<u8>) {
+        let leaf = |byte: u8, content| Link {
+            key: Key::of_raw(&[byte]),
+            content,
+            total: content,
+        };
+        let node = encode(&[leaf(1, 1_048_576), leaf(2, 300)]);
+        (Key::of_dag_pb(&node).cid(), node)
+    }
+
+    #[test]
+    fn what_was_encoded_is_decoded() {
+        let (cid, node) = node();
+        let links = decode(&cid, &node).unwrap();
+        assert_eq!(
+            links.iter().map(|link| (link.content, link.total)).collect::<Vec<_>>(),
+            [(1_048_576, 1_048_576), (300, 300)]
+        );
+        assert_eq!(encode(&links), node);
+    }
+
+    #[test]
+    fn no_other_bytes_than_its_own_decode_to_a_node() {
+        let (cid, node) = node();
+        for length in 0..node.len() {
+            assert!(decode(&cid, &node[..length]).is_err(), "cut to {length}");
+        }
+        assert!(decode(&cid, &[&node[..], &[0]].concat()).is_err());
+        for at in 0..node.len() {
+            for bit in 0..8 {
+                let mut flipped = node.clone();
+                flipped[at] ^= 1 << bit;
+                // Flips within a CID's hash or a subtree's size make another node, never a second form of this one.
+                if let Ok(links) = decode(&cid, &flipped) {
+                    assert_eq!(encode(&links), flipped, "byte {at} bit {bit}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_nodes_are_refused_with_a_reason() {
+        let (cid, _) = node();
+        let link = |content| Link {
+            key: Key::of_raw(b"x"),
+            content,
+            total: 1,
+        };
+        let reason = |links: &[Link]| {
+            decode(&cid, &encode(links))
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default()
+        };
+        assert!(reason(&[]).contains("no links"));
+        assert!(reason(&[link(0)]).contains("link to nothing"));
+        assert!(reason(&vec![link(1); LINKS]).is_empty());
+        assert!(reason(&vec![link(1); LINKS + 1]).contains("more than 1024"));
+        assert!(reason(&[link(u64::MAX >> 1), link(1)]).contains("63 bits"));
+        // A length that claims more than there is, and a number that never ends.
+        assert!(decode(&cid, &[0x12, 0xff, 0xff, 0xff, 0xff, 0x0f]).is_err());
+        assert!(
+            decode(
+                &cid,
+                &[0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]
+            )
+            .is_err()
+        );
+    }
 }

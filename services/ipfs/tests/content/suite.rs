@@ -111,6 +111,22 @@ pub async fn an_import_that_is_not_what_it_says_is_refused(content: &Content) {
     assert!(matches!(refused, Err(Error::BlockTooLarge { .. })), "{refused:?}");
 }
 
+pub async fn an_import_with_a_link_to_nowhere_is_refused(content: &Content) {
+    let absent = raw_cid(b"a record that nobody has");
+    let manifest = manifest(&[absent]);
+    let root = chartseal_ipfs::dag_cbor_cid(&manifest);
+    let refused = content.import(&[root], vec![(root, manifest)]).await;
+    assert!(
+        matches!(refused, Err(Error::MissingBlock { cid, .. }) if cid == absent),
+        "{refused:?}"
+    );
+    assert!(!content.has(&root).await.unwrap());
+    let garbage = Bytes::from_static(&[0xff; 40]);
+    let root = chartseal_ipfs::dag_cbor_cid(&garbage);
+    let refused = content.import(&[root], vec![(root, garbage)]).await;
+    assert!(matches!(refused, Err(Error::Malformed { .. })), "{refused:?}");
+}
+
 pub async fn a_writer_that_is_dropped_leaves_nothing(content: &Content) {
     let data = bytes(2 * MIB + 11);
     let mut writer = content.file_writer().await.unwrap();

@@ -1,0 +1,9 @@
+//! The places content is kept in, each against what really answers there: a disk, an HTTP server, a Kubo daemon.
+
+mod car;
+mod fixtures;
+mod http;
+mod kubo;
+mod local;
+mod node;
+mod suite;

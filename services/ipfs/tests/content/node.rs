@@ -1,0 +1,141 @@
+//! A Kubo daemon of a test's own: private, silent, on loopback ports of the system's choice.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    io::{self, BufRead, BufReader, Write},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use chartseal_ipfs::Content;
+use tempfile::TempDir;
+
+/// All nodes of the tests are one private swarm, and of nobody else's.
+const SWARM_KEY: &str =
+    "/key/swarm/psk/1.0.0/\n/base16/\n63686172747365616c3a2061207072697661746520737761726d203030303030\n";
+
+pub struct Node {
+    binary: PathBuf,
+    repository: TempDir,
+    daemon: Child,
+    pub api: String,
+    pub gateway: String,
+}
+
+/// Kubo's program: by CHARTSEAL_IPFS_BIN, from `make kubo`, or on the PATH. Without it a test says that it did not run.
+pub fn binary(test: &str) -> Option<PathBuf> {
+    let named = env::var_os("CHARTSEAL_IPFS_BIN").map(PathBuf::from);
+    let found = named.or_else(|| {
+        let made = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.kubo"));
+        let path = env::var_os("PATH")?;
+        let mut folders = std::iter::once(made).chain(env::split_paths(&path));
+        folders.find_map(|folder| Some(folder.join("ipfs")).filter(|path| path.is_file()))
+    });
+    if found.is_none() {
+        // Not eprintln!, which the test harness would keep to itself.
+        let said = format!("NOT RUN: {test}: no Kubo; `make kubo`, or name its program in CHARTSEAL_IPFS_BIN\n");
+        let _ = io::stderr().write_all(said.as_bytes());
+    }
+    found
+}
+
+impl Node {
+    pub fn start(test: &str) -> Option<Self> {
+        let binary = binary(test)?;
+        let repository = TempDir::new().unwrap();
+        fs::write(repository.path().join("swarm.key"), SWARM_KEY).unwrap();
+        let run = |arguments: &[&str]| ipfs(&binary, &repository, arguments);
+        run(&["init", "--empty-repo"]);
+        for (key, value) in [
+            ("Addresses.API", r#""/ip4/127.0.0.1/tcp/0""#),
+            ("Addresses.Gateway", r#""/ip4/127.0.0.1/tcp/0""#),
+            ("Addresses.Swarm", r#"["/ip4/127.0.0.1/tcp/0"]"#),
+            ("Bootstrap", "[]"),
+            ("Routing.Type", r#""none""#),
+            ("AutoTLS.Enabled", "false"),
+            ("AutoConf.Enabled", "false"),
+            ("DNS.Resolvers", "{}"),
+            ("Routing.DelegatedRouters", "[]"),
+            ("Ipns.DelegatedPublishers", "[]"),
+            ("Provide.Enabled", "false"),
+            ("Discovery.MDNS.Enabled", "false"),
+            ("Swarm.Transports.Network.QUIC", "false"),
+            ("Swarm.Transports.Network.Websocket", "false"),
+            ("Gateway.NoFetch", "true"),
+        ] {
+            run(&["config", "--json", key, value]);
+        }
+        let mut daemon = command(&binary, &repository)
+            .args(["daemon", "--enable-gc=false", "--migrate=false"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut api, mut gateway) = (String::new(), String::new());
+        let mut output = BufReader::new(daemon.stdout.take().unwrap()).lines();
+        loop {
+            let line = output.next().expect("the daemon ended before it was ready").unwrap();
+            if let Some(address) = line.strip_prefix("RPC API server listening on ") {
+                api = url(address);
+            }
+            if let Some(address) = line.strip_prefix("Gateway server listening on ") {
+                gateway = url(address);
+            }
+            if line == "Daemon is ready" {
+                break;
+            }
+        }
+        // Kept open, so that the daemon does not end on a broken pipe.
+        std::thread::spawn(move || output.for_each(drop));
+        Some(Self {
+            binary,
+            repository,
+            daemon,
+            api,
+            gateway,
+        })
+    }
+
+    pub async fn content(&self) -> Content {
+        Content::open(&format!("kubo+{}", self.api)).await.unwrap()
+    }
+
+    /// Kubo's own command line, talking to this daemon.
+    pub fn ipfs<A: AsRef<OsStr>>(&self, arguments: &[A]) -> String {
+        ipfs(&self.binary, &self.repository, arguments)
+    }
+
+    /// Where the daemon keeps its blocks.
+    pub fn blocks(&self) -> PathBuf {
+        self.repository.path().join("blocks")
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+fn command(binary: &PathBuf, repository: &TempDir) -> Command {
+    let mut command = Command::new(binary);
+    command
+        .env("IPFS_PATH", repository.path())
+        .env("LIBP2P_FORCE_PNET", "1")
+        .env("IPFS_TELEMETRY", "off");
+    command
+}
+
+fn ipfs<A: AsRef<OsStr>>(binary: &PathBuf, repository: &TempDir, arguments: &[A]) -> String {
+    let output = command(binary, repository).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// `/ip4/127.0.0.1/tcp/5001` as a URL.
+fn url(address: &str) -> String {
+    let parts: Vec<&str> = address.trim().split('/').collect();
+    format!("http://{}:{}", parts[2], parts[4])
+}
