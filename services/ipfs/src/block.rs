@@ -76,7 +76,7 @@ pub(crate) fn verify(cid: &Cid, bytes: &[u8], place: &str) -> Result<(), Error> 
     let key = Key::of(cid)?;
     if bytes.len() > BLOCK_LIMIT {
         return Err(Error::BlockTooLarge {
-            cid: *cid,
+            cid: Box::new(*cid),
             size: bytes.len() as u64,
         });
     }
@@ -85,7 +85,7 @@ pub(crate) fn verify(cid: &Cid, bytes: &[u8], place: &str) -> Result<(), Error> 
         Ok(())
     } else {
         Err(Error::Corrupt {
-            cid: *cid,
+            cid: Box::new(*cid),
             place: place.to_owned(),
         })
     }
@@ -96,7 +96,7 @@ pub(crate) fn links(cid: &Cid, bytes: &[u8]) -> Result<Vec<Cid>, Error> {
     match cid.codec() {
         DAG_CBOR => match DagCborCodec::links(bytes) {
             Ok(links) => Ok(links.collect()),
-            Err(_) => Err(Error::Malformed { cid: *cid }),
+            Err(_) => Err(Error::Malformed { cid: Box::new(*cid) }),
         },
         DAG_PB => unixfs::links(cid, bytes),
         _ => Ok(Vec::new()),
@@ -117,7 +117,7 @@ impl Key {
                 codec: codec as u8,
                 digest: digest.0,
             }),
-            _ => Err(Error::Unsupported { cid: *cid }),
+            _ => Err(Error::Unsupported { cid: Box::new(*cid) }),
         }
     }
 
@@ -189,7 +189,7 @@ mod tests {
         ] {
             let cid: Cid = text.parse().unwrap();
             assert!(
-                matches!(verify(&cid, b"", "here"), Err(Error::Unsupported { cid: c }) if c == cid),
+                matches!(verify(&cid, b"", "here"), Err(Error::Unsupported { cid: c }) if *c == cid),
                 "{text}"
             );
         }

@@ -117,14 +117,16 @@ impl Content {
     async fn check_links(&self, roots: &[Cid], blocks: &[(Cid, Bytes)]) -> Result<(), Error> {
         let given: HashSet<&Cid> = blocks.iter().map(|(cid, _)| cid).collect();
         if let Some(missing) = roots.iter().find(|root| !given.contains(root)) {
-            return Err(Error::MissingRoot { cid: *missing });
+            return Err(Error::MissingRoot {
+                cid: Box::new(*missing),
+            });
         }
         for (cid, bytes) in blocks {
             for link in links(cid, bytes)? {
                 if !given.contains(&link) && !self.has(&link).await? {
                     return Err(Error::MissingBlock {
-                        root: *cid,
-                        cid: link,
+                        root: Box::new(*cid),
+                        cid: Box::new(link),
                         place: self.place(),
                     });
                 }

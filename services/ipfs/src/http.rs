@@ -154,7 +154,7 @@ impl Http {
         while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(error))? {
             if bytes.len() + chunk.len() > BLOCK_LIMIT {
                 return Err(Error::BlockTooLarge {
-                    cid: *cid,
+                    cid: Box::new(*cid),
                     size: (bytes.len() + chunk.len()) as u64,
                 });
             }

@@ -106,7 +106,7 @@ impl Kubo {
                 Ok(Some(Bytes::from(bytes)))
             }
             Answer::TooLong => Err(Error::BlockTooLarge {
-                cid: *cid,
+                cid: Box::new(*cid),
                 size: BLOCK_LIMIT as u64 + 1,
             }),
             Answer::Refused(reason) if is_not_found(&reason) => Ok(None),

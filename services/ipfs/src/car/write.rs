@@ -104,7 +104,7 @@ pub(crate) fn section(cid: &Cid, length: usize) -> Result<Vec<u8>, Error> {
     let key = Key::of(cid)?;
     if length > BLOCK_LIMIT {
         return Err(Error::BlockTooLarge {
-            cid: *cid,
+            cid: Box::new(*cid),
             size: length as u64,
         });
     }

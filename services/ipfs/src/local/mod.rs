@@ -104,7 +104,7 @@ impl Local {
             Found::Bytes(bytes) => Ok(Some(bytes)),
             Found::Nothing => Ok(None),
             Found::Damaged => Err(Error::Corrupt {
-                cid: *cid,
+                cid: Box::new(*cid),
                 place: self.place(),
             }),
         }

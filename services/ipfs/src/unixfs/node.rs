@@ -54,7 +54,10 @@ pub(super) fn encode(links: &[Link]) -> Vec<u8> {
 
 /// The children of a node, in order, each with the bytes of file it stands for.
 pub(super) fn decode(cid: &Cid, node: &[u8]) -> Result<Vec<Link>, Error> {
-    parse(node).map_err(|reason| Error::NotAFile { cid: *cid, reason })
+    parse(node).map_err(|reason| Error::NotAFile {
+        cid: Box::new(*cid),
+        reason,
+    })
 }
 
 /// The CIDs of a node's children.

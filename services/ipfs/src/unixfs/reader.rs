@@ -82,7 +82,7 @@ fn contents(cid: &Cid, block: &Bytes) -> Result<Contents, Error> {
         RAW => Ok(Contents::Leaf(block.len() as u64)),
         DAG_PB => Ok(Contents::Node(node::decode(cid, block)?)),
         _ => Err(Error::NotAFile {
-            cid: *cid,
+            cid: Box::new(*cid),
             reason: "its codec is neither raw nor dag-pb",
         }),
     }
@@ -99,7 +99,7 @@ impl Walk {
                 None => self.check_range(length, bounded)?,
                 Some(expected) if expected != length => {
                     return Err(Error::NotAFile {
-                        cid: self.root,
+                        cid: Box::new(self.root),
                         reason: "a child is not as long as its parent says",
                     });
                 }
@@ -120,8 +120,8 @@ impl Walk {
 
     async fn fetch(&self, cid: &Cid) -> Result<Bytes, Error> {
         self.source.get(cid).await?.ok_or_else(|| Error::MissingBlock {
-            root: self.root,
-            cid: *cid,
+            root: Box::new(self.root),
+            cid: Box::new(*cid),
             place: self.source.place(),
         })
     }
@@ -130,7 +130,7 @@ impl Walk {
         let Range { start, end } = self.range;
         if start > size || (bounded && (end > size || start > end)) {
             return Err(Error::OutOfRange {
-                cid: self.root,
+                cid: Box::new(self.root),
                 start,
                 end: if bounded { end } else { size },
                 size,
@@ -154,7 +154,7 @@ impl Walk {
     fn descend(&mut self, part: &Part, links: Vec<node::Link>) -> Result<(), Error> {
         if part.depth == DEPTH_LIMIT {
             return Err(Error::NotAFile {
-                cid: self.root,
+                cid: Box::new(self.root),
                 reason: "its tree is deeper than 3 levels",
             });
         }

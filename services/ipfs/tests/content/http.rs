@@ -96,7 +96,7 @@ async fn what_is_not_the_block_is_never_handed_on() {
     let cid = raw_cid(b"the block");
     let wrong = gateway_that(|_| "another block".into_response()).await.get(&cid).await;
     assert!(
-        matches!(wrong, Err(Error::Corrupt { cid: named, .. }) if named == cid),
+        matches!(&wrong, Err(Error::Corrupt { cid: named, .. }) if **named == cid),
         "{wrong:?}"
     );
     let short = gateway_that(|_| "the blo".into_response()).await.get(&cid).await;
@@ -219,6 +219,6 @@ async fn a_file_ends_in_an_error_where_a_leaf_is_missing() {
     let remote = Content::open(&base).await.unwrap();
     let parts: Vec<_> = remote.read_file(&added.cid, ..).collect().await;
     assert!(parts[0].as_ref().unwrap() == &data[..MIB]);
-    assert!(matches!(&parts[1], Err(Error::MissingBlock { cid, .. }) if *cid == second));
+    assert!(matches!(&parts[1], Err(Error::MissingBlock { cid, .. }) if **cid == second));
     assert_eq!(parts.len(), 2);
 }

@@ -129,7 +129,7 @@ async fn a_byte_flipped_in_kubo_s_own_repository_is_caught() {
     assert_eq!(flipped, 1);
     let got = content.get(&cid).await;
     assert!(
-        matches!(got, Err(Error::Corrupt { cid: named, .. }) if named == cid),
+        matches!(&got, Err(Error::Corrupt { cid: named, .. }) if **named == cid),
         "{got:?}"
     );
 }

@@ -95,7 +95,7 @@ async fn a_flipped_byte_is_an_error_that_names_the_block_and_never_bytes() {
         fs::write(&path, &flipped).unwrap();
         for content in [content.clone(), open(&folder).await] {
             match content.get(&cid).await {
-                Err(Error::Corrupt { cid: named, .. }) => assert_eq!(named, cid),
+                Err(Error::Corrupt { cid: named, .. }) => assert_eq!(*named, cid),
                 // Under another CID the block is not there for who reads the index now, and good for who had.
                 Ok(_) => assert_eq!(at, whole.len() - 31),
                 other => panic!("byte {at}: {other:?}"),

@@ -95,13 +95,13 @@ pub async fn an_import_that_is_not_what_it_says_is_refused(content: &Content) {
     let cid = raw_cid(b"other bytes");
     let refused = content.import(&[cid], vec![(cid, good.clone())]).await;
     assert!(
-        matches!(refused, Err(Error::Corrupt { cid: named, .. }) if named == cid),
+        matches!(&refused, Err(Error::Corrupt { cid: named, .. }) if **named == cid),
         "{refused:?}"
     );
     assert!(!content.has(&cid).await.unwrap());
     let refused = content.import(&[cid], vec![(raw_cid(&good), good.clone())]).await;
     assert!(
-        matches!(refused, Err(Error::MissingRoot { cid: named }) if named == cid),
+        matches!(&refused, Err(Error::MissingRoot { cid: named }) if **named == cid),
         "{refused:?}"
     );
     let refused = content.import(&[], vec![(raw_cid(&good), good)]).await;
@@ -117,7 +117,7 @@ pub async fn an_import_with_a_link_to_nowhere_is_refused(content: &Content) {
     let root = chartseal_ipfs::dag_cbor_cid(&manifest);
     let refused = content.import(&[root], vec![(root, manifest)]).await;
     assert!(
-        matches!(refused, Err(Error::MissingBlock { cid, .. }) if cid == absent),
+        matches!(&refused, Err(Error::MissingBlock { cid, .. }) if **cid == absent),
         "{refused:?}"
     );
     assert!(!content.has(&root).await.unwrap());
