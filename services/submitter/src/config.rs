@@ -146,7 +146,7 @@ pub struct Deployment {
 pub enum ConfigError {
     /// Not TOML, a key missing or unknown, a value of the wrong kind.
     #[error("the configuration cannot be read: {0}. Compare it with sample.toml")]
-    Unreadable(#[from] Box<figment::Error>),
+    Unreadable(Box<figment::Error>),
     /// A file it names cannot be read.
     #[error("{path} cannot be read: {source}")]
     File {
@@ -196,7 +196,7 @@ impl Config {
     }
 
     fn from_figment(figment: Figment) -> Result<Self, ConfigError> {
-        let config: Self = figment.extract().map_err(Box::new)?;
+        let config: Self = figment.extract().map_err(|e| ConfigError::Unreadable(Box::new(e)))?;
         config.check()?;
         Ok(config)
     }

@@ -1,9 +1,4 @@
 //! Rows for the tests, each on a database file of its own.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "each test file uses a part of the stage, and a stage that fails to build may panic"
-)]
 
 use std::path::PathBuf;
 

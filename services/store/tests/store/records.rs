@@ -1,12 +1,10 @@
 //! Records: what is acknowledged is there, and nothing half.
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod stage;
 
 use alloy_primitives::{Address, B256};
 use chartseal_record::{Compartment, Scope, state::RecordState};
 use chartseal_store::{AttachmentPlace, Error, KeptAnswer, NewAttachment, NewAudit, RecordQuery, Staged};
-use stage::{NOW, ORG, PATIENT, Stage, next_version, record, word};
+
+use crate::stage::{NOW, ORG, PATIENT, Stage, next_version, record, word};
 
 fn kept(key: u32) -> KeptAnswer {
     KeptAnswer {

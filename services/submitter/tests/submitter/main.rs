@@ -1,0 +1,10 @@
+//! The submitter against a real chain (anvil), a real database and a real content folder, killed between its steps.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod batches;
+mod chain;
+mod intents;
+mod nonces;
+mod process;
+mod reorgs;
+mod stage;
