@@ -32,7 +32,7 @@ use axum::{
     http::{HeaderValue, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 
 use self::outcome::Outcome;
@@ -55,6 +55,8 @@ pub fn routes() -> Router<App> {
         .layer(DefaultBodyLimit::disable());
     Router::new()
         .route("/fhir/R4/.well-known/smart-configuration", get(smart::configuration))
+        // Clients post batches to the base with and without a slash, and `nest` knows only the one without.
+        .route("/fhir/R4/", any(batch))
         .nest("/fhir/R4", routes)
 }
 
@@ -93,10 +95,7 @@ async fn negotiate(request: Request, next: Next) -> Response {
 async fn unknown(uri: Uri) -> Outcome {
     let path = uri.path();
     if path.trim_matches('/').is_empty() {
-        return Outcome::new(
-            Code::NotImplemented,
-            "batches and transactions are not offered; send resources one by one",
-        );
+        return batch().await;
     }
     if path.contains("/_history") || path.contains('$') {
         return Outcome::new(Code::NotImplemented, "this interaction is not offered; see metadata");
@@ -105,6 +104,11 @@ async fn unknown(uri: Uri) -> Outcome {
         Code::NotSupported,
         "this server has nothing under this path; see metadata",
     )
+}
+
+async fn batch() -> Outcome {
+    let text = "batches and transactions are not offered; send resources one by one";
+    Outcome::new(Code::NotImplemented, text)
 }
 
 /// A method that is not offered on a path that is. axum adds Allow.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
-    response::Response,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
 };
 
 use super::{
@@ -35,10 +35,7 @@ pub async fn update(
 ) -> Result<Response, Outcome> {
     caller.may(kind.as_str(), Interaction::Update)?;
     if kind != Kind::DocumentReference {
-        return Err(Outcome::new(
-            Code::NotAllowed,
-            "only DocumentReference can be updated here; see metadata",
-        ));
+        return Ok(not_updated());
     }
     check_id(&body, &id)?;
     create::check_author(&app, &caller)?;
@@ -62,6 +59,16 @@ pub async fn update(
         return Err(stale());
     }
     create::finish(&app, &caller, kind, &headers, StatusCode::OK, prepared, |_, _| Ok(None)).await
+}
+
+/// Shares its path with a type that can be updated, so what the router says in Allow would be wrong.
+fn not_updated() -> Response {
+    let text = "only DocumentReference can be updated here; see metadata";
+    let mut response = Outcome::new(Code::NotAllowed, text).into_response();
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
 }
 
 /// The newest version of a record of this type.
