@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -55,7 +56,8 @@ pub struct Files {
 /// Writes keys (once) and configurations (each time: ports change).
 pub fn write(folder: &Folder, ports: Ports, registrar: Address) -> Result<Files> {
     let keys = folder.join("keys");
-    fs::create_dir_all(&keys).with_context(|| format!("{} cannot be made", keys.display()))?;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&keys);
+    made.with_context(|| format!("{} cannot be made", keys.display()))?;
     master_key(&keys.join("master.key"))?;
     write_key(&keys.join("relayer.key"), wallet::RELAYER)?;
     for organisation in &ORGANISATIONS {
