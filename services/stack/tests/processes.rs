@@ -132,7 +132,10 @@ async fn a_deployment_is_made_once_and_outlives_a_kill_of_its_chain() {
         panic!()
     };
     assert_eq!(found, made);
-    let roles = node.logs::<Directory::RoleGranted>(made.contracts.directory).await.unwrap();
+    let roles = node
+        .logs::<Directory::RoleGranted>(made.contracts.directory)
+        .await
+        .unwrap();
     assert_eq!(roles.len(), 2, "events outlive the kill: the index can be rebuilt");
 
     // Another chain behind the same URL.
