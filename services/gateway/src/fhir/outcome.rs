@@ -68,6 +68,7 @@ fn issue_type(code: Code) -> &'static str {
         Code::AlreadyRegistered | Code::Replayed => "duplicate",
         Code::WrongState | Code::NotAnchored | Code::Stale | Code::KeyReused | Code::StillAtWork => "conflict",
         Code::TooLarge => "too-long",
+        Code::TooMany => "throttled",
         Code::Unavailable => "transient",
         Code::ContentCorrupt | Code::Internal => "exception",
     }
