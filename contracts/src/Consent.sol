@@ -86,7 +86,7 @@ contract Consent is IConsent, EIP712, Multicall {
                 revert MalformedSeal(terms.suite, wrap.length);
             }
             // A compartment passed off as the commitment to one record would be granted whole.
-            if (_epochs[terms.record].number != 0) revert MalformedTarget(0, terms.record);
+            if (terms.record != 0 && _epochs[terms.record].number != 0) revert MalformedTarget(0, terms.record);
             if (!directory.isActive(terms.grantee)) revert NotActive(terms.grantee);
         }
 

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IAnchors} from "../src/interfaces/IAnchors.sol";
+import {Clinic} from "./support/Clinic.sol";
+import {Typed} from "./support/Typed.sol";
+import {vm} from "./support/Vm.sol";
+
+contract AnchorTest is Clinic {
+    bytes32 internal constant ROOT = keccak256("root");
+    bytes32 internal constant MANIFEST = keccak256("manifest");
+
+    function test_WhenTheSenderDoesNotPublishForIt_Refuses() public {
+        vm.expectRevert(abi.encodeWithSelector(IAnchors.NotPublisher.selector, mercy.id, address(this)));
+        anchors.anchor(mercy.id, ROOT, 1, MANIFEST);
+        vm.expectRevert(abi.encodeWithSelector(IAnchors.NotPublisher.selector, address(0), address(this)));
+        anchors.anchor(address(0), ROOT, 1, MANIFEST);
+        vm.prank(mercy.id);
+        vm.expectRevert(abi.encodeWithSelector(IAnchors.NotPublisher.selector, mercy.id, mercy.id));
+        anchors.anchor(mercy.id, ROOT, 1, MANIFEST);
+        vm.prank(acmePublisher.id);
+        vm.expectRevert(abi.encodeWithSelector(IAnchors.NotPublisher.selector, mercy.id, acmePublisher.id));
+        anchors.anchor(mercy.id, ROOT, 1, MANIFEST);
+    }
+
+    function test_GivenThePublisherWasTakenOff_Refuses() public {
+        bytes32 terms = Typed.publisher(mercy.id, mercyPublisher.id, false, directory.nonces(mercy.id), NOW);
+        directory.setPublisher(mercy.id, mercyPublisher.id, false, NOW, _signDirectory(mercy, terms), "");
+        vm.prank(mercyPublisher.id);
+        vm.expectRevert(abi.encodeWithSelector(IAnchors.NotPublisher.selector, mercy.id, mercyPublisher.id));
+        anchors.anchor(mercy.id, ROOT, 1, MANIFEST);
+    }
+
+    function test_GivenTheOrganisationIsNotActive_Refuses() public {
+        bytes memory reason = abi.encodeWithSelector(IAnchors.NotActive.selector, mercy.id);
+        _setStatus(mercy.id, 2);
+        vm.prank(mercyPublisher.id);
+        vm.expectRevert(reason);
+        anchors.anchor(mercy.id, ROOT, 1, MANIFEST);
+        _setStatus(mercy.id, 1);
+        vm.warp(NOW + YEAR);
+        vm.prank(mercyPublisher.id);
+        vm.expectRevert(reason);
+        anchors.anchor(mercy.id, ROOT, 1, MANIFEST);
+    }
+
+    function testFuzz_WhenTheBatchIsEmptyOrTooLarge_Refuses(uint32 count) public {
+        vm.prank(mercyPublisher.id);
+        if (count == 0 || count > 8192) {
+            vm.expectRevert(abi.encodeWithSelector(IAnchors.BatchSize.selector, mercy.id, count));
+        }
+        anchors.anchor(mercy.id, ROOT, count, MANIFEST);
+    }
+
+    function test_GivenThisVeryAnchorWasMade_RefusesAndSaysWhere() public {
+        vm.prank(mercyPublisher.id);
+        anchors.anchor(mercy.id, ROOT, 3, MANIFEST);
+        vm.roll(1010);
+        bytes32 key = keccak256(abi.encode(mercy.id, ROOT, uint32(3), MANIFEST));
+        vm.prank(mercyPublisher.id);
+        vm.expectRevert(abi.encodeWithSelector(IAnchors.AlreadyAnchored.selector, key, 1000));
+        anchors.anchor(mercy.id, ROOT, 3, MANIFEST);
+        vm.assertEq(anchors.anchoredAt(key), 1000);
+    }
+
+    function test_GivenAnotherOrganisationAnchoredTheSameRoot_Anchors() public {
+        vm.prank(acmePublisher.id);
+        anchors.anchor(acme.id, ROOT, 3, MANIFEST);
+        vm.roll(1001);
+        vm.prank(mercyPublisher.id);
+        vm.expectEmit(address(anchors));
+        emit IAnchors.Anchored(mercy.id, ROOT, 3, MANIFEST, mercyPublisher.id);
+        anchors.anchor(mercy.id, ROOT, 3, MANIFEST);
+        vm.assertEq(anchors.anchoredAt(keccak256(abi.encode(mercy.id, ROOT, uint32(3), MANIFEST))), 1001);
+    }
+
+    /// @dev The vectors' leaves, paths and root were made by `services/record`; the tree is OpenZeppelin's.
+    function test_VerifyFindsEachLeafByItsPathAndNoOther() public {
+        string memory vectors = vm.readFile("../tests/vectors/record.json");
+        bytes32 root = vm.parseJsonBytes32(vectors, ".batch.root");
+        bytes32 manifest = vm.parseJsonBytes32(vectors, ".batch.manifestDigest");
+        vm.prank(mercyPublisher.id);
+        anchors.anchor(mercy.id, root, 5, manifest);
+
+        for (uint256 i = 0; i < 5; ++i) {
+            string memory at = string.concat(".batch.leaves[", vm.toString(i), "]");
+            bytes32 leaf = keccak256(
+                bytes.concat(
+                    keccak256(
+                        abi.encode(
+                            vm.parseJsonBytes32(vectors, string.concat(at, ".compartment")),
+                            uint32(vm.parseJsonUint(vectors, string.concat(at, ".epoch"))),
+                            vm.parseJsonBytes32(vectors, string.concat(at, ".contentHash"))
+                        )
+                    )
+                )
+            );
+            vm.assertEq(leaf, vm.parseJsonBytes32(vectors, string.concat(at, ".leaf")), "leaf");
+            bytes32[] memory proof = vm.parseJsonBytes32Array(vectors, string.concat(at, ".proof"));
+            vm.assertEq(anchors.verify(mercy.id, root, 5, manifest, leaf, proof), 1000);
+            vm.assertEq(anchors.verify(acme.id, root, 5, manifest, leaf, proof), 0);
+            vm.assertEq(anchors.verify(mercy.id, root, 4, manifest, leaf, proof), 0);
+            vm.assertEq(anchors.verify(mercy.id, root, 5, manifest, ~leaf, proof), 0);
+            proof[0] = ~proof[0];
+            vm.assertEq(anchors.verify(mercy.id, root, 5, manifest, leaf, proof), 0);
+        }
+    }
+}
