@@ -114,7 +114,9 @@ pub async fn list(app: &App, org: Address, patient: Address, after: u64) -> Resu
     let mut listed = Vec::with_capacity(rows.len());
     for row in &rows {
         if (before.is_some() || after == 0) && !row.follows(before) {
-            return Err(Failure::Broken("the audit chain is broken: rows were changed or removed outside the gateway").into());
+            return Err(
+                Failure::Broken("the audit chain is broken: rows were changed or removed outside the gateway").into(),
+            );
         }
         before = Some(row);
         if row.seq <= after {

@@ -8,10 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alloy::{
-    primitives::Address,
-    signers::local::PrivateKeySigner,
-};
+use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use chartseal_record::Contracts;
 use figment::{
     Figment,
@@ -154,15 +151,9 @@ pub enum ConfigError {
     #[error("the configuration cannot be read: {0}. Compare it with sample.toml")]
     Unreadable(#[from] Box<figment::Error>),
     #[error("{path} cannot be read: {source}")]
-    File {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    File { path: PathBuf, source: std::io::Error },
     #[error("{path} does not hold {expected}")]
-    Content {
-        path: PathBuf,
-        expected: &'static str,
-    },
+    Content { path: PathBuf, expected: &'static str },
     #[error("{0}")]
     Contradiction(&'static str),
 }
@@ -302,7 +293,12 @@ mod tests {
     #[test]
     fn a_nested_unknown_key_is_refused_too() {
         let text = SAMPLE.replace("max_head_age = 120", "max_head_age = 120\nmax_tail_age = 1");
-        assert!(Config::from_toml(&text).unwrap_err().to_string().contains("max_tail_age"));
+        assert!(
+            Config::from_toml(&text)
+                .unwrap_err()
+                .to_string()
+                .contains("max_tail_age")
+        );
     }
 
     #[test]

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use crate::app::App;
 
 pub fn routes() -> Router<App> {
-    Router::new().route("/livez", get(async || "ok\n")).route("/readyz", get(ready))
+    Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(ready))
 }
 
 /// The chain counts as away when its newest block is too old to decide by; uploads go on without it.
@@ -18,7 +20,11 @@ async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
     let head = app.index.head();
     let chain = head.is_some_and(|h| now.saturating_sub(h.timestamp) <= app.config.chain.max_head_age);
     let draining = app.draining.load(Ordering::Relaxed);
-    let status = if database && chain && !draining { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if database && chain && !draining {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let body = json!({
         "database": database,
         "chain": chain,

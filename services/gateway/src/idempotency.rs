@@ -75,7 +75,10 @@ impl AtWork {
         let name = (caller.to_owned(), key);
         let mut set = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !set.insert(name.clone()) {
-            return Err(Problem::new(Code::StillAtWork, "the first request with this Idempotency-Key is not answered yet; ask again"));
+            return Err(Problem::new(
+                Code::StillAtWork,
+                "the first request with this Idempotency-Key is not answered yet; ask again",
+            ));
         }
         Ok(Turn(self, name))
     }
@@ -94,7 +97,10 @@ pub fn key(headers: &HeaderMap) -> Result<Option<B256>, Problem> {
     };
     let text = value.to_str().map(|t| t.trim_matches('"')).unwrap_or_default();
     if text.is_empty() || text.len() > LONGEST {
-        return Err(Problem::new(Code::Malformed, "Idempotency-Key is 1 to 255 visible characters"));
+        return Err(Problem::new(
+            Code::Malformed,
+            "Idempotency-Key is 1 to 255 visible characters",
+        ));
     }
     Ok(Some(keccak256(text)))
 }
@@ -118,7 +124,10 @@ pub async fn answered(app: &App, caller: &Caller, key: B256, request: B256) -> R
         return Ok(None);
     };
     if kept.request_hash != request {
-        return Err(Problem::new(Code::KeyReused, "this Idempotency-Key was used with another body; use a new key"));
+        return Err(Problem::new(
+            Code::KeyReused,
+            "this Idempotency-Key was used with another body; use a new key",
+        ));
     }
     let body = app.vault.open(caller.org, Kind::Answer, &name, &kept.body)?;
     Ok(Some(Created {
@@ -131,7 +140,9 @@ pub async fn answered(app: &App, caller: &Caller, key: B256, request: B256) -> R
 /// The row that keeps an answer; commit it together with what was created where that is possible.
 pub fn answer(app: &App, caller: &Caller, key: B256, request: B256, created: &Created) -> Result<KeptAnswer, Failure> {
     let name = caller.name();
-    let sealed = app.vault.seal(caller.org, Kind::Answer, &name, created.body.to_string().as_bytes())?;
+    let sealed = app
+        .vault
+        .seal(caller.org, Kind::Answer, &name, created.body.to_string().as_bytes())?;
     Ok(KeptAnswer {
         caller: name,
         key_hash: key,
@@ -157,7 +168,11 @@ where
         return Ok(before);
     }
     let created = create.await?;
-    match app.store.keep_answer(&answer(app, caller, key, request, &created)?).await {
+    match app
+        .store
+        .keep_answer(&answer(app, caller, key, request, &created)?)
+        .await
+    {
         // Another process was as fast: its answer is as good as ours, and ours was given to nobody else.
         Ok(()) | Err(StoreError::IdempotencyKeyUsed) => Ok(created),
         Err(error) => Err(error.into()),

@@ -251,14 +251,16 @@ impl Decision {
                 (contracts.directory, data)
             }
             Self::StatementKey { listing } => (contracts.directory, calls::set_statement_key(listing, account())),
-            Self::Publisher { listing, acceptance } => {
-                (contracts.directory, calls::set_publisher(listing, account(), acceptance.clone()))
-            }
+            Self::Publisher { listing, acceptance } => (
+                contracts.directory,
+                calls::set_publisher(listing, account(), acceptance.clone()),
+            ),
             Self::Custodian { change } => (contracts.directory, calls::set_custodian(change, account())),
             Self::EncryptionKey { change } => (contracts.directory, calls::set_encryption_key(change, account())),
-            Self::HandOver { change } => {
-                (contracts.directory, calls::hand_over(change, account(), signature("controller")))
-            }
+            Self::HandOver { change } => (
+                contracts.directory,
+                calls::hand_over(change, account(), signature("controller")),
+            ),
             Self::SetStatus { change } => (contracts.directory, calls::set_status(change, signature("registrar"))),
             Self::Grant(g) => (contracts.consent, calls::grant(&g.grant, g.wrap.clone(), account())),
             Self::Revoke { revoke } => (contracts.consent, calls::revoke(revoke, account())),

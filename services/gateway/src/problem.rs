@@ -66,6 +66,8 @@ codes! {
     KeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key belongs to another request";
     /// The first request with this Idempotency-Key is still at work.
     StillAtWork = "still-at-work", CONFLICT, "The first request with this key is still at work";
+    /// Too many of a kind are open.
+    TooMany = "too-many", TOO_MANY_REQUESTS, "Too many are open";
     /// Larger than the limit.
     TooLarge = "too-large", PAYLOAD_TOO_LARGE, "Larger than the limit";
     /// A FHIR resource is not JSON, not an object, or nests or repeats in ways readers disagree about.
@@ -138,7 +140,10 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status(), Json(self.body())).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if self.code == Code::Unauthenticated {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -155,29 +160,48 @@ pub enum Failure {
     #[error("the database refused: {0}")]
     Store(#[from] chartseal_store::Error),
     #[error("the chain did not answer as it should: {0}")]
-    Chain(#[from] chartseal_chain::Error),
+    Chain(Box<chartseal_chain::Error>),
     #[error("the content store failed: {0}")]
-    Content(#[from] chartseal_ipfs::Error),
+    Content(Box<chartseal_ipfs::Error>),
     #[error("sealing or opening failed: {0}")]
     Envelope(#[from] chartseal_envelope::Error),
     #[error("a staged file could not be written or read: {0}; check the staging folder beside the database")]
     Staging(std::io::Error),
     #[error("the operating system gave no random bytes")]
     Random,
-    #[error("a vault row is not what was sealed there ({0}); the database was changed from outside, or this is another master key")]
+    #[error(
+        "a vault row is not what was sealed there ({0}); the database was changed from outside, or this is another master key"
+    )]
     Vault(&'static str),
     #[error("{0}")]
     Broken(&'static str),
+}
+
+impl From<chartseal_chain::Error> for Failure {
+    fn from(error: chartseal_chain::Error) -> Self {
+        Self::Chain(Box::new(error))
+    }
+}
+
+impl From<chartseal_ipfs::Error> for Failure {
+    fn from(error: chartseal_ipfs::Error) -> Self {
+        Self::Content(Box::new(error))
+    }
 }
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let code = match &failure {
             Failure::Store(_) | Failure::Chain(_) | Failure::Content(_) => Code::Unavailable,
-            Failure::Envelope(_) | Failure::Staging(_) | Failure::Random | Failure::Vault(_) | Failure::Broken(_) => Code::Internal,
+            Failure::Envelope(_) | Failure::Staging(_) | Failure::Random | Failure::Vault(_) | Failure::Broken(_) => {
+                Code::Internal
+            }
         };
         tracing::error!(error = %failure, code = code.as_str(), "a request failed");
-        Self::new(code, "the gateway could not do this; the operator's log has the reason under the request's id")
+        Self::new(
+            code,
+            "the gateway could not do this; the operator's log has the reason under the request's id",
+        )
     }
 }
 

@@ -24,7 +24,11 @@ const ID: HeaderName = HeaderName::from_static("x-request-id");
 pub async fn around(State(app): State<App>, request: Request, next: Next) -> Response {
     let id = id_of(&request);
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("", MatchedPath::as_str)
+        .to_owned();
     let span = tracing::info_span!("request", %id, %method, route);
     let began = Instant::now();
     let mut response = limited(&app, request, next).instrument(span.clone()).await;
@@ -44,14 +48,22 @@ pub async fn around(State(app): State<App>, request: Request, next: Next) -> Res
 
 async fn limited(app: &App, request: Request, next: Next) -> Response {
     let Ok(_place) = app.places.try_acquire() else {
-        return Problem::new(Code::Unavailable, "too many requests are at work; try again in a moment").into_response();
+        return Problem::new(
+            Code::Unavailable,
+            "too many requests are at work; try again in a moment",
+        )
+        .into_response();
     };
     let limit = Duration::from_secs(app.config.limits.request_seconds);
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
             tracing::warn!("a request took too long and was given up");
-            Problem::new(Code::Unavailable, format!("this took longer than {} seconds; try again", limit.as_secs())).into_response()
+            Problem::new(
+                Code::Unavailable,
+                format!("this took longer than {} seconds; try again", limit.as_secs()),
+            )
+            .into_response()
         }
     }
 }

@@ -24,7 +24,12 @@ pub fn router(app: App) -> Router {
         .merge(page::routes())
         .merge(health::routes())
         .fallback(async || Problem::not_found())
-        .method_not_allowed_fallback(async || Problem::new(Code::NotAllowed, "this path takes other methods; see the API description"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                Code::NotAllowed,
+                "this path takes other methods; see the API description",
+            )
+        })
         // A route that takes more says so itself; its own limit is the inner one and wins.
         .layer(DefaultBodyLimit::max(app.config.limits.request_bytes))
         .layer(CatchPanicLayer::custom(panicked))
@@ -35,6 +40,9 @@ pub fn router(app: App) -> Router {
 /// A panic ends one request. What it was about stays out of the answer, and its payload out of the log.
 fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
     tracing::error!("a handler panicked; the request was refused");
-    Problem::new(Code::Internal, "the gateway could not do this; the operator's log has the reason under the request's id")
-        .into_response()
+    Problem::new(
+        Code::Internal,
+        "the gateway could not do this; the operator's log has the reason under the request's id",
+    )
+    .into_response()
 }

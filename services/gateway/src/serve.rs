@@ -34,7 +34,9 @@ pub enum Stopped {
 
 /// Binds the configured addresses.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, Stopped> {
-    TcpListener::bind(address).await.map_err(|source| Stopped::Listen { address, source })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| Stopped::Listen { address, source })
 }
 
 /// Serves until `stop` is cancelled, then drains. Ends by itself if the chain or the database cannot be followed any
@@ -64,7 +66,11 @@ pub async fn serve(
     }
     let ended = stop.child_token();
     let graceful = ended.clone().cancelled_owned();
-    let mut server = tokio::spawn(axum::serve(listener, router(app.clone())).with_graceful_shutdown(graceful).into_future());
+    let mut server = tokio::spawn(
+        axum::serve(listener, router(app.clone()))
+            .with_graceful_shutdown(graceful)
+            .into_future(),
+    );
     let outcome = tokio::select! {
         () = stop.cancelled() => Ok(()),
         task = tasks.join_next() => match task {
@@ -76,7 +82,10 @@ pub async fn serve(
     app.draining.store(true, Ordering::Relaxed);
     ended.cancel();
     if tokio::time::timeout(DRAIN, server).await.is_err() {
-        tracing::warn!("some requests did not end within {} s and were cut off", DRAIN.as_secs());
+        tracing::warn!(
+            "some requests did not end within {} s and were cut off",
+            DRAIN.as_secs()
+        );
     }
     tasks.shutdown().await;
     app.store.close().await;
@@ -102,7 +111,10 @@ async fn sweep(app: App) {
             Ok(swept) => {
                 for staged in &swept.staged {
                     if let Err(problem) = staging::discard(&app, staged).await {
-                        tracing::warn!(code = problem.code.as_str(), "an expired upload's bytes could not be deleted");
+                        tracing::warn!(
+                            code = problem.code.as_str(),
+                            "an expired upload's bytes could not be deleted"
+                        );
                     }
                 }
             }

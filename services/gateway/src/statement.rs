@@ -51,7 +51,9 @@ impl Keys {
 /// Signs for an organisation served here, with a key the Directory lists for it now.
 pub async fn sign(app: &App, org: Address, digest: B256) -> Result<Bytes, Problem> {
     let signer = signer(app, org).await?;
-    let signature = signer.sign_hash_sync(&digest).map_err(|_| Failure::Broken("a statement key did not sign"))?;
+    let signature = signer
+        .sign_hash_sync(&digest)
+        .map_err(|_| Failure::Broken("a statement key did not sign"))?;
     Ok(Bytes::from(signature.as_bytes().to_vec()))
 }
 

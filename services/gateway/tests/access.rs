@@ -1,4 +1,5 @@
 //! Getting in: wallets and systems, and everyone who should not.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod common;
 
@@ -9,7 +10,13 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 fn sign(place: u32, text: &str) -> Bytes {
-    Bytes::from(wallet(place).sign_message_sync(text.as_bytes()).unwrap().as_bytes().to_vec())
+    Bytes::from(
+        wallet(place)
+            .sign_message_sync(text.as_bytes())
+            .unwrap()
+            .as_bytes()
+            .to_vec(),
+    )
 }
 
 async fn enter(world: &World, message: &str, signature: Bytes) -> (u16, String) {
@@ -23,18 +30,50 @@ async fn a_wallet_signs_in_once_per_nonce_and_only_as_itself() {
     let world = World::new().await;
     let address = wallet(ALICE).address();
     let message = world.message(address).await;
-    assert_eq!(enter(&world, &message, sign(DOCTOR, &message)).await, (403, "bad-signature".into()));
-    assert_eq!(enter(&world, &message, Bytes::new()).await, (403, "bad-signature".into()));
-    assert_eq!(enter(&world, &message, sign(ALICE, &message)).await.0, 201, "a forged try uses no nonce up");
-    assert_eq!(enter(&world, &message, sign(ALICE, &message)).await, (409, "replayed".into()));
+    assert_eq!(
+        enter(&world, &message, sign(DOCTOR, &message)).await,
+        (403, "bad-signature".into())
+    );
+    assert_eq!(
+        enter(&world, &message, Bytes::new()).await,
+        (403, "bad-signature".into())
+    );
+    assert_eq!(
+        enter(&world, &message, sign(ALICE, &message)).await.0,
+        201,
+        "a forged try uses no nonce up"
+    );
+    assert_eq!(
+        enter(&world, &message, sign(ALICE, &message)).await,
+        (409, "replayed".into())
+    );
     let other = message.replace("Chain ID: 31337", "Chain ID: 1");
-    assert_eq!(enter(&world, &other, sign(ALICE, &other)).await, (403, "bad-signature".into()));
-    let invented = format!("{}\n", message.lines().map(|l| if l.starts_with("Nonce") { "Nonce: abcdefgh12345678" } else { l }).collect::<Vec<_>>().join("\n"));
+    assert_eq!(
+        enter(&world, &other, sign(ALICE, &other)).await,
+        (403, "bad-signature".into())
+    );
+    let invented = format!(
+        "{}\n",
+        message
+            .lines()
+            .map(|l| if l.starts_with("Nonce") {
+                "Nonce: abcdefgh12345678"
+            } else {
+                l
+            })
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
     let invented = invented.trim_end();
-    assert_eq!(enter(&world, invented, sign(ALICE, invented)).await, (409, "replayed".into()));
+    assert_eq!(
+        enter(&world, invented, sign(ALICE, invented)).await,
+        (409, "replayed".into())
+    );
     assert_eq!(world.call(Method::GET, "/v1/grants", None, None).await.0, 401);
     let alice = world.sign_in(ALICE).await;
-    let (status, _) = world.call(Method::DELETE, "/v1/sessions", Some(&alice.token), None).await;
+    let (status, _) = world
+        .call(Method::DELETE, "/v1/sessions", Some(&alice.token), None)
+        .await;
     assert_eq!(status, 204);
     assert_eq!(alice.get("/v1/requests").await.0, 401, "signed out");
     world.stop.cancel();
@@ -62,15 +101,28 @@ fn jwt(algorithm: Algorithm, kid: &str, claims: &Value) -> String {
     jsonwebtoken::encode(&header, claims, &key).unwrap()
 }
 
-async fn token(world: &World, change: impl FnOnce(&mut Vec<(&'static str, String)>), assertion: String) -> (u16, Value) {
+async fn token(
+    world: &World,
+    change: impl FnOnce(&mut Vec<(&'static str, String)>),
+    assertion: String,
+) -> (u16, Value) {
     let mut form = vec![
         ("grant_type", "client_credentials".to_owned()),
         ("scope", "system/DocumentReference.rs".to_owned()),
-        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".to_owned()),
+        (
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".to_owned(),
+        ),
         ("client_assertion", assertion),
     ];
     change(&mut form);
-    let answer = world.http.post(format!("{}/oauth2/token", world.base)).form(&form).send().await.unwrap();
+    let answer = world
+        .http
+        .post(format!("{}/oauth2/token", world.base))
+        .form(&form)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.headers()["cache-control"], "no-store");
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
@@ -103,7 +155,11 @@ async fn a_system_gets_a_token_for_a_fresh_assertion_of_its_own_key() {
 
     let once = jwt(Algorithm::ES384, "es", &system.claims());
     assert_eq!(token(&world, |_| {}, once.clone()).await.0, 200);
-    assert_eq!(token(&world, |_| {}, once).await.1["error"], "invalid_client", "jti is used once");
+    assert_eq!(
+        token(&world, |_| {}, once).await.1["error"],
+        "invalid_client",
+        "jti is used once"
+    );
 
     let bad = |name: &str, value: Value| {
         let mut claims = system.claims();
@@ -128,7 +184,11 @@ async fn a_system_gets_a_token_for_a_fresh_assertion_of_its_own_key() {
         }),
     ] {
         let (status, refused) = token(&world, |_| {}, assertion).await;
-        assert_eq!((status, refused["error"].as_str()), (401, Some("invalid_client")), "{what}: {refused}");
+        assert_eq!(
+            (status, refused["error"].as_str()),
+            (401, Some("invalid_client")),
+            "{what}: {refused}"
+        );
     }
 
     let good = || jwt(Algorithm::ES384, "es", &system.claims());
@@ -151,13 +211,29 @@ async fn a_system_gets_a_token_for_a_fresh_assertion_of_its_own_key() {
         ("scope", "user/Claim.rs", "invalid_scope"),
     ] {
         let (status, refused) = token(&world, set(name, value), good()).await;
-        assert_eq!((status, refused["error"].as_str()), (400, Some(error)), "{name}={value}: {refused}");
+        assert_eq!(
+            (status, refused["error"].as_str()),
+            (400, Some(error)),
+            "{name}={value}: {refused}"
+        );
     }
-    let (status, twice) = token(&world, |form| form.push(("grant_type", "client_credentials".into())), good()).await;
+    let (status, twice) = token(
+        &world,
+        |form| form.push(("grant_type", "client_credentials".into())),
+        good(),
+    )
+    .await;
     assert_eq!((status, twice["error"].as_str()), (400, Some("invalid_request")));
 
     // Disabled: no more tokens.
-    let (status, _) = world.call(Method::DELETE, &format!("/v1/clients/{}", system.client), Some(&people.hospital.token), None).await;
+    let (status, _) = world
+        .call(
+            Method::DELETE,
+            &format!("/v1/clients/{}", system.client),
+            Some(&people.hospital.token),
+            None,
+        )
+        .await;
     assert_eq!(status, 204);
     assert_eq!(token(&world, |_| {}, good()).await.0, 401);
     world.stop.cancel();
@@ -168,13 +244,34 @@ async fn what_cannot_be_read_is_refused_as_a_problem() {
     let world = World::new().await;
     let alice = world.sign_in(ALICE).await;
     let post = async |body: Vec<u8>| {
-        let request = world.http.post(format!("{}/v1/intents", world.base)).bearer_auth(&alice.token);
-        let answer = request.header("content-type", "application/json").body(body).send().await.unwrap();
+        let request = world
+            .http
+            .post(format!("{}/v1/intents", world.base))
+            .bearer_auth(&alice.token);
+        let answer = request
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.headers()["content-type"], "application/problem+json");
         assert!(answer.headers().contains_key("x-request-id"));
-        (answer.status().as_u16(), answer.json::<Value>().await.unwrap()["code"].as_str().unwrap().to_owned())
+        (
+            answer.status().as_u16(),
+            answer.json::<Value>().await.unwrap()["code"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        )
     };
-    for body in ["", "{", "[]", "{\"kind\":\"dance\"}", "{\"kind\":\"revoke\"}", "{\"kind\":\"suspend\",\"who\":\"0x1\"}"] {
+    for body in [
+        "",
+        "{",
+        "[]",
+        "{\"kind\":\"dance\"}",
+        "{\"kind\":\"revoke\"}",
+        "{\"kind\":\"suspend\",\"who\":\"0x1\"}",
+    ] {
         assert_eq!(post(body.into()).await, (400, "malformed".into()), "{body}");
     }
     let deep = format!("{{\"kind\":{}", "[".repeat(100_000));

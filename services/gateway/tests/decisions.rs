@@ -1,4 +1,5 @@
 //! From registration to revocation, over HTTP, on a real chain.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod common;
 
@@ -28,7 +29,16 @@ async fn opened(world: &World, epoch: u32) -> Result<EpochSecret, String> {
         scope: "clinical".into(),
         ..Subject::default()
     };
-    let opened = open::epoch_secret(&world.app, &doctor_caller(world), alice, &scope, epoch, "TREAT", subject).await;
+    let opened = open::epoch_secret(
+        &world.app,
+        &doctor_caller(world),
+        alice,
+        &scope,
+        epoch,
+        "TREAT",
+        subject,
+    )
+    .await;
     opened.map_err(|problem| problem.code.as_str().to_owned())
 }
 
@@ -36,9 +46,18 @@ async fn opened(world: &World, epoch: u32) -> Result<EpochSecret, String> {
 async fn an_address_registers_once() {
     let world = World::new().await;
     let people = world.people().await;
-    let (status, problem) = people.doctor.ask("register", json!({ "role": "patient", "custodian": people.hospital.address(), "custodyMode": "gateway" })).await;
+    let (status, problem) = people
+        .doctor
+        .ask(
+            "register",
+            json!({ "role": "patient", "custodian": people.hospital.address(), "custodyMode": "gateway" }),
+        )
+        .await;
     assert_eq!((status, problem["code"].as_str()), (409, Some("already-registered")));
-    let (_, account) = people.alice.get(&format!("/v1/accounts/{}", people.doctor.address())).await;
+    let (_, account) = people
+        .alice
+        .get(&format!("/v1/accounts/{}", people.doctor.address()))
+        .await;
     assert_eq!(account["role"], "doctor");
     assert_eq!(account["encryptionKey"].as_str().unwrap().len(), 66);
     world.stop.cancel();
@@ -49,9 +68,18 @@ async fn a_grant_opens_and_a_revocation_closes_for_good() {
     let world = World::new().await;
     let people = world.people().await;
     let enrolled = people.enrol().await;
-    assert!(enrolled["backup"]["file"].is_string(), "the backup of the root is shown once");
-    let (_, later) = people.alice.get(&format!("/v1/intents/{}", enrolled["id"].as_str().unwrap())).await;
-    assert!(later["backup"].is_null() && later["steps"].as_array().unwrap().len() == 4, "{later}");
+    assert!(
+        enrolled["backup"]["file"].is_string(),
+        "the backup of the root is shown once"
+    );
+    let (_, later) = people
+        .alice
+        .get(&format!("/v1/intents/{}", enrolled["id"].as_str().unwrap()))
+        .await;
+    assert!(
+        later["backup"].is_null() && later["steps"].as_array().unwrap().len() == 4,
+        "{later}"
+    );
 
     // Before a grant: nothing, and it looks like nothing.
     assert_eq!(opened(&world, 1).await.unwrap_err(), "not-live");
@@ -62,7 +90,13 @@ async fn a_grant_opens_and_a_revocation_closes_for_good() {
     assert_eq!(status, 201, "{asked}");
     let id = asked["id"].as_str().unwrap();
     let signature = people.doctor.sign_typed(&asked["sign"][0]["typedData"]);
-    let (status, sent) = people.doctor.put(&format!("/v1/requests/{id}/signature"), json!({ "signature": signature })).await;
+    let (status, sent) = people
+        .doctor
+        .put(
+            &format!("/v1/requests/{id}/signature"),
+            json!({ "signature": signature }),
+        )
+        .await;
     assert_eq!((status, sent["state"].as_str()), (200, Some("open")), "{sent}");
     let (_, waiting) = people.alice.get("/v1/requests?state=open").await;
     assert_eq!(waiting[0]["reason"], "follow-up of the operation");
@@ -76,7 +110,13 @@ async fn a_grant_opens_and_a_revocation_closes_for_good() {
     assert_eq!(kept.as_ref().unwrap().as_bytes(), before.as_bytes());
 
     // Alice revokes. It is refused at once, before the chain has it.
-    let laid = people.alice.lay_out("revoke", json!({ "grantee": people.doctor.address(), "scope": "clinical" })).await;
+    let laid = people
+        .alice
+        .lay_out(
+            "revoke",
+            json!({ "grantee": people.doctor.address(), "scope": "clinical" }),
+        )
+        .await;
     let revoked = people.alice.sign(&laid).await;
     assert!(revoked["receipt"]["signature"].is_string(), "{revoked}");
     assert_eq!(opened(&world, 1).await.unwrap_err(), "not-live");
@@ -85,16 +125,28 @@ async fn a_grant_opens_and_a_revocation_closes_for_good() {
     assert_eq!(opened(&world, 1).await.unwrap_err(), "not-live");
 
     // What is written now is sealed to an epoch the doctor's secret does not open.
-    let newest = epochs::newest(&world.app, people.alice.address(), &Scope::clinical()).await.unwrap();
+    let newest = epochs::newest(&world.app, people.alice.address(), &Scope::clinical())
+        .await
+        .unwrap();
     assert_eq!(newest.number, 2);
     assert_ne!(newest.key, *before.public_key().as_bytes());
     let hospital = people.hospital.address();
     let target = Target::Scope(Scope::clinical());
-    live::permission(&world.app, people.alice.address(), hospital, &target, typed::READ).await.unwrap();
+    live::permission(&world.app, people.alice.address(), hospital, &target, typed::READ)
+        .await
+        .unwrap();
 
     // The journal tells it all, in order.
-    let (_, journal) = people.alice.get(&format!("/v1/audit?patient={}", people.alice.address())).await;
-    let actions: Vec<&str> = journal.as_array().unwrap().iter().map(|e| e["action"].as_str().unwrap()).collect();
+    let (_, journal) = people
+        .alice
+        .get(&format!("/v1/audit?patient={}", people.alice.address()))
+        .await;
+    let actions: Vec<&str> = journal
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["action"].as_str().unwrap())
+        .collect();
     assert_eq!(actions, ["grant", "grant", "grant", "read", "revoke"]);
     world.stop.cancel();
 }
@@ -120,8 +172,17 @@ async fn a_release_needs_a_fresh_signature_of_the_reader() {
     let people = world.people().await;
     people.enrol().await;
     let key = chartseal_envelope::key::Identity::generate().unwrap();
-    people.doctor.decide("encryptionKey", json!({ "encryptionKey": alloy::primitives::hex::encode_prefixed(key.public_key().as_bytes()) })).await;
-    people.alice.decide("grant", terms(people.doctor.address(), "clinical", 1)).await;
+    people
+        .doctor
+        .decide(
+            "encryptionKey",
+            json!({ "encryptionKey": alloy::primitives::hex::encode_prefixed(key.public_key().as_bytes()) }),
+        )
+        .await;
+    people
+        .alice
+        .decide("grant", terms(people.doctor.address(), "clinical", 1))
+        .await;
     let slot = epochs::slot(people.alice.address(), people.doctor.address(), &Scope::clinical());
     assert_eq!(opened(&world, 1).await.unwrap_err(), "own-key");
     let request = |nonce: u8, time: u64| typed::Release {
@@ -140,31 +201,100 @@ async fn a_release_needs_a_fresh_signature_of_the_reader() {
         body["signature"] = json!(by.sign_digest(typed::digest(r, &domain)));
         body
     };
-    let post = async |body: Value| world.call(reqwest::Method::POST, "/v1/releases", None, Some(&body)).await;
+    let post = async |body: Value| {
+        world
+            .call(reqwest::Method::POST, "/v1/releases", None, Some(&body))
+            .await
+    };
 
     let good = request(1, now());
     let (status, answer) = post(body(&good, &people.doctor)).await;
     assert_eq!(status, 200, "{answer}");
     let sealed: alloy::primitives::Bytes = answer["release"].as_str().unwrap().parse().unwrap();
-    let place = wrap::Place { contracts: world.app.contracts, slot, serial: 1, epoch: 1 };
+    let place = wrap::Place {
+        contracts: world.app.contracts,
+        slot,
+        serial: 1,
+        epoch: 1,
+    };
     let release_key = release::open(&place, good.nonce, &key, &sealed).unwrap();
     let state = world.app.index.grant(slot);
-    let epoch = world.app.index.epochs(Compartment::of(people.alice.address(), &Scope::clinical()))[0].epoch;
+    let epoch = world
+        .app
+        .index
+        .epochs(Compartment::of(people.alice.address(), &Scope::clinical()))[0]
+        .epoch;
     let public = chartseal_envelope::key::PublicKey::from_bytes(epoch.key);
     wrap::open(&place, &key, &release_key, &public, &state.wraps[0].wrap).unwrap();
 
     for (what, body, expected) in [
         ("replayed", body(&good, &people.doctor), (409, "replayed")),
-        ("forged", body(&request(2, now()), &people.insurer), (403, "bad-signature")),
-        ("old", body(&request(3, now() - 301), &people.doctor), (403, "out-of-time")),
-        ("ahead", body(&request(4, now() + 400), &people.doctor), (403, "out-of-time")),
-        ("other serial", body(&typed::Release { serial: 2, ..request(5, now()) }, &people.doctor), (403, "not-live")),
-        ("other epoch", body(&typed::Release { epoch: 9, ..request(6, now()) }, &people.doctor), (403, "not-live")),
-        ("other slot", body(&typed::Release { slot: alloy::primitives::B256::ZERO, ..request(7, now()) }, &people.doctor), (403, "not-live")),
-        ("not ours", body(&typed::Release { custodian: people.doctor.address(), ..request(8, now()) }, &people.doctor), (404, "not-found")),
+        (
+            "forged",
+            body(&request(2, now()), &people.insurer),
+            (403, "bad-signature"),
+        ),
+        (
+            "old",
+            body(&request(3, now() - 301), &people.doctor),
+            (403, "out-of-time"),
+        ),
+        (
+            "ahead",
+            body(&request(4, now() + 400), &people.doctor),
+            (403, "out-of-time"),
+        ),
+        (
+            "other serial",
+            body(
+                &typed::Release {
+                    serial: 2,
+                    ..request(5, now())
+                },
+                &people.doctor,
+            ),
+            (403, "not-live"),
+        ),
+        (
+            "other epoch",
+            body(
+                &typed::Release {
+                    epoch: 9,
+                    ..request(6, now())
+                },
+                &people.doctor,
+            ),
+            (403, "not-live"),
+        ),
+        (
+            "other slot",
+            body(
+                &typed::Release {
+                    slot: alloy::primitives::B256::ZERO,
+                    ..request(7, now())
+                },
+                &people.doctor,
+            ),
+            (403, "not-live"),
+        ),
+        (
+            "not ours",
+            body(
+                &typed::Release {
+                    custodian: people.doctor.address(),
+                    ..request(8, now())
+                },
+                &people.doctor,
+            ),
+            (404, "not-found"),
+        ),
     ] {
         let (status, problem) = post(body).await;
-        assert_eq!((status, problem["code"].as_str().unwrap()), expected, "{what}: {problem}");
+        assert_eq!(
+            (status, problem["code"].as_str().unwrap()),
+            expected,
+            "{what}: {problem}"
+        );
     }
     world.stop.cancel();
 }
@@ -174,26 +304,50 @@ async fn nobody_decides_for_another() {
     let world = World::new().await;
     let people = world.people().await;
     people.enrol().await;
-    let intent = people.alice.lay_out("grant", terms(people.doctor.address(), "clinical", 1)).await;
+    let intent = people
+        .alice
+        .lay_out("grant", terms(people.doctor.address(), "clinical", 1))
+        .await;
     let path = format!("/v1/intents/{}", intent["id"].as_str().unwrap());
     let stranger = world.sign_in(STRANGER).await;
     assert_eq!(stranger.get(&path).await.0, 404);
     assert_eq!(people.doctor.get(&path).await.0, 404);
     let forged = json!({ "as": "account", "signature": people.doctor.sign_typed(&intent["sign"][0]["typedData"]) });
-    assert_eq!(people.doctor.put(&format!("{path}/signatures"), forged.clone()).await.0, 404);
+    assert_eq!(
+        people.doctor.put(&format!("{path}/signatures"), forged.clone()).await.0,
+        404
+    );
     let (status, problem) = people.alice.put(&format!("{path}/signatures"), forged).await;
     assert_eq!((status, problem["code"].as_str()), (403, Some("bad-signature")));
-    let (status, problem) = people.doctor.ask("revoke", json!({ "grantee": people.hospital.address(), "scope": "clinical" })).await;
+    let (status, problem) = people
+        .doctor
+        .ask(
+            "revoke",
+            json!({ "grantee": people.hospital.address(), "scope": "clinical" }),
+        )
+        .await;
     assert_eq!((status, problem["code"].as_str()), (403, Some("forbidden")));
-    let (status, problem) = people.doctor.ask("suspend", json!({ "who": people.alice.address() })).await;
+    let (status, problem) = people
+        .doctor
+        .ask("suspend", json!({ "who": people.alice.address() }))
+        .await;
     assert_eq!((status, problem["code"].as_str()), (403, Some("forbidden")));
     let (status, problem) = stranger.ask("enrol", json!({})).await;
     assert_eq!((status, problem["code"].as_str()), (409, Some("not-registered")));
-    let (status, _) = people.doctor.get(&format!("/v1/audit?patient={}", people.alice.address())).await;
+    let (status, _) = people
+        .doctor
+        .get(&format!("/v1/audit?patient={}", people.alice.address()))
+        .await;
     assert_eq!(status, 404);
     // A revocation between laying out and signing wins.
-    people.alice.decide("grant", terms(people.insurer.address(), "claims", 1)).await;
-    let renewed = people.alice.lay_out("grant", terms(people.insurer.address(), "claims", 1)).await;
+    people
+        .alice
+        .decide("grant", terms(people.insurer.address(), "claims", 1))
+        .await;
+    let renewed = people
+        .alice
+        .lay_out("grant", terms(people.insurer.address(), "claims", 1))
+        .await;
     assert_eq!(renewed["sign"][0]["typedData"]["message"]["serial"], 2);
     world.stop.cancel();
 }
@@ -203,14 +357,24 @@ async fn a_suspended_grantee_reads_nothing_and_the_epoch_moves_on() {
     let world = World::new().await;
     let people = world.people().await;
     people.enrol().await;
-    people.alice.decide("grant", terms(people.doctor.address(), "clinical", 1)).await;
+    people
+        .alice
+        .decide("grant", terms(people.doctor.address(), "clinical", 1))
+        .await;
     opened(&world, 1).await.unwrap();
-    people.admin.decide("suspend", json!({ "who": people.doctor.address() })).await;
+    people
+        .admin
+        .decide("suspend", json!({ "who": people.doctor.address() }))
+        .await;
     assert_eq!(opened(&world, 1).await.unwrap_err(), "not-live");
-    let newest = epochs::newest(&world.app, people.alice.address(), &Scope::clinical()).await.unwrap();
+    let newest = epochs::newest(&world.app, people.alice.address(), &Scope::clinical())
+        .await
+        .unwrap();
     assert_eq!(newest.number, 2, "the custodian advances before the next seal");
     assert_eq!(world.relay().await, Vec::<String>::new());
-    let again = epochs::newest(&world.app, people.alice.address(), &Scope::clinical()).await.unwrap();
+    let again = epochs::newest(&world.app, people.alice.address(), &Scope::clinical())
+        .await
+        .unwrap();
     assert_eq!(again, newest, "once");
     world.stop.cancel();
 }
@@ -225,7 +389,10 @@ async fn the_same_idempotency_key_creates_once() {
         body["until"] = json!(4_000_000_000u64);
         body["kind"] = json!("grant");
         body["purpose"] = json!(purpose);
-        let request = world.http.post(format!("{}/v1/intents", world.base)).bearer_auth(&people.alice.token);
+        let request = world
+            .http
+            .post(format!("{}/v1/intents", world.base))
+            .bearer_auth(&people.alice.token);
         let answer = request.header("idempotency-key", key).json(&body).send().await.unwrap();
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
     };
@@ -233,7 +400,10 @@ async fn the_same_idempotency_key_creates_once() {
     assert_eq!(first.0, 201);
     assert_eq!(first, again);
     let (status, problem) = send("one", "HPAYMT").await;
-    assert_eq!((status, problem["code"].as_str()), (422, Some("idempotency-key-reused")));
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (422, Some("idempotency-key-reused"))
+    );
     assert_ne!(send("two", "TREAT").await.1["id"], first.1["id"]);
     world.stop.cancel();
 }

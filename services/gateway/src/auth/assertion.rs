@@ -78,7 +78,11 @@ pub fn verify(token: &str, keys: &JwkSet, jwks_uri: Option<&str>, audience: &str
     if header.jku.is_some() && header.jku.as_deref() != jwks_uri {
         return Err(Refused::KeyUrl);
     }
-    let key = header.kid.as_deref().and_then(|kid| jwks::select(keys, kid, header.alg)).ok_or(Refused::Key)?;
+    let key = header
+        .kid
+        .as_deref()
+        .and_then(|kid| jwks::select(keys, kid, header.alg))
+        .ok_or(Refused::Key)?;
     let key = DecodingKey::from_jwk(key).map_err(|_| Refused::Key)?;
     let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation(header.alg, audience))
         .map_err(|_| Refused::Signature)?
@@ -111,5 +115,9 @@ fn in_time(claims: &Claims, now: u64) -> Result<(), Refused> {
         return Err(Refused::TooLong);
     }
     let ahead = |t: Option<u64>| t.is_some_and(|t| t > now + SKEW);
-    if ahead(claims.nbf) || ahead(claims.iat) { Err(Refused::TooEarly) } else { Ok(()) }
+    if ahead(claims.nbf) || ahead(claims.iat) {
+        Err(Refused::TooEarly)
+    } else {
+        Ok(())
+    }
 }

@@ -45,7 +45,9 @@ pub fn read(headers: &HeaderMap) -> Option<(Kind, B256)> {
     if all.next().is_some() || !scheme.eq_ignore_ascii_case("bearer") || token.len() != 47 {
         return None;
     }
-    let kind = [Kind::Session, Kind::Client].into_iter().find(|kind| token.starts_with(kind.prefix()))?;
+    let kind = [Kind::Session, Kind::Client]
+        .into_iter()
+        .find(|kind| token.starts_with(kind.prefix()))?;
     Some((kind, hash(token)))
 }
 
@@ -72,7 +74,13 @@ mod tests {
     #[test]
     fn anything_else_is_no_token() {
         let (token, _) = issue(Kind::Session).unwrap();
-        for bad in [token.clone(), format!("Basic {token}"), format!("Bearer {token}x"), "Bearer ".into(), "Bearer x".into()] {
+        for bad in [
+            token.clone(),
+            format!("Basic {token}"),
+            format!("Bearer {token}x"),
+            "Bearer ".into(),
+            "Bearer x".into(),
+        ] {
             assert_eq!(read(&header(&bad)), None, "{bad}");
         }
         let mut twice = header(&format!("Bearer {token}"));

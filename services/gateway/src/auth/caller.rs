@@ -40,7 +40,9 @@ impl Caller {
         match &self.via {
             Via::Client { scopes, .. } if !scopes.allow(resource, how) => Err(Problem::new(
                 Code::Forbidden,
-                format!("the token's scopes do not allow this with {resource}; ask the token endpoint for a wider scope"),
+                format!(
+                    "the token's scopes do not allow this with {resource}; ask the token endpoint for a wider scope"
+                ),
             )),
             _ => Ok(()),
         }
@@ -48,14 +50,22 @@ impl Caller {
 
     /// The role, for what only accounts may do.
     pub fn registered(&self) -> Result<Role, Problem> {
-        self.role.ok_or_else(|| Problem::new(Code::NotRegistered, "register this address first (POST /v1/intents, kind register)"))
+        self.role.ok_or_else(|| {
+            Problem::new(
+                Code::NotRegistered,
+                "register this address first (POST /v1/intents, kind register)",
+            )
+        })
     }
 
     /// What only a person may do: sign decisions.
     pub fn person(&self) -> Result<Address, Problem> {
         match self.via {
             Via::Session { address } => Ok(address),
-            Via::Client { .. } => Err(Problem::new(Code::Forbidden, "decisions are signed by people: sign in with a wallet")),
+            Via::Client { .. } => Err(Problem::new(
+                Code::Forbidden,
+                "decisions are signed by people: sign in with a wallet",
+            )),
         }
     }
 
@@ -89,7 +99,11 @@ impl FromRequestParts<App> for Caller {
 }
 
 async fn session(app: &App, hash: B256) -> Result<Caller, Problem> {
-    let session = app.store.session(hash, app.clock.seconds()).await?.ok_or_else(unauthenticated)?;
+    let session = app
+        .store
+        .session(hash, app.clock.seconds())
+        .await?
+        .ok_or_else(unauthenticated)?;
     let address = session.account;
     let account = app.index.controlled_by(address);
     Ok(Caller {
@@ -101,7 +115,11 @@ async fn session(app: &App, hash: B256) -> Result<Caller, Problem> {
 }
 
 async fn client(app: &App, hash: B256) -> Result<Caller, Problem> {
-    let token = app.store.token(hash, app.clock.seconds()).await?.ok_or_else(unauthenticated)?;
+    let token = app
+        .store
+        .token(hash, app.clock.seconds())
+        .await?
+        .ok_or_else(unauthenticated)?;
     let scopes = Scopes::parse(&token.scopes).map_err(|_| unauthenticated())?;
     Ok(Caller {
         account: token.account,

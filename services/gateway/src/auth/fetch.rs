@@ -50,9 +50,14 @@ pub async fn keys(app: &App, url: &str) -> Result<JwkSet, NotFetched> {
 /// Refuses names that lead inside. The name is looked up again when the connection is made; a resolver that answers
 /// differently then can still send us inside, where all it gains is a GET whose answer nobody sees.
 async fn only_public(url: &reqwest::Url) -> Result<(), NotFetched> {
-    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
+    let (host, port) = (
+        url.host_str().unwrap_or_default(),
+        url.port_or_known_default().unwrap_or(443),
+    );
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let found = tokio::net::lookup_host((host, port)).await.map_err(|_| NotFetched("its host is unknown"))?;
+    let found = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|_| NotFetched("its host is unknown"))?;
     let mut any = false;
     for address in found {
         any = true;
@@ -60,7 +65,11 @@ async fn only_public(url: &reqwest::Url) -> Result<(), NotFetched> {
             return Err(NotFetched("its host is inside a private network"));
         }
     }
-    if any { Ok(()) } else { Err(NotFetched("its host is unknown")) }
+    if any {
+        Ok(())
+    } else {
+        Err(NotFetched("its host is unknown"))
+    }
 }
 
 /// Whether the address is one of the open internet.
@@ -91,12 +100,30 @@ mod tests {
     #[test]
     fn inside_addresses_are_told_from_public_ones() {
         for inside in [
-            "127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "::1",
-            "fe80::1", "fd00::1", "::ffff:127.0.0.1", "255.255.255.255", "224.0.0.1", "198.18.0.1",
+            "127.0.0.1",
+            "10.1.2.3",
+            "192.168.0.1",
+            "172.16.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "::1",
+            "fe80::1",
+            "fd00::1",
+            "::ffff:127.0.0.1",
+            "255.255.255.255",
+            "224.0.0.1",
+            "198.18.0.1",
         ] {
             assert!(!is_public(inside.parse().unwrap()), "{inside}");
         }
-        for outside in ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "172.32.0.1", "100.128.0.1"] {
+        for outside in [
+            "1.1.1.1",
+            "93.184.216.34",
+            "2606:4700::1111",
+            "172.32.0.1",
+            "100.128.0.1",
+        ] {
             assert!(is_public(outside.parse().unwrap()), "{outside}");
         }
     }

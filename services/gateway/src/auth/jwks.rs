@@ -13,7 +13,9 @@ const MOST: usize = 16;
 pub enum BadKeys {
     #[error("the key set is not a JSON Web Key Set with 1 to 16 keys")]
     Shape,
-    #[error("a key set for registration holds public keys only; this one holds a private part, so consider that key lost")]
+    #[error(
+        "a key set for registration holds public keys only; this one holds a private part, so consider that key lost"
+    )]
     Private,
     #[error("every key needs a kid, and each kid stands once")]
     Kid,
@@ -37,7 +39,11 @@ pub fn check(json: &serde_json::Value) -> Result<JwkSet, BadKeys> {
     if kids.len() != set.keys.len() {
         return Err(BadKeys::Kid);
     }
-    if !set.keys.iter().all(|k| signs(k, Algorithm::ES384) || signs(k, Algorithm::RS384)) {
+    if !set
+        .keys
+        .iter()
+        .all(|k| signs(k, Algorithm::ES384) || signs(k, Algorithm::RS384))
+    {
         return Err(BadKeys::Kind);
     }
     Ok(set)
@@ -45,7 +51,10 @@ pub fn check(json: &serde_json::Value) -> Result<JwkSet, BadKeys> {
 
 /// The one key with this kid that can sign with this algorithm; none if there are two.
 pub fn select<'a>(set: &'a JwkSet, kid: &str, algorithm: Algorithm) -> Option<&'a Jwk> {
-    let mut fitting = set.keys.iter().filter(|k| k.common.key_id.as_deref() == Some(kid) && signs(k, algorithm));
+    let mut fitting = set
+        .keys
+        .iter()
+        .filter(|k| k.common.key_id.as_deref() == Some(kid) && signs(k, algorithm));
     match (fitting.next(), fitting.next()) {
         (Some(key), None) => Some(key),
         _ => None,
@@ -64,5 +73,9 @@ fn signs(key: &Jwk, algorithm: Algorithm) -> bool {
         _ => false,
     };
     kind && key.common.key_algorithm.is_none_or(|a| a == named)
-        && key.common.public_key_use.as_ref().is_none_or(|u| *u == PublicKeyUse::Signature)
+        && key
+            .common
+            .public_key_use
+            .as_ref()
+            .is_none_or(|u| *u == PublicKeyUse::Signature)
 }

@@ -39,7 +39,9 @@ impl Nonces {
     }
 
     fn mac(&self, body: &[u8]) -> Hmac<Sha256> {
-        Hmac::<Sha256>::new_from_slice(&self.0[..]).expect("HMAC takes keys of any length").chain_update(body)
+        Hmac::<Sha256>::new_from_slice(&self.0[..])
+            .expect("HMAC takes keys of any length")
+            .chain_update(body)
     }
 }
 
@@ -57,7 +59,11 @@ mod tests {
         assert_eq!(nonces().expiry(&nonce, 1000), Some(1600));
         assert_eq!(nonces().expiry(&nonce, 1600), None, "too old");
         assert_eq!(nonces().expiry(&nonce, 999), None, "from the future");
-        assert_eq!(Nonces::new(Zeroizing::new([4; 32])).expiry(&nonce, 1000), None, "another gateway's");
+        assert_eq!(
+            Nonces::new(Zeroizing::new([4; 32])).expiry(&nonce, 1000),
+            None,
+            "another gateway's"
+        );
         let mut other = nonce.clone();
         other.replace_range(0..1, if nonce.starts_with('0') { "1" } else { "0" });
         assert_eq!(nonces().expiry(&other, 1000), None, "changed");

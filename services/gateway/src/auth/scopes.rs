@@ -35,7 +35,9 @@ const ORDER: [(char, Interaction); 5] = [
 
 /// The text is not a list of scopes this server knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a scope offered here: expected system/<Type or *>.<some of cruds, in this order>, without a query")]
+#[error(
+    "'{0}' is not a scope offered here: expected system/<Type or *>.<some of cruds, in this order>, without a query"
+)]
 pub struct BadScope(String);
 
 /// One scope.
@@ -61,18 +63,30 @@ impl Scopes {
             return Err(refused());
         }
         let scopes: Vec<Scope> = text.split_whitespace().map(Scope::parse).collect::<Result<_, _>>()?;
-        if scopes.is_empty() { Err(refused()) } else { Ok(Self(scopes)) }
+        if scopes.is_empty() {
+            Err(refused())
+        } else {
+            Ok(Self(scopes))
+        }
     }
 
     /// Whether the resource type may be used this way.
     pub fn allow(&self, resource: &str, how: Interaction) -> bool {
-        let i = ORDER.iter().position(|(_, h)| *h == how).expect("ORDER holds every interaction");
-        self.0.iter().any(|s| s.may[i] && s.resource.as_deref().is_none_or(|r| r == resource))
+        let i = ORDER
+            .iter()
+            .position(|(_, h)| *h == how)
+            .expect("ORDER holds every interaction");
+        self.0
+            .iter()
+            .any(|s| s.may[i] && s.resource.as_deref().is_none_or(|r| r == resource))
     }
 
     /// Whether everything in `asked` is in `self`.
     pub fn cover(&self, asked: &Self) -> bool {
-        asked.0.iter().all(|a| (0..ORDER.len()).all(|i| !a.may[i] || self.0.iter().any(|s| s.may[i] && s.holds(a))))
+        asked
+            .0
+            .iter()
+            .all(|a| (0..ORDER.len()).all(|i| !a.may[i] || self.0.iter().any(|s| s.may[i] && s.holds(a))))
     }
 }
 
@@ -86,7 +100,10 @@ impl fmt::Display for Scopes {
 impl Scope {
     fn parse(text: &str) -> Result<Self, BadScope> {
         let refused = || BadScope(text.chars().take(80).collect());
-        let (resource, verbs) = text.strip_prefix("system/").and_then(|s| s.split_once('.')).ok_or_else(refused)?;
+        let (resource, verbs) = text
+            .strip_prefix("system/")
+            .and_then(|s| s.split_once('.'))
+            .ok_or_else(refused)?;
         let name = resource != "*";
         if name && (resource.is_empty() || !resource.bytes().all(|b| b.is_ascii_alphabetic())) {
             return Err(refused());
@@ -146,8 +163,18 @@ mod tests {
     #[test]
     fn what_cannot_be_honoured_is_refused() {
         for text in [
-            "", "  ", "system/Claim", "system/Claim.", "system/Claim.sr", "system/Claim.rr", "system/Claim.x",
-            "user/Claim.rs", "patient/*.read", "system/Claim.rs?status=active", "system/.rs", "system/Cl aim.rs",
+            "",
+            "  ",
+            "system/Claim",
+            "system/Claim.",
+            "system/Claim.sr",
+            "system/Claim.rr",
+            "system/Claim.x",
+            "user/Claim.rs",
+            "patient/*.read",
+            "system/Claim.rs?status=active",
+            "system/.rs",
+            "system/Cl aim.rs",
         ] {
             assert!(Scopes::parse(text).is_err(), "{text:?}");
         }

@@ -61,7 +61,9 @@ pub fn read(text: &str, expected: Expected<'_>) -> Result<Asked, Refused> {
     if message.chain_id != expected.chain_id {
         return Err(Refused::Chain);
     }
-    let now = i64::try_from(expected.now).ok().and_then(|s| OffsetDateTime::from_unix_timestamp(s).ok());
+    let now = i64::try_from(expected.now)
+        .ok()
+        .and_then(|s| OffsetDateTime::from_unix_timestamp(s).ok());
     let now = now.ok_or(Refused::Time)?;
     let ahead = message.issued_at.as_ref().unix_timestamp() > now.unix_timestamp() + SKEW;
     if ahead || !message.valid_at(&now) {
@@ -118,8 +120,14 @@ mod tests {
         let m = message();
         for (changed, why) in [
             (m.replacen("records.example", "evil.example", 1), Refused::Domain),
-            (m.replace("https://records.example/", "https://evil.example/"), Refused::Domain),
-            (m.replace("https://records.example/", "https://records.example:8443/"), Refused::Domain),
+            (
+                m.replace("https://records.example/", "https://evil.example/"),
+                Refused::Domain,
+            ),
+            (
+                m.replace("https://records.example/", "https://records.example:8443/"),
+                Refused::Domain,
+            ),
             (format!("http://{m}"), Refused::Domain),
             (m.replace("31337", "1"), Refused::Chain),
             (m.replace("07:59:00Z", "08:05:00Z"), Refused::Time),

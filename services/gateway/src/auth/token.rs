@@ -67,12 +67,18 @@ impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
         let (status, error, description) = match self {
             Self::InvalidRequest(why) => (StatusCode::BAD_REQUEST, "invalid_request", why.to_owned()),
-            Self::UnsupportedGrantType => {
-                (StatusCode::BAD_REQUEST, "unsupported_grant_type", "grant_type must be client_credentials".to_owned())
-            }
+            Self::UnsupportedGrantType => (
+                StatusCode::BAD_REQUEST,
+                "unsupported_grant_type",
+                "grant_type must be client_credentials".to_owned(),
+            ),
             Self::InvalidScope(why) => (StatusCode::BAD_REQUEST, "invalid_scope", why),
             Self::InvalidClient(why) => (StatusCode::UNAUTHORIZED, "invalid_client", why),
-            Self::Failed => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "try again".to_owned()),
+            Self::Failed => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                "try again".to_owned(),
+            ),
         };
         let body = Json(json!({ "error": error, "error_description": description }));
         (status, no_store(), body).into_response()
@@ -98,15 +104,21 @@ async fn token(
         None => return Err(OAuthError::InvalidRequest("grant_type is missing")),
     }
     if input.client_assertion_type.as_deref() != Some(ASSERTION_TYPE) {
-        return Err(OAuthError::InvalidRequest("client_assertion_type must be the one for JWT bearer assertions"));
+        return Err(OAuthError::InvalidRequest(
+            "client_assertion_type must be the one for JWT bearer assertions",
+        ));
     }
-    let assertion = input.client_assertion.ok_or(OAuthError::InvalidRequest("client_assertion is missing"))?;
+    let assertion = input
+        .client_assertion
+        .ok_or(OAuthError::InvalidRequest("client_assertion is missing"))?;
     let asked = input.scope.ok_or(OAuthError::InvalidScope("scope is missing".into()))?;
     let client = authenticate(&app, &assertion).await?;
     let asked = Scopes::parse(&asked).map_err(|why| OAuthError::InvalidScope(why.to_string()))?;
     let registered = Scopes::parse(&client.scopes).map_err(|_| Failure::Broken("a client's scopes do not parse"))?;
     if !registered.cover(&asked) {
-        return Err(OAuthError::InvalidScope("the client is not registered for all of the scopes it asks for".into()));
+        return Err(OAuthError::InvalidScope(
+            "the client is not registered for all of the scopes it asks for".into(),
+        ));
     }
     let (token, hash) = bearer::issue(bearer::Kind::Client)?;
     let expires = app.clock.seconds() + bearer::TOKEN_LIFE;
@@ -133,7 +145,12 @@ async fn authenticate(app: &App, token: &str) -> Result<chartseal_store::Client,
     let unknown = || OAuthError::InvalidClient("no such client".into());
     let now = app.clock.seconds();
     let id = assertion::claimed_client(token)?;
-    let client = app.store.client(&id).await?.filter(|c| c.disabled_at.is_none()).ok_or_else(unknown)?;
+    let client = app
+        .store
+        .client(&id)
+        .await?
+        .filter(|c| c.disabled_at.is_none())
+        .ok_or_else(unknown)?;
     if !app.index.account(client.account).is_some_and(|a| a.is_active(now)) {
         return Err(OAuthError::InvalidClient("the client's account is not active".into()));
     }
@@ -142,12 +159,20 @@ async fn authenticate(app: &App, token: &str) -> Result<chartseal_store::Client,
             .ok()
             .and_then(|json| jwks::check(&json).ok())
             .ok_or(Failure::Broken("a client's key set does not parse"))?,
-        (None, Some(url)) => fetch::keys(app, url).await.map_err(|e| OAuthError::InvalidClient(e.to_string()))?,
+        (None, Some(url)) => fetch::keys(app, url)
+            .await
+            .map_err(|e| OAuthError::InvalidClient(e.to_string()))?,
         (None, None) => return Err(unknown()),
     };
     let claims = assertion::verify(token, &keys, client.jwks_uri.as_deref(), &app.config.token_url(), now)?;
-    if !app.store.use_once("jti", jti_hash(&claims.iss, &claims.jti), claims.exp).await? {
-        return Err(OAuthError::InvalidClient("this assertion was used before; make a new one with a fresh jti".into()));
+    if !app
+        .store
+        .use_once("jti", jti_hash(&claims.iss, &claims.jti), claims.exp)
+        .await?
+    {
+        return Err(OAuthError::InvalidClient(
+            "this assertion was used before; make a new one with a fresh jti".into(),
+        ));
     }
     Ok(client)
 }

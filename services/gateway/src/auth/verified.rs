@@ -19,7 +19,12 @@ impl Verified {
     /// Who made the ECDSA signature; none if nobody did.
     pub fn recover(&self, digest: B256, signature: &[u8]) -> Option<Address> {
         let name = keccak256([digest.as_slice(), signature].concat());
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
+        let known = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&name)
+            .copied();
         if known.is_some() {
             return known;
         }

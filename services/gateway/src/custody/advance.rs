@@ -17,11 +17,49 @@ use crate::{
     queue, statement,
 };
 
-/// Queues the advance and gives the new epoch. Whoever calls holds the patient's lock.
+/// When the next epoch is opened. Asked again under the patient's lock, since another request may have been faster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// If the scope has none yet.
+    Closed,
+    /// If somebody who held the newest one has lost READ.
+    Due,
+    /// In any case.
+    Always,
+}
+
+/// Opens the next epoch of the scope if it is time, and gives the newest one.
 ///
+/// It runs as a task of its own: a client that hangs up must not leave an epoch queued that nobody here knows of, for the
+/// next link would then miss it.
+pub async fn open(
+    app: &App,
+    patient: &Patient,
+    scope: &Scope,
+    when: When,
+    parent: Option<&str>,
+) -> Result<Epoch, Problem> {
+    let (app, patient, scope, parent) = (app.clone(), patient.clone(), scope.clone(), parent.map(str::to_owned));
+    let task = async move {
+        let _one = app.pending.lock(patient.id()).await;
+        let current = epochs::current(&app, Compartment::of(patient.id(), &scope)).map(|(epoch, _)| epoch);
+        match (current, when) {
+            (Some(epoch), When::Closed) => return Ok(epoch),
+            (Some(epoch), When::Due) if !epochs::is_due(&app, patient.id(), &scope, epoch.number).await? => {
+                return Ok(epoch);
+            }
+            _ => {}
+        }
+        queue_next(&app, &patient, &scope, parent.as_deref()).await
+    };
+    tokio::spawn(task)
+        .await
+        .map_err(|_| Failure::Broken("opening an epoch panicked"))?
+}
+
 /// The number is marked as used before anything is sealed with it: whatever a re-org or a crash drops, no number ever
 /// stands for two keys or two links.
-pub async fn open(app: &App, patient: &Patient, scope: &Scope, parent: Option<&str>) -> Result<Epoch, Problem> {
+async fn queue_next(app: &App, patient: &Patient, scope: &Scope, parent: Option<&str>) -> Result<Epoch, Problem> {
     let not_enrolled = || Problem::new(Code::NotEnrolled, "the patient has not enrolled here");
     let root = root::get(app, patient).await?.ok_or_else(not_enrolled)?;
     let compartment = Compartment::of(patient.id(), scope);
@@ -29,7 +67,14 @@ pub async fn open(app: &App, patient: &Patient, scope: &Scope, parent: Option<&s
     let before = current.as_ref().map_or(0, |(epoch, _)| epoch.number);
     let number = app.store.next_epoch(compartment, before).await?;
     let secret = tree::epoch_secret(&root, &app.contracts, compartment, number);
-    let link = link_back(app, &root, compartment, current.as_ref().map(|(e, _)| *e), number, &secret)?;
+    let link = link_back(
+        app,
+        &root,
+        compartment,
+        current.as_ref().map(|(e, _)| *e),
+        number,
+        &secret,
+    )?;
     let wraps = wraps_for_all(app, patient, scope, number, &secret).await?;
     let advance = typed::Advance {
         patient: patient.id(),
@@ -61,6 +106,23 @@ pub async fn open(app: &App, patient: &Patient, scope: &Scope, parent: Option<&s
     })
 }
 
+/// Sends an advance again that the chain refused, under the statement key that counts now. Its epoch is in use already, so
+/// it is not given up while its number is still ahead of the chain's.
+pub async fn again(
+    app: &App,
+    patient: &Patient,
+    advance: &typed::Advance,
+    wraps: Vec<Wrap>,
+) -> Result<String, Problem> {
+    let digest = typed::digest(advance, &app.contracts.consent_domain());
+    let signature = statement::sign(app, patient.custodian, digest).await?;
+    let decision = Decision::Advance {
+        advance: advance.clone(),
+        wraps: wraps.into_iter().map(Into::into).collect(),
+    };
+    Ok(queue::signed(app, patient.custodian, &decision, signature, queue::Place::default()).await?)
+}
+
 /// The previous epoch's secret for readers of the new one. Empty for the first epoch, and where the previous one was
 /// opened with a root that is not here (the patient kept it then): its readers keep what they had.
 fn link_back(
@@ -76,7 +138,10 @@ fn link_back(
     };
     let before = tree::epoch_secret(root, &app.contracts, compartment, previous.number);
     if *before.public_key().as_bytes() != previous.key {
-        tracing::warn!(epoch = previous.number, "the previous epoch was not made from the root kept here; no link is made");
+        tracing::warn!(
+            epoch = previous.number,
+            "the previous epoch was not made from the root kept here; no link is made"
+        );
         return Ok(epochs::NO_LINK);
     }
     let step = link::Step {

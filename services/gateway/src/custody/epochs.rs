@@ -13,7 +13,10 @@ use chartseal_chain::calls::Wrap;
 use chartseal_record::{Compartment, Scope, Slot, Target, grant::GrantState, state::IntentState, typed};
 use chartseal_store::{IntentFilter, Store};
 
-use super::{Patient, advance};
+use super::{
+    Patient,
+    advance::{self, When},
+};
 use crate::{
     app::App,
     index::Opened,
@@ -28,6 +31,7 @@ pub use crate::index::Epoch;
 pub struct Queued {
     pub opened: Opened,
     pub wraps: Vec<Wrap>,
+    pub advance: typed::Advance,
     /// The intent that opens it: what needs the epoch on chain is sent after it.
     pub intent: String,
 }
@@ -81,19 +85,38 @@ impl Pending {
                 link: advance.link.to_vec(),
             },
             wraps,
+            advance: advance.clone(),
             intent,
         };
         let mut map = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
         let epochs = map.entry(Compartment::of(advance.patient, &scope)).or_default();
+        // The same epoch sent again takes the place of the intent the chain refused.
+        epochs.retain(|q| q.opened.epoch.number != advance.epoch);
         epochs.push(queued);
         epochs.sort_by_key(|q| q.opened.epoch.number);
     }
 
-    /// What is queued beyond `number`; what the chain has by now is forgotten.
+    /// What is queued beyond `number`.
     fn beyond(&self, compartment: Compartment, number: u32) -> Vec<Queued> {
         let map = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
         let queued = map.get(&compartment).into_iter().flatten();
         queued.filter(|q| q.opened.epoch.number > number).cloned().collect()
+    }
+
+    /// Everything queued, for those who look after it.
+    pub fn everything(&self) -> Vec<(Compartment, Queued)> {
+        let map = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
+        map.iter()
+            .flat_map(|(compartment, all)| all.iter().map(|q| (*compartment, q.clone())))
+            .collect()
+    }
+
+    /// Forgets what the chain has reached, or what will never be on it.
+    pub fn forget(&self, compartment: Compartment, number: u32) {
+        let mut map = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queued) = map.get_mut(&compartment) {
+            queued.retain(|q| q.opened.epoch.number != number);
+        }
     }
 
     /// Only one at a time opens epochs of a patient.
@@ -127,7 +150,12 @@ pub fn current(app: &App, compartment: Compartment) -> Option<(Epoch, Option<Str
 /// The epoch to seal to now. If a READ grant has ended since it was opened, the custodian opens the next one first.
 pub async fn newest(app: &App, patient: Address, scope: &Scope) -> Result<Epoch, Problem> {
     let compartment = Compartment::of(patient, scope);
-    let not_enrolled = || Problem::new(Code::NotEnrolled, format!("the patient has not opened the scope '{scope}'"));
+    let not_enrolled = || {
+        Problem::new(
+            Code::NotEnrolled,
+            format!("the patient has not opened the scope '{scope}'"),
+        )
+    };
     let (epoch, _) = current(app, compartment).ok_or_else(not_enrolled)?;
     if !is_due(app, patient, scope, epoch.number).await? {
         return Ok(epoch);
@@ -139,12 +167,7 @@ pub async fn newest(app: &App, patient: Address, scope: &Scope) -> Result<Epoch,
         // The patient's device advances at its next visit; the custodian cannot.
         return Ok(epoch);
     }
-    let _one = app.pending.lock(patient.id()).await;
-    let (epoch, _) = current(app, compartment).ok_or_else(not_enrolled)?;
-    if is_due(app, patient.id(), scope, epoch.number).await? {
-        return advance::open(app, &patient, scope, None).await;
-    }
-    Ok(epoch)
+    advance::open(app, &patient, scope, When::Due, None).await
 }
 
 /// Whether somebody holds a wrap of this epoch whose READ has ended: by revocation, expiry, suspension, retirement.
@@ -154,7 +177,8 @@ pub async fn is_due(app: &App, patient: Address, scope: &Scope, epoch: u32) -> R
         let Some(terms) = state.terms.as_ref().filter(|t| t.scope == scope.as_str()) else {
             continue;
         };
-        let on_its_way = |q: &Queued| q.opened.epoch.number >= epoch && q.wraps.iter().any(|w| w.grantee == terms.grantee);
+        let on_its_way =
+            |q: &Queued| q.opened.epoch.number >= epoch && q.wraps.iter().any(|w| w.grantee == terms.grantee);
         // Under any serial: who was narrowed from READ to WRITE has the secret too.
         let wrapped = app.index.wrapped_up_to(slot) >= epoch || queued.iter().any(on_its_way);
         if wrapped && has_ended(app, slot, &state).await? {
@@ -185,7 +209,10 @@ pub fn with_queued(app: &App, patient: Address, scope: &Scope, mut state: GrantS
     };
     let (_, queued) = all(app, Compartment::of(patient, scope));
     for q in queued {
-        let mine = q.wraps.into_iter().filter(|w| w.grantee == terms.grantee && w.serial == terms.serial);
+        let mine = q
+            .wraps
+            .into_iter()
+            .filter(|w| w.grantee == terms.grantee && w.serial == terms.serial);
         state.wraps.extend(mine.map(|w| chartseal_record::grant::Wrapped {
             epoch: q.opened.epoch.number,
             suite: q.opened.epoch.suite,

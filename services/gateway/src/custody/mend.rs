@@ -8,9 +8,9 @@ use std::{
 
 use alloy::primitives::{Address, B256, keccak256};
 use chartseal_envelope::tree;
-use chartseal_record::{Compartment, Scope, Slot, Target, grant::GrantState, typed};
+use chartseal_record::{Compartment, Scope, Slot, Target, grant::GrantState, state::IntentState, typed};
 
-use super::{Patient, live, root, wraps};
+use super::{Patient, advance, live, revoke, root, wraps};
 use crate::{
     app::App,
     intent::Decision,
@@ -38,9 +38,18 @@ pub fn wake(app: &App) {
 pub async fn run(app: App) {
     loop {
         let _ = tokio::time::timeout(Duration::from_secs(60), app.mend.notified()).await;
+        if let Err(problem) = queued_epochs(&app).await {
+            tracing::warn!(
+                code = problem.code.as_str(),
+                "queued epochs could not be looked after; trying again"
+            );
+        }
         for patient in app.index.patients() {
             if let Err(problem) = mend(&app, patient).await {
-                tracing::warn!(code = problem.code.as_str(), "a patient's grants could not be looked after; trying again");
+                tracing::warn!(
+                    code = problem.code.as_str(),
+                    "a patient's grants could not be looked after; trying again"
+                );
             }
         }
     }
@@ -50,13 +59,82 @@ async fn mend(app: &App, patient: Address) -> Result<(), Problem> {
     let Ok(patient) = Patient::of(app, patient) else {
         return Ok(());
     };
-    if !patient.in_gateway_custody() {
-        return Ok(());
-    }
     for (slot, state) in app.index.grants_of_patient(patient.id()) {
+        revoked_on_chain(app, &patient, slot).await?;
         let scope = state.terms.as_ref().and_then(|t| Scope::new(t.scope.clone()).ok());
-        if let Some(scope) = scope {
+        if let Some(scope) = scope.filter(|_| patient.in_gateway_custody()) {
             rewrap(app, &patient, slot, &scope, state).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A patient may revoke without us, by a transaction of its own: once it is final, the release keys go here too.
+async fn revoked_on_chain(app: &App, patient: &Patient, slot: Slot) -> Result<(), Problem> {
+    let settled = app
+        .index
+        .head()
+        .map_or(0, |h| (h.number + 1).saturating_sub(app.config.chain.confirmations));
+    let state = app.index.grant_at(slot, settled);
+    let refused = app.store.tombstone(slot).await?.map_or(0, |t| t.serial);
+    // Serials up to u64::MAX may be revoked at once; the database counts to half of it.
+    let serial = state.revoked.min(i64::MAX as u64);
+    match state.terms.as_ref().filter(|_| serial > refused) {
+        Some(terms) => {
+            let revoke = typed::Revoke {
+                patient: terms.patient,
+                grantee: terms.grantee,
+                scope: terms.scope.clone(),
+                record: terms.record,
+                serial,
+            };
+            revoke::refuse(app, patient, &revoke).await.map(drop)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Forgets queued epochs that are on chain by now, and sends those again that the chain refused.
+async fn queued_epochs(app: &App) -> Result<(), Problem> {
+    for (compartment, queued) in app.pending.everything() {
+        let number = queued.opened.epoch.number;
+        let settled = app
+            .index
+            .head()
+            .map_or(0, |h| (h.number + 1).saturating_sub(app.config.chain.confirmations));
+        if app.index.epoch_settled(compartment, number, settled) {
+            app.pending.forget(compartment, number);
+            continue;
+        }
+        let failed = app
+            .store
+            .intent(&queued.intent)
+            .await?
+            .is_some_and(|i| i.state == IntentState::Failed);
+        if !failed {
+            continue;
+        }
+        let overtaken = app
+            .index
+            .epochs(compartment)
+            .last()
+            .is_some_and(|o| o.epoch.number >= number);
+        match Patient::of(app, queued.advance.patient) {
+            Ok(patient) if !overtaken && patient.in_gateway_custody() => {
+                tracing::warn!(
+                    epoch = number,
+                    "the chain refused an epoch that is in use; it is sent again"
+                );
+                let id = advance::again(app, &patient, &queued.advance, queued.wraps.clone()).await?;
+                app.pending.add(&queued.advance, queued.wraps, id);
+            }
+            _ => {
+                tracing::error!(
+                    epoch = number,
+                    "an epoch that is in use will not be on chain: its records open by the patient's root only"
+                );
+                app.pending.forget(compartment, number);
+            }
         }
     }
     Ok(())
@@ -78,14 +156,19 @@ async fn rewrap(app: &App, patient: &Patient, slot: Slot, scope: &Scope, state: 
         return Ok(());
     }
     let target = Target::Scope(scope.clone());
-    if live::permission(app, patient.id(), terms.grantee, &target, typed::READ).await.is_err() {
+    if live::permission(app, patient.id(), terms.grantee, &target, typed::READ)
+        .await
+        .is_err()
+    {
         return Ok(());
     }
     let place = (slot, terms.serial, newest.epoch.number, recipient.key_hash());
     if !app.mended.first(keccak256(format!("{place:?}"))) {
         return Ok(());
     }
-    let root = root::get(app, patient).await?.ok_or(Failure::Broken("a patient in gateway custody has no root here"))?;
+    let root = root::get(app, patient)
+        .await?
+        .ok_or(Failure::Broken("a patient in gateway custody has no root here"))?;
     let secret = tree::epoch_secret(&root, &app.contracts, compartment, newest.epoch.number);
     if *secret.public_key().as_bytes() != newest.epoch.key {
         return Ok(());
@@ -110,7 +193,12 @@ async fn rewrap(app: &App, patient: &Patient, slot: Slot, scope: &Scope, state: 
         wrapHash: keccak256(&wrap),
         by: patient.custodian,
     };
-    let signature = statement::sign(app, patient.custodian, typed::digest(&rewrap, &app.contracts.consent_domain())).await?;
+    let signature = statement::sign(
+        app,
+        patient.custodian,
+        typed::digest(&rewrap, &app.contracts.consent_domain()),
+    )
+    .await?;
     let decision = Decision::Rewrap { rewrap, wrap };
     queue::signed(app, patient.custodian, &decision, signature, queue::Place::default()).await?;
     Ok(())

@@ -28,10 +28,14 @@ impl Patient {
     /// The registered patient with this id.
     pub fn of(app: &App, who: Address) -> Result<Self, Problem> {
         let account = app.index.account(who).filter(|a| a.role == Role::Patient);
-        let account = account.ok_or_else(|| Problem::new(Code::NotEnrolled, "no patient is registered under this address"))?;
+        let account =
+            account.ok_or_else(|| Problem::new(Code::NotEnrolled, "no patient is registered under this address"))?;
         let custodian = account.custodian;
         if app.config.organisation(custodian).is_none() {
-            return Err(Problem::new(Code::NotEnrolled, "the patient's custodian is another organisation; ask its gateway"));
+            return Err(Problem::new(
+                Code::NotEnrolled,
+                "the patient's custodian is another organisation; ask its gateway",
+            ));
         }
         Ok(Self { account, custodian })
     }

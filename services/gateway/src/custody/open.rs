@@ -40,7 +40,10 @@ pub async fn epoch_secret(
     let identity = |w: &Wrapped| identity(app, caller.account, w.recipient_key_hash);
     let reaching: Vec<&Wrapped> = state.wraps.iter().filter(|w| w.epoch >= epoch).collect();
     let Some(first) = reaching.first() else {
-        return Err(Problem::new(Code::NotLive, "the grant does not reach this record's epoch yet; try again in a moment"));
+        return Err(Problem::new(
+            Code::NotLive,
+            "the grant does not reach this record's epoch yet; try again in a moment",
+        ));
     };
     let Some(identity) = identity(first).await? else {
         return Err(Problem::new(
@@ -51,7 +54,12 @@ pub async fn epoch_secret(
     audit::append(app, patient.custodian, entry).await?;
     let mine = |w: &Wrapped| w.epoch >= epoch && w.recipient_key_hash == identity.public_key().key_hash();
     let held = wraps::held(app, patient.custodian, grant.slot, &state, mine).await?;
-    let refused = || Problem::new(Code::NotLive, "the patient's custodian keeps no release key for this grant");
+    let refused = || {
+        Problem::new(
+            Code::NotLive,
+            "the patient's custodian keeps no release key for this grant",
+        )
+    };
     let held = held.ok_or_else(refused)?;
     let opened = every(app, patient.id(), scope);
     let at = position(&opened, held.wrapped.epoch)?;
@@ -70,7 +78,12 @@ async fn for_the_patient(
         true => root::get(app, patient).await?,
         false => None,
     };
-    let own = || Problem::new(Code::OwnKey, "the patient's root is on the patient's own device, which opens this");
+    let own = || {
+        Problem::new(
+            Code::OwnKey,
+            "the patient's root is on the patient's own device, which opens this",
+        )
+    };
     let root = root.ok_or_else(own)?;
     audit::append(app, patient.custodian, entry).await?;
     let compartment = Compartment::of(patient.id(), scope);
@@ -93,7 +106,10 @@ fn walk_back(
 ) -> Result<EpochSecret, Problem> {
     while opened[at].epoch.number > epoch {
         let (Some(previous), false) = (at.checked_sub(1), opened[at].link.is_empty()) else {
-            return Err(Problem::new(Code::NotLive, "no link leads from the granted epoch back to this record's"));
+            return Err(Problem::new(
+                Code::NotLive,
+                "no link leads from the granted epoch back to this record's",
+            ));
         };
         let step = link::Step {
             contracts: app.contracts,
@@ -121,7 +137,9 @@ fn every(app: &App, patient: Address, scope: &Scope) -> Vec<Opened> {
 
 fn position(opened: &[Opened], epoch: u32) -> Result<usize, Failure> {
     let found = opened.iter().position(|o| o.epoch.number == epoch);
-    found.ok_or(Failure::Broken("a wrap or a record names an epoch the chain does not have"))
+    found.ok_or(Failure::Broken(
+        "a wrap or a record names an epoch the chain does not have",
+    ))
 }
 
 /// The account's X25519 secret, if it is in the vault of an organisation served here.
@@ -133,7 +151,9 @@ pub async fn identity(
     let place = format!("{account}|{key_hash}");
     for org in &app.config.organisations {
         if let Some(secret) = rows::get(app, org.account, Kind::EncryptionKey, &place).await? {
-            let bytes = secret[..].try_into().map_err(|_| Failure::Vault(Kind::EncryptionKey.as_str()))?;
+            let bytes = secret[..]
+                .try_into()
+                .map_err(|_| Failure::Vault(Kind::EncryptionKey.as_str()))?;
             return Ok(Some(Identity::from_bytes(bytes)));
         }
     }

@@ -5,7 +5,11 @@ use chartseal_record::{Compartment, Scope, Slot, Target, typed};
 use chartseal_store::{Error as StoreError, Tombstone};
 use serde_json::{Value, json};
 
-use super::{Patient, advance, epochs, wraps};
+use super::{
+    Patient,
+    advance::{self, When},
+    epochs, wraps,
+};
 use crate::{
     app::App,
     problem::{Failure, Problem},
@@ -17,7 +21,8 @@ use crate::{
 /// The tombstone is durable before anything else: from here on no reader is served, whatever the chain says, and only a
 /// higher serial, signed by the patient, opens the slot again.
 pub async fn refuse(app: &App, patient: &Patient, revoke: &typed::Revoke) -> Result<Value, Problem> {
-    let target = Target::from_fields(&revoke.scope, revoke.record).ok_or(Failure::Broken("a revocation without a target"))?;
+    let target =
+        Target::from_fields(&revoke.scope, revoke.record).ok_or(Failure::Broken("a revocation without a target"))?;
     let slot = Slot::of(revoke.patient, revoke.grantee, &target);
     let receipt = receipt(app, patient.custodian, slot, revoke.serial).await;
     let keys = wraps::places_up_to(app, patient.custodian, slot, revoke.serial).await?;
@@ -34,7 +39,11 @@ pub async fn refuse(app: &App, patient: &Patient, revoke: &typed::Revoke) -> Res
         Err(StoreError::LogNotWiped) => wipe_later(app),
         Err(error) => return Err(error.into()),
     }
-    tracing::info!(destroyed = keys.len(), serial = revoke.serial, "a grant is refused from now on; its release keys are destroyed");
+    tracing::info!(
+        destroyed = keys.len(),
+        serial = revoke.serial,
+        "a grant is refused from now on; its release keys are destroyed"
+    );
     Ok(receipt)
 }
 
@@ -43,11 +52,8 @@ pub async fn move_on(app: &App, patient: &Patient, scope: &Scope) -> Result<(), 
     if !patient.in_gateway_custody() {
         return Ok(());
     }
-    let _one = app.pending.lock(patient.id()).await;
-    if let Some((epoch, _)) = epochs::current(app, Compartment::of(patient.id(), scope))
-        && epochs::is_due(app, patient.id(), scope, epoch.number).await?
-    {
-        advance::open(app, patient, scope, None).await?;
+    if epochs::current(app, Compartment::of(patient.id(), scope)).is_some() {
+        advance::open(app, patient, scope, When::Due, None).await?;
     }
     Ok(())
 }

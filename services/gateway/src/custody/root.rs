@@ -39,11 +39,21 @@ pub async fn get_or_make(app: &App, patient: &Patient) -> Result<(Root, Option<B
     }
     let root = Root::generate()?;
     let backup = back_up(app, patient.id(), &root).await?;
-    if rows::put(app, patient.custodian, Kind::Root, &place(patient.id()), root.as_bytes()).await? {
+    if rows::put(
+        app,
+        patient.custodian,
+        Kind::Root,
+        &place(patient.id()),
+        root.as_bytes(),
+    )
+    .await?
+    {
         return Ok((root, Some(backup)));
     }
     // Somebody was faster: theirs is the root.
-    let root = get(app, patient).await?.ok_or(Failure::Broken("a root that was just made is gone"))?;
+    let root = get(app, patient)
+        .await?
+        .ok_or(Failure::Broken("a root that was just made is gone"))?;
     Ok((root, None))
 }
 

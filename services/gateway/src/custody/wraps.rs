@@ -63,7 +63,9 @@ pub async fn keep(
     key: &ReleaseKey,
 ) -> Result<(), Failure> {
     let place = place(slot, serial, epoch, keccak256(wrap));
-    rows::put(app, custodian, Kind::ReleaseKey, &place, key.as_bytes()).await.map(drop)
+    rows::put(app, custodian, Kind::ReleaseKey, &place, key.as_bytes())
+        .await
+        .map(drop)
 }
 
 /// A wrap of the newest grant whose release key is here, serving `epoch` or a later one.
@@ -85,7 +87,10 @@ pub async fn held(
         let place = place(slot, serial, wrapped.epoch, keccak256(&wrapped.wrap));
         if let Some(secret) = rows::get(app, custodian, Kind::ReleaseKey, &place).await? {
             let key = ReleaseKey::try_from(&secret[..])?;
-            return Ok(Some(Held { wrapped: wrapped.clone(), key }));
+            return Ok(Some(Held {
+                wrapped: wrapped.clone(),
+                key,
+            }));
         }
     }
     Ok(None)
@@ -101,7 +106,13 @@ pub fn open(
     expected: [u8; 32],
 ) -> Result<EpochSecret, Failure> {
     let place = at(app, slot, serial, held.wrapped.epoch);
-    Ok(wrap::open(&place, identity, &held.key, &PublicKey::from_bytes(expected), &held.wrapped.wrap)?)
+    Ok(wrap::open(
+        &place,
+        identity,
+        &held.key,
+        &PublicKey::from_bytes(expected),
+        &held.wrapped.wrap,
+    )?)
 }
 
 /// Where a wrap or a release belongs.

@@ -48,7 +48,10 @@ pub async fn follow(app: App) -> Result<(), Failure> {
                 }
             }
             Ok(Step::Removed { from }) => {
-                tracing::warn!(from, "the chain was rewritten; its events from this block on are forgotten");
+                tracing::warn!(
+                    from,
+                    "the chain was rewritten; its events from this block on are forgotten"
+                );
                 app.store.remove_blocks_from(from).await?;
                 app.index.write(|state| state.remove_from(from));
             }

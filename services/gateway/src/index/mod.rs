@@ -93,6 +93,11 @@ impl Index {
         self.read(|s| s.epochs(compartment))
     }
 
+    /// Whether the epoch stood on chain at the end of `block`.
+    pub fn epoch_settled(&self, compartment: Compartment, number: u32, block: u64) -> bool {
+        self.read(|s| s.epoch_settled(compartment, number, block))
+    }
+
     /// Waits until `block` has been followed.
     pub async fn reached(&self, block: u64) {
         let mut moved = self.moved.subscribe();

@@ -51,7 +51,12 @@ impl State {
     /// Takes in one event, in chain order.
     pub fn take(&mut self, logged: Logged) {
         match &logged.event {
-            Event::Granted { slot, patient, grantee, .. } | Event::Revoked { slot, patient, grantee, .. } => {
+            Event::Granted {
+                slot, patient, grantee, ..
+            }
+            | Event::Revoked {
+                slot, patient, grantee, ..
+            } => {
                 self.by_patient.entry(*patient).or_default().insert(*slot);
                 self.by_grantee.entry(*grantee).or_default().insert(*slot);
                 self.slots.entry(*slot).or_default().push(logged);
@@ -64,7 +69,11 @@ impl State {
                 self.addresses.entry(*controller).or_default().insert(*who);
                 self.accounts.entry(*who).or_default().push(logged);
             }
-            about => self.accounts.entry(Address::from_word(about.subject())).or_default().push(logged),
+            about => self
+                .accounts
+                .entry(Address::from_word(about.subject()))
+                .or_default()
+                .push(logged),
         }
     }
 
@@ -109,7 +118,12 @@ impl State {
     pub fn controlled_by(&self, address: Address) -> Option<Account> {
         let controls = |account: &Account| account.controller == address;
         self.account(address).filter(controls).or_else(|| {
-            let mut handed = self.addresses.get(&address)?.iter().filter_map(|who| self.account(*who)).filter(controls);
+            let mut handed = self
+                .addresses
+                .get(&address)?
+                .iter()
+                .filter_map(|who| self.account(*who))
+                .filter(controls);
             match (handed.next(), handed.next()) {
                 (Some(account), None) => Some(account),
                 _ => None,
@@ -130,11 +144,16 @@ impl State {
 
     /// The highest epoch of which a wrap was ever given in the slot, under any serial; 0 if none.
     pub fn wrapped_up_to(&self, slot: Slot) -> u32 {
-        let wraps = self.slots.get(&slot).into_iter().flatten().filter_map(|logged| match &logged.event {
-            Event::Granted { epoch, wrap, .. } if !wrap.is_empty() => Some(*epoch),
-            Event::Rewrapped { epoch, .. } => Some(*epoch),
-            _ => None,
-        });
+        let wraps = self
+            .slots
+            .get(&slot)
+            .into_iter()
+            .flatten()
+            .filter_map(|logged| match &logged.event {
+                Event::Granted { epoch, wrap, .. } if !wrap.is_empty() => Some(*epoch),
+                Event::Rewrapped { epoch, .. } => Some(*epoch),
+                _ => None,
+            });
         wraps.max().unwrap_or(0)
     }
 
@@ -157,13 +176,35 @@ impl State {
         events.filter_map(|logged| opened(&logged.event)).collect()
     }
 
+    /// Whether the epoch stood on chain at the end of `block`.
+    pub fn epoch_settled(&self, compartment: Compartment, number: u32, block: u64) -> bool {
+        let mut events = self
+            .compartments
+            .get(&compartment)
+            .into_iter()
+            .flatten()
+            .filter(|l| l.block <= block);
+        events.any(|l| matches!(l.event, Event::Advanced { epoch, .. } if epoch == number))
+    }
+
     fn grants(&self, slots: Option<&BTreeSet<Slot>>) -> Vec<(Slot, GrantState)> {
-        slots.into_iter().flatten().map(|slot| (*slot, self.grant(*slot))).collect()
+        slots
+            .into_iter()
+            .flatten()
+            .map(|slot| (*slot, self.grant(*slot)))
+            .collect()
     }
 }
 
 fn opened(event: &Event) -> Option<Opened> {
-    let Event::Advanced { epoch, suite, key, link, .. } = event else {
+    let Event::Advanced {
+        epoch,
+        suite,
+        key,
+        link,
+        ..
+    } = event
+    else {
         return None;
     };
     Some(Opened {

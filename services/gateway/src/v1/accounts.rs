@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, Bytes};
 use axum::{Json, Router, extract::State, routing::get};
-use chartseal_record::account::{Account, Custody, Role, Status, StatementKey};
+use chartseal_record::account::{Account, Custody, Role, StatementKey, Status};
 use serde::Serialize;
 
 use super::At;

@@ -44,14 +44,19 @@ struct Input {
 
 async fn register(State(app): State<App>, caller: Caller, keyed: Keyed<Input>) -> Result<impl IntoResponse, Problem> {
     let (app, caller) = (&app, &caller);
-    keyed.once(app, caller, async |input| create(app, caller, input).await).await
+    keyed
+        .once(app, caller, async |input| create(app, caller, input).await)
+        .await
 }
 
 async fn create(app: &App, caller: &Caller, input: Input) -> Result<Created, Problem> {
     let org = organisation(app, caller)?;
     let invalid = |why: String| Problem::new(Code::Invalid, why);
     if input.account.is_some_and(|account| account != org) {
-        return Err(Problem::new(Code::Forbidden, "a system acts for the organisation that registers it"));
+        return Err(Problem::new(
+            Code::Forbidden,
+            "a system acts for the organisation that registers it",
+        ));
     }
     if input.name.is_empty() || input.name.len() > NAME {
         return Err(invalid("name is 1 to 100 bytes".into()));
@@ -86,7 +91,14 @@ async fn create(app: &App, caller: &Caller, input: Input) -> Result<Created, Pro
 fn check_url(app: &App, url: &str) -> Result<(), Problem> {
     let parsed: Option<reqwest::Url> = url.parse().ok().filter(|_| url.len() <= 500);
     let fits = parsed.is_some_and(|u| u.scheme() == "https" || app.config.development && u.scheme() == "http");
-    if fits { Ok(()) } else { Err(Problem::new(Code::Invalid, "jwksUri is an https URL of at most 500 bytes")) }
+    if fits {
+        Ok(())
+    } else {
+        Err(Problem::new(
+            Code::Invalid,
+            "jwksUri is an https URL of at most 500 bytes",
+        ))
+    }
 }
 
 /// The organisation's own wallet registers systems.
@@ -97,7 +109,10 @@ fn organisation(app: &App, caller: &Caller) -> Result<Address, Problem> {
     if is_org && app.config.organisation(caller.account).is_some() {
         Ok(caller.account)
     } else {
-        Err(Problem::new(Code::Forbidden, "systems are registered by an organisation this gateway serves"))
+        Err(Problem::new(
+            Code::Forbidden,
+            "systems are registered by an organisation this gateway serves",
+        ))
     }
 }
 
@@ -121,7 +136,11 @@ async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Vec<Value>>
 /// Its tokens end at once.
 async fn disable(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<StatusCode, Problem> {
     let org = organisation(&app, &caller)?;
-    app.store.client(&id).await?.filter(|c| c.org == org).ok_or_else(Problem::not_found)?;
+    app.store
+        .client(&id)
+        .await?
+        .filter(|c| c.org == org)
+        .ok_or_else(Problem::not_found)?;
     match app.store.disable_client(&id, app.clock.seconds()).await {
         Ok(()) | Err(StoreError::Moved { .. }) => Ok(StatusCode::NO_CONTENT),
         Err(error) => Err(error.into()),

@@ -46,23 +46,28 @@ struct Shown {
 }
 
 /// Own grants only: given by the caller, or given to it.
-async fn list(
-    State(app): State<App>,
-    caller: Caller,
-    Asked(input): Asked<Input>,
-) -> Result<Json<Vec<Shown>>, Problem> {
+async fn list(State(app): State<App>, caller: Caller, Asked(input): Asked<Input>) -> Result<Json<Vec<Shown>>, Problem> {
     let me = caller.account;
     let mine = |who: Option<Address>| who.is_none_or(|who| who == me);
     let found = match (input.patient, input.grantee) {
         (Some(patient), grantee) if patient == me => {
             let all = app.index.grants_of_patient(me);
-            all.into_iter().filter(|(_, s)| of(s, |t| grantee.is_none_or(|g| g == t.grantee))).collect()
+            all.into_iter()
+                .filter(|(_, s)| of(s, |t| grantee.is_none_or(|g| g == t.grantee)))
+                .collect()
         }
         (patient, grantee) if mine(grantee) && (patient.is_some() || grantee.is_some()) => {
             let all = app.index.grants_to(me);
-            all.into_iter().filter(|(_, s)| of(s, |t| patient.is_none_or(|p| p == t.patient))).collect::<Vec<_>>()
+            all.into_iter()
+                .filter(|(_, s)| of(s, |t| patient.is_none_or(|p| p == t.patient)))
+                .collect::<Vec<_>>()
         }
-        (None, None) => return Err(Problem::new(Code::Malformed, "name a patient or a grantee; one of them is the caller")),
+        (None, None) => {
+            return Err(Problem::new(
+                Code::Malformed,
+                "name a patient or a grantee; one of them is the caller",
+            ));
+        }
         _ => return Err(Problem::not_found()),
     };
     let mut shown = Vec::with_capacity(found.len());

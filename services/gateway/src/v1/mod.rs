@@ -72,7 +72,10 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let refused = |e: axum::extract::rejection::QueryRejection| Problem::new(Code::Malformed, e.body_text());
-        Query::<T>::from_request_parts(parts, app).await.map(|Query(value)| Self(value)).map_err(refused)
+        Query::<T>::from_request_parts(parts, app)
+            .await
+            .map(|Query(value)| Self(value))
+            .map_err(refused)
     }
 }
 

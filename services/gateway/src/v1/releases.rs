@@ -83,11 +83,12 @@ async fn release(State(app): State<App>, Body(input): Body<Input>) -> Result<Jso
         Ok(scope) => crate::custody::epochs::with_queued(&app, terms.patient, &scope, grant.state),
         Err(_) => grant.state,
     };
-    let serves = |w: &chartseal_record::grant::Wrapped| {
-        w.epoch == input.epoch && w.recipient_key_hash == recipient.key_hash()
-    };
+    let serves =
+        |w: &chartseal_record::grant::Wrapped| w.epoch == input.epoch && w.recipient_key_hash == recipient.key_hash();
     audit::append(&app, input.custodian, entry(&input, &terms, reader.role)).await?;
-    let held = wraps::held(&app, input.custodian, slot, &state, serves).await?.ok_or_else(not_live)?;
+    let held = wraps::held(&app, input.custodian, slot, &state, serves)
+        .await?
+        .ok_or_else(not_live)?;
     let place = wraps::at(&app, slot, input.serial, input.epoch);
     let sealed = release::seal(&place, input.nonce, &recipient, &held.key)?;
     Ok(Json(Output {
@@ -103,10 +104,16 @@ fn check_shape(app: &App, input: &Input) -> Result<(), Problem> {
         return Err(Problem::not_found());
     }
     if input.purpose.is_empty() || input.purpose.len() > PURPOSE {
-        return Err(Problem::new(Code::Invalid, "purpose is a code of 1 to 64 bytes, such as TREAT or HPAYMT"));
+        return Err(Problem::new(
+            Code::Invalid,
+            "purpose is a code of 1 to 64 bytes, such as TREAT or HPAYMT",
+        ));
     }
     if app.clock.seconds().abs_diff(input.time) > WINDOW {
-        return Err(Problem::new(Code::OutOfTime, "time must be within 5 minutes of now; sign a new release request"));
+        return Err(Problem::new(
+            Code::OutOfTime,
+            "time must be within 5 minutes of now; sign a new release request",
+        ));
     }
     Ok(())
 }
@@ -114,7 +121,12 @@ fn check_shape(app: &App, input: &Input) -> Result<(), Problem> {
 /// Signed by the reader's controller, or a statement key that counts now; and never seen before.
 async fn check_signature(app: &App, input: &Input) -> Result<(), Problem> {
     let digest = typed::digest(&input.typed(), &app.contracts.consent_domain());
-    let refused = || Problem::new(Code::BadSignature, "the request is not signed by the reader's controller or statement key");
+    let refused = || {
+        Problem::new(
+            Code::BadSignature,
+            "the request is not signed by the reader's controller or statement key",
+        )
+    };
     let reader = app.index.account(input.reader).ok_or_else(refused)?;
     let block = app.index.head().map_or(0, |h| h.number);
     let listed = typed::recover(digest, &input.signature).is_ok_and(|signer| reader.may_sign(signer, block));
@@ -124,16 +136,15 @@ async fn check_signature(app: &App, input: &Input) -> Result<(), Problem> {
     // By the signed nonce, not by the signature, whose bytes a signer can vary. After the window the time refuses.
     let name = keccak256([input.reader.as_slice(), input.nonce.as_slice()].concat());
     if !app.store.use_once("release", name, input.time + WINDOW + 1).await? {
-        return Err(Problem::new(Code::Replayed, "this nonce was used before; sign a new release request"));
+        return Err(Problem::new(
+            Code::Replayed,
+            "this nonce was used before; sign a new release request",
+        ));
     }
     Ok(())
 }
 
-fn entry(
-    input: &Input,
-    terms: &chartseal_record::grant::Terms,
-    role: chartseal_record::account::Role,
-) -> Entry {
+fn entry(input: &Input, terms: &chartseal_record::grant::Terms, role: chartseal_record::account::Role) -> Entry {
     Entry {
         patient: terms.patient,
         actor: input.reader,

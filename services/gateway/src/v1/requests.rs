@@ -27,6 +27,8 @@ const PURPOSE: usize = 64;
 const REASON: usize = 500;
 /// Requests of one answer.
 const PAGE: u32 = 100;
+/// Requests of one grantee to one patient that may be open at one time.
+const OPEN: u32 = 20;
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -49,13 +51,18 @@ struct Input {
 
 async fn ask(State(app): State<App>, caller: Caller, keyed: Keyed<Input>) -> Result<impl IntoResponse, Problem> {
     let (app, caller) = (&app, &caller);
-    keyed.once(app, caller, async |input| prepare(app, caller, input).await).await
+    keyed
+        .once(app, caller, async |input| prepare(app, caller, input).await)
+        .await
 }
 
 async fn prepare(app: &App, caller: &Caller, input: Input) -> Result<Created, Problem> {
     caller.person()?;
     if caller.registered()? == Role::Patient {
-        return Err(Problem::new(Code::Forbidden, "doctors, hospitals and insurers ask; patients decide"));
+        return Err(Problem::new(
+            Code::Forbidden,
+            "doctors, hospitals and insurers ask; patients decide",
+        ));
     }
     let invalid = |why: &str| Err(Problem::new(Code::Invalid, why));
     if !(1..=3).contains(&input.permission) {
@@ -68,6 +75,18 @@ async fn prepare(app: &App, caller: &Caller, input: Input) -> Result<Created, Pr
         return invalid("purpose is a code of 1 to 64 bytes, reason a text of at most 500 bytes");
     }
     let patient = Patient::of(app, input.patient)?;
+    for state in [RequestState::Prepared, RequestState::Open] {
+        let open = app
+            .store
+            .find_requests(Some(patient.id()), Some(caller.account), Some(state), None, OPEN)
+            .await?;
+        if open.len() >= OPEN as usize {
+            return Err(Problem::new(
+                Code::TooMany,
+                format!("{OPEN} requests to this patient are open; withdraw some, or wait"),
+            ));
+        }
+    }
     let mut nonce = B256::ZERO;
     getrandom::fill(&mut nonce[..]).map_err(|_| Failure::Random)?;
     let request = typed::Request {
@@ -84,7 +103,9 @@ async fn prepare(app: &App, caller: &Caller, input: Input) -> Result<Created, Pr
     };
     let digest = digest(app, &request);
     let json = serde_json::to_vec(&request).map_err(|_| Failure::Broken("a request is not JSON"))?;
-    let sealed = app.vault.seal(patient.custodian, Kind::Request, &digest.to_string(), &json)?;
+    let sealed = app
+        .vault
+        .seal(patient.custodian, Kind::Request, &digest.to_string(), &json)?;
     let row = AccessRequest {
         seq: 0,
         digest,
@@ -134,9 +155,17 @@ async fn sign(
     At(id): At<B256>,
     Body(input): Body<Signature>,
 ) -> Result<Json<Shown>, Problem> {
-    let row = app.store.request(id).await?.filter(|r| r.grantee == caller.account).ok_or_else(Problem::not_found)?;
+    let row = app
+        .store
+        .request(id)
+        .await?
+        .filter(|r| r.grantee == caller.account)
+        .ok_or_else(Problem::not_found)?;
     if !signature::is_by(&app, controller(&app, row.grantee), row.digest, &input.signature).await? {
-        return Err(Problem::new(Code::BadSignature, "the signature is not by the asking account over this request"));
+        return Err(Problem::new(
+            Code::BadSignature,
+            "the signature is not by the asking account over this request",
+        ));
     }
     if row.signature.as_ref() != Some(&input.signature) {
         match app.store.open_request(id, &input.signature).await {

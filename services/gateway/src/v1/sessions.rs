@@ -67,10 +67,17 @@ async fn sign_in(State(app): State<App>, Body(input): Body<Input>) -> Result<imp
     let nonce_expires = app.nonces.expiry(&asked.nonce, now).ok_or(siwe::Refused::Nonce)?;
     let digest = eip191_hash_message(input.message.as_bytes());
     if !signature::is_by(&app, asked.address, digest, &input.signature).await? {
-        return Err(Problem::new(Code::BadSignature, "the signature is not by the address in the message, or over another text"));
+        return Err(Problem::new(
+            Code::BadSignature,
+            "the signature is not by the address in the message, or over another text",
+        ));
     }
     // Last, so that a nonce is not used up by somebody who cannot sign.
-    if !app.store.use_once("sign-in", keccak256(&asked.nonce), nonce_expires).await? {
+    if !app
+        .store
+        .use_once("sign-in", keccak256(&asked.nonce), nonce_expires)
+        .await?
+    {
         return Err(siwe::Refused::Nonce.into());
     }
     let (token, hash) = bearer::issue(Kind::Session)?;
@@ -89,7 +96,11 @@ async fn sign_in(State(app): State<App>, Body(input): Body<Input>) -> Result<imp
         "role": account.as_ref().map(|a| a.role),
         "expires": expires,
     });
-    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json::<Value>(body)))
+    Ok((
+        StatusCode::CREATED,
+        [(header::CACHE_CONTROL, "no-store")],
+        Json::<Value>(body),
+    ))
 }
 
 async fn sign_out(State(app): State<App>, _: Caller, headers: HeaderMap) -> Result<StatusCode, Problem> {

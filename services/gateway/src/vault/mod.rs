@@ -88,7 +88,13 @@ impl Vault {
         getrandom::fill(&mut nonce).map_err(|_| Failure::Random)?;
         let sealed = self
             .cipher(&info)
-            .encrypt(&XNonce::from(nonce), Payload { msg: secret, aad: &info })
+            .encrypt(
+                &XNonce::from(nonce),
+                Payload {
+                    msg: secret,
+                    aad: &info,
+                },
+            )
             .map_err(|_| Failure::Vault("sealing"))?;
         Ok([&[VERSION][..], &nonce, &sealed].concat())
     }
@@ -104,7 +110,13 @@ impl Vault {
         };
         let info = info(org, kind, place);
         self.cipher(&info)
-            .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: &info })
+            .decrypt(
+                &XNonce::from(*nonce),
+                Payload {
+                    msg: sealed,
+                    aad: &info,
+                },
+            )
             .map(Zeroizing::new)
             .map_err(|_| refused)
     }
@@ -146,7 +158,10 @@ mod tests {
     #[test]
     fn a_secret_comes_back_from_its_place() {
         let sealed = vault().seal(ORG, Kind::Root, "0xaa", b"root").unwrap();
-        assert_eq!(vault().open(ORG, Kind::Root, "0xaa", &sealed).unwrap().as_slice(), b"root");
+        assert_eq!(
+            vault().open(ORG, Kind::Root, "0xaa", &sealed).unwrap().as_slice(),
+            b"root"
+        );
     }
 
     #[test]
@@ -155,7 +170,11 @@ mod tests {
         assert!(vault().open(Address::ZERO, Kind::ReleaseKey, "s|1|1", &sealed).is_err());
         assert!(vault().open(ORG, Kind::Root, "s|1|1", &sealed).is_err());
         assert!(vault().open(ORG, Kind::ReleaseKey, "s|1|2", &sealed).is_err());
-        assert!(Vault::new(&[8; 32]).open(ORG, Kind::ReleaseKey, "s|1|1", &sealed).is_err());
+        assert!(
+            Vault::new(&[8; 32])
+                .open(ORG, Kind::ReleaseKey, "s|1|1", &sealed)
+                .is_err()
+        );
     }
 
     #[test]

@@ -18,7 +18,11 @@ pub async fn get(app: &App, org: Address, kind: Kind, place: &str) -> Result<Opt
 /// Keeps a secret at a place that is free. `false` if it is not: nothing is ever overwritten.
 pub async fn put(app: &App, org: Address, kind: Kind, place: &str, secret: &[u8]) -> Result<bool, Failure> {
     let sealed = app.vault.seal(org, kind, place, secret)?;
-    match app.store.vault_put(&key(org, kind, place), &sealed, app.clock.seconds()).await {
+    match app
+        .store
+        .vault_put(&key(org, kind, place), &sealed, app.clock.seconds())
+        .await
+    {
         Ok(()) => Ok(true),
         Err(Error::Exists { .. }) => Ok(false),
         Err(error) => Err(error.into()),

@@ -1,5 +1,6 @@
 //! A whole gateway in this process, on a chain of its own; only the submitter is played by [`World::relay`].
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use std::{
     path::PathBuf,
@@ -66,7 +67,11 @@ fn anvil_program() -> PathBuf {
     if let Some(named) = std::env::var_os("CHARTSEAL_ANVIL") {
         return named.into();
     }
-    let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    let machine = if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "amd64"
+    };
     let system = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
     let packages = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/node_modules/@foundry-rs");
     PathBuf::from(format!("{packages}/anvil-{system}-{machine}/bin/anvil"))
@@ -99,7 +104,13 @@ async fn deploy(provider: &DynProvider, admin: Address) -> Value {
             _ => deployment::anchors_initcode(addresses[0]),
         };
         let request = TransactionRequest::default().with_deploy_code(code);
-        let receipt = provider.send_transaction(request).await.unwrap().get_receipt().await.unwrap();
+        let receipt = provider
+            .send_transaction(request)
+            .await
+            .unwrap()
+            .get_receipt()
+            .await
+            .unwrap();
         addresses.push(receipt.contract_address.unwrap());
     }
     json!({ "chainId": 31337, "directory": addresses[0], "consent": addresses[1], "anchors": addresses[2], "block": 0, "registrar": admin })
@@ -110,7 +121,12 @@ impl World {
         let (child, rpc) = anvil().await;
         let admin = wallet(ADMIN);
         let signer = EthereumWallet::from(admin.clone());
-        let provider = ProviderBuilder::new().wallet(signer).connect(&rpc).await.unwrap().erased();
+        let provider = ProviderBuilder::new()
+            .wallet(signer)
+            .connect(&rpc)
+            .await
+            .unwrap()
+            .erased();
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -132,7 +148,9 @@ impl World {
             hospital = wallet(HOSPITAL).address(),
             insurer = wallet(INSURER).address(),
         );
-        let app = App::open(Config::from_toml(&text).unwrap(), Arc::new(SystemClock)).await.unwrap();
+        let app = App::open(Config::from_toml(&text).unwrap(), Arc::new(SystemClock))
+            .await
+            .unwrap();
         let stop = CancellationToken::new();
         tokio::spawn(serve::serve(app.clone(), listener, None, stop.clone()));
         let world = Self {
@@ -235,7 +253,13 @@ impl World {
     pub async fn sign_in(&self, place: u32) -> Person<'_> {
         let wallet = wallet(place);
         let message = self.message(wallet.address()).await;
-        let signature = Bytes::from(wallet.sign_message_sync(message.as_bytes()).unwrap().as_bytes().to_vec());
+        let signature = Bytes::from(
+            wallet
+                .sign_message_sync(message.as_bytes())
+                .unwrap()
+                .as_bytes()
+                .to_vec(),
+        );
         let body = json!({ "message": message, "signature": signature });
         let (status, answer) = self.call(Method::POST, "/v1/sessions", None, Some(&body)).await;
         assert_eq!(status, 201, "{answer}");
@@ -255,14 +279,26 @@ impl World {
             doctor: self.sign_in(DOCTOR).await,
             alice: self.sign_in(ALICE).await,
         };
-        for (who, role) in [(&people.hospital, "hospital"), (&people.insurer, "insurer"), (&people.doctor, "doctor")] {
+        for (who, role) in [
+            (&people.hospital, "hospital"),
+            (&people.insurer, "insurer"),
+            (&people.doctor, "doctor"),
+        ] {
             let mut params = json!({ "role": role, "custody": "gateway" });
             params["credential"] = json!(B256::repeat_byte(7));
             params["credentialExpiry"] = json!(now() + 86_400 * 365);
             people.register(who, params).await;
         }
-        people.register(&people.alice, json!({ "role": "patient", "custodian": people.hospital.address(), "custodyMode": "gateway" })).await;
-        people.hospital.decide("statementKey", json!({ "generate": true })).await;
+        people
+            .register(
+                &people.alice,
+                json!({ "role": "patient", "custodian": people.hospital.address(), "custodyMode": "gateway" }),
+            )
+            .await;
+        people
+            .hospital
+            .decide("statementKey", json!({ "generate": true }))
+            .await;
         people
     }
 }
@@ -317,7 +353,9 @@ impl Person<'_> {
     }
 
     pub async fn post(&self, path: &str, body: Value) -> (u16, Value) {
-        self.world.call(Method::POST, path, Some(&self.token), Some(&body)).await
+        self.world
+            .call(Method::POST, path, Some(&self.token), Some(&body))
+            .await
     }
 
     pub async fn put(&self, path: &str, body: Value) -> (u16, Value) {
@@ -366,7 +404,9 @@ impl Person<'_> {
         let intent = self.lay_out(kind, params).await;
         self.sign(&intent).await;
         assert_eq!(self.world.relay().await, Vec::<String>::new(), "{kind}");
-        let (_, done) = self.get(&format!("/v1/intents/{}", intent["id"].as_str().unwrap())).await;
+        let (_, done) = self
+            .get(&format!("/v1/intents/{}", intent["id"].as_str().unwrap()))
+            .await;
         assert_eq!(done["state"], "confirmed", "{done}");
         intent
     }

@@ -24,7 +24,9 @@ pub async fn asked(app: &App, digest: B256, state: RequestState) -> Result<typed
 
 /// What a request row says.
 pub fn open(app: &App, row: &chartseal_store::AccessRequest) -> Result<typed::Request, Problem> {
-    let json = app.vault.open(row.org, Kind::Request, &row.digest.to_string(), &row.sealed)?;
+    let json = app
+        .vault
+        .open(row.org, Kind::Request, &row.digest.to_string(), &row.sealed)?;
     Ok(serde_json::from_slice(&json).map_err(|_| Failure::Vault(Kind::Request.as_str()))?)
 }
 

@@ -1,7 +1,12 @@
 //! Decisions about an account itself: who it is, which keys it has, who controls it.
 
 use alloy::primitives::{Address, B256, Bytes, U256};
-use chartseal_record::{account::{Account, Custody, Role}, typed};
+use chartseal_record::{
+    account::{Account, Custody, Role},
+    state::IntentState,
+    typed,
+};
+use chartseal_store::IntentFilter;
 use serde::Deserialize;
 
 use super::prepare::Laid;
@@ -44,25 +49,38 @@ pub struct Register {
 pub async fn register(app: &App, caller: &Caller, who: Address, input: Register) -> Result<Laid, Problem> {
     let taken = app.index.account(who).is_some() || app.chain.authority(who).await?.role != 0;
     if taken || caller.role.is_some() {
-        return Err(Problem::new(Code::AlreadyRegistered, "this address is an account already; an address registers once"));
+        return Err(Problem::new(
+            Code::AlreadyRegistered,
+            "this address is an account already; an address registers once",
+        ));
     }
     let patient = input.role == Role::Patient;
     if !patient && (input.credential.is_none() || input.credential_expiry.is_none()) {
-        return Err(invalid("credential (a salted commitment) and credentialExpiry are needed for all but patients"));
+        return Err(invalid(
+            "credential (a salted commitment) and credentialExpiry are needed for all but patients",
+        ));
     }
     if patient && (input.custodian.is_none() || input.custody_mode.is_none()) {
         return Err(invalid("a patient names a custodian and custodyMode self or gateway"));
     }
     let org = match input.custodian {
         Some(custodian) if app.config.organisation(custodian).is_some() => custodian,
-        Some(_) => return Err(invalid("the custodian is another organisation; register through its gateway")),
+        Some(_) => {
+            return Err(invalid(
+                "the custodian is another organisation; register through its gateway",
+            ));
+        }
         None => app.config.organisation(who).map_or(caller.org, |o| o.account),
     };
     let key = encryption_key(app, org, who, input.encryption_key, input.custody).await?;
     let register = typed::Register {
         who,
         role: input.role as u8,
-        suite: if key.is_empty() { typed::SUITE_NONE } else { typed::SUITE_X25519 },
+        suite: if key.is_empty() {
+            typed::SUITE_NONE
+        } else {
+            typed::SUITE_X25519
+        },
         encryptionKey: key,
         custodian: input.custodian.unwrap_or_default(),
         custody: input.custody_mode.unwrap_or(Custody::None) as u8,
@@ -82,11 +100,13 @@ async fn encryption_key(
     custody: Option<KeyCustody>,
 ) -> Result<Bytes, Problem> {
     match (given, custody) {
-        (Some(_), Some(KeyCustody::Gateway)) => {
-            Err(invalid("give an encryptionKey of your own, or custody gateway, not both"))
-        }
+        (Some(_), Some(KeyCustody::Gateway)) => Err(invalid(
+            "give an encryptionKey of your own, or custody gateway, not both",
+        )),
         (Some(key), _) if key.len() == 32 => Ok(key),
-        (Some(_), _) => Err(invalid("encryptionKey is an X25519 public key of 32 bytes as 0x and 64 hex digits")),
+        (Some(_), _) => Err(invalid(
+            "encryptionKey is an X25519 public key of 32 bytes as 0x and 64 hex digits",
+        )),
         (None, Some(KeyCustody::Gateway)) => {
             let key = open::make_identity(app, org, who).await?;
             Ok(Bytes::copy_from_slice(key.as_bytes()))
@@ -111,7 +131,11 @@ pub async fn statement_key(app: &App, caller: &Caller, input: StatementKey) -> R
     let key = match (input.key, input.generate) {
         (Some(key), false) => key,
         (None, true) if app.config.organisation(account.id).is_some() => statement::generate(app, account.id).await?,
-        (None, true) => return Err(invalid("statement keys are made here only for the organisations this gateway serves")),
+        (None, true) => {
+            return Err(invalid(
+                "statement keys are made here only for the organisations this gateway serves",
+            ));
+        }
         _ => return Err(invalid("give a key of your own or generate true, exactly one of them")),
     };
     let listing = typed::StatementKey {
@@ -219,9 +243,18 @@ pub async fn hand_over(app: &App, caller: &Caller, input: HandOver) -> Result<La
 }
 
 /// By a registrar, whose nonce it is.
-pub async fn set_status(app: &App, caller: &Caller, registrar: Address, who: Address, status: u8) -> Result<Laid, Problem> {
+pub async fn set_status(
+    app: &App,
+    caller: &Caller,
+    registrar: Address,
+    who: Address,
+    status: u8,
+) -> Result<Laid, Problem> {
     if !app.chain.is_registrar(registrar).await? {
-        return Err(Problem::new(Code::Forbidden, "only a registrar of the Directory suspends, reinstates or retires"));
+        return Err(Problem::new(
+            Code::Forbidden,
+            "only a registrar of the Directory suspends, reinstates or retires",
+        ));
     }
     if app.index.account(who).is_none() {
         return Err(Problem::new(Code::NotRegistered, "there is no account of this address"));
@@ -242,8 +275,36 @@ pub fn own_account(app: &App, caller: &Caller) -> Result<Account, Problem> {
     app.index.account(caller.account).ok_or_else(Problem::not_found)
 }
 
-/// One decision of an account can be outstanding at a time: the contract counts them.
+/// Decisions that carry a nonce of `Directory`.
+const COUNTED: [&str; 8] = [
+    "statementKey",
+    "publisher",
+    "custodian",
+    "encryptionKey",
+    "handOver",
+    "suspend",
+    "reinstate",
+    "retire",
+];
+
+/// One such decision of an account can be outstanding at a time: the contract counts them.
 async fn nonce(app: &App, who: Address) -> Result<U256, Problem> {
+    for state in [IntentState::Signed, IntentState::Submitted] {
+        let filter = IntentFilter {
+            account: Some(who),
+            state: Some(state),
+            limit: 500,
+            ..IntentFilter::default()
+        };
+        let open = app.store.find_intents(&filter).await?;
+        if open
+            .iter()
+            .any(|intent| intent.mined.is_none() && COUNTED.contains(&intent.kind.as_str()))
+        {
+            let why = "another decision of this account about the Directory is on its way; wait until it is confirmed";
+            return Err(Problem::new(Code::WrongState, why));
+        }
+    }
     Ok(U256::from(app.chain.nonce_of(who).await?))
 }
 

@@ -9,7 +9,11 @@ use super::{account::own_account, grant, prepare::Laid};
 use crate::{
     app::App,
     auth::caller::Caller,
-    custody::{Patient, advance, epochs, root},
+    custody::{
+        Patient,
+        advance::{self, When},
+        epochs, root,
+    },
     intent::Decision,
     problem::{Code, Problem},
     queue,
@@ -43,31 +47,48 @@ pub async fn enrol(app: &App, caller: &Caller, input: Enrol) -> Result<Laid, Pro
     if scopes.len() > MOST || input.grants.len() > MOST {
         return Err(Problem::new(Code::Invalid, "at most 32 scopes and 32 grants at once"));
     }
-    let granted_elsewhere = input.grants.iter().any(|g| !scopes.contains(&g.scope));
-    if granted_elsewhere && input.grants.iter().any(|g| !is_open(app, &patient, &g.scope) && !scopes.contains(&g.scope)) {
-        return Err(Problem::new(Code::Invalid, "a grant names a scope that is neither open nor among the scopes to open"));
+    if input
+        .grants
+        .iter()
+        .any(|g| !scopes.contains(&g.scope) && !is_open(app, &patient, &g.scope))
+    {
+        return Err(Problem::new(
+            Code::Invalid,
+            "a grant names a scope that is neither open nor among the scopes to open",
+        ));
     }
     let (_, backup) = root::get_or_make(app, &patient).await?;
     let id = uuid::Uuid::new_v4().to_string();
     // The parent's row comes first, with no grants yet, because its steps refer to it.
-    queue::parent(app, &id, patient.custodian, patient.id(), &Decision::Enrol { grants: Vec::new() }).await?;
-    {
-        let _one = app.pending.lock(patient.id()).await;
-        for scope in scopes.iter().filter(|scope| !is_open(app, &patient, scope)) {
-            advance::open(app, &patient, scope, Some(&id)).await?;
-        }
+    queue::parent(
+        app,
+        &id,
+        patient.custodian,
+        patient.id(),
+        &Decision::Enrol { grants: Vec::new() },
+    )
+    .await?;
+    for scope in scopes.iter().filter(|scope| !is_open(app, &patient, scope)) {
+        advance::open(app, &patient, scope, When::Closed, Some(&id)).await?;
     }
     let mut grants = Vec::with_capacity(input.grants.len());
     for terms in input.grants {
         grants.push(grant::prepare(app, &patient, terms, None).await?);
     }
     let nothing_to_sign = grants.is_empty();
-    app.store.set_intent_payload(&id, &Decision::Enrol { grants }.payload()?, app.clock.seconds()).await?;
+    app.store
+        .set_intent_payload(&id, &Decision::Enrol { grants }.payload()?, app.clock.seconds())
+        .await?;
     if nothing_to_sign {
         app.store.intent_decided(&id, app.clock.seconds()).await?;
     }
     // Shown here and never again. Without it the custodian alone can open the patient's records.
-    let extra = backup.map(|b| ("backup", json!({ "file": STANDARD.encode(b.file), "passphrase": b.passphrase.as_str() })));
+    let extra = backup.map(|b| {
+        (
+            "backup",
+            json!({ "file": STANDARD.encode(b.file), "passphrase": b.passphrase.as_str() }),
+        )
+    });
     Ok(Laid { id, extra })
 }
 
@@ -76,5 +97,8 @@ fn is_open(app: &App, patient: &Patient, scope: &Scope) -> bool {
 }
 
 fn every_scope() -> Vec<Scope> {
-    chartseal_record::scope::KNOWN.iter().filter_map(|name| Scope::new(*name).ok()).collect()
+    chartseal_record::scope::KNOWN
+        .iter()
+        .filter_map(|name| Scope::new(*name).ok())
+        .collect()
 }

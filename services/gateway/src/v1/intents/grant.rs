@@ -10,7 +10,7 @@ use super::{access, account::own_account, prepare::Laid};
 use crate::{
     app::App,
     auth::caller::Caller,
-    custody::{Patient, epochs, root, wraps},
+    custody::{Patient, advance::When, epochs, root, wraps},
     intent::{AdvanceWrap, Decision, PreparedGrant},
     problem::{Code, Failure, Problem},
 };
@@ -69,16 +69,30 @@ pub async fn grant(app: &App, caller: &Caller, input: Grant) -> Result<Laid, Pro
     if asked.is_some_and(|r| grantee != Some(r.grantee)) {
         return Err(Problem::new(Code::Invalid, "the request is another grantee's"));
     }
-    let missing = |what: &str| Problem::new(Code::Malformed, format!("{what} is missing; name it, or a request that has it"));
+    let missing = |what: &str| {
+        Problem::new(
+            Code::Malformed,
+            format!("{what} is missing; name it, or a request that has it"),
+        )
+    };
     let terms = Terms {
         grantee: grantee.ok_or_else(|| missing("grantee"))?,
-        scope: match input.scope.or_else(|| asked.and_then(|r| Scope::new(r.scope.clone()).ok())) {
+        scope: match input
+            .scope
+            .or_else(|| asked.and_then(|r| Scope::new(r.scope.clone()).ok()))
+        {
             Some(scope) => scope,
             None => return Err(missing("scope")),
         },
-        permission: input.permission.or(asked.map(|r| r.permission)).ok_or_else(|| missing("permission"))?,
+        permission: input
+            .permission
+            .or(asked.map(|r| r.permission))
+            .ok_or_else(|| missing("permission"))?,
         until: input.until.or(asked.map(|r| r.until)).ok_or_else(|| missing("until"))?,
-        purpose: input.purpose.or(asked.map(|r| r.purpose.clone())).ok_or_else(|| missing("purpose"))?,
+        purpose: input
+            .purpose
+            .or(asked.map(|r| r.purpose.clone()))
+            .ok_or_else(|| missing("purpose"))?,
         own: input.own,
     };
     let prepared = prepare(app, &patient, terms, input.request).await?;
@@ -87,7 +101,12 @@ pub async fn grant(app: &App, caller: &Caller, input: Grant) -> Result<Laid, Pro
 }
 
 /// The struct the patient signs, with its wrap; the release key is in the vault when this returns.
-pub async fn prepare(app: &App, patient: &Patient, terms: Terms, request: Option<B256>) -> Result<PreparedGrant, Problem> {
+pub async fn prepare(
+    app: &App,
+    patient: &Patient,
+    terms: Terms,
+    request: Option<B256>,
+) -> Result<PreparedGrant, Problem> {
     check(app, patient, &terms)?;
     let slot = epochs::slot(patient.id(), terms.grantee, &terms.scope);
     // What is refused here stays refused: only a higher serial opens the slot again.
@@ -172,7 +191,8 @@ async fn made_here(
     to: wraps::For,
 ) -> Result<Bytes, Problem> {
     let not_here = || {
-        let why = "the patient's root is not here: the device makes the wrap and sends it as own {epoch, wrap, releaseKey}";
+        let why =
+            "the patient's root is not here: the device makes the wrap and sends it as own {epoch, wrap, releaseKey}";
         Problem::new(Code::Invalid, why)
     };
     if !patient.in_gateway_custody() {
@@ -189,7 +209,10 @@ async fn made_here(
 
 async fn kept_here(app: &App, patient: &Patient, to: wraps::For, own: &OwnWrap) -> Result<Bytes, Problem> {
     if patient.in_gateway_custody() || own.wrap.len() != 80 {
-        return Err(Problem::new(Code::Invalid, "own is for custody mode self; a wrap of suite 1 is 80 bytes"));
+        return Err(Problem::new(
+            Code::Invalid,
+            "own is for custody mode self; a wrap of suite 1 is 80 bytes",
+        ));
     }
     let key = ReleaseKey::from_bytes(own.release_key.0);
     wraps::keep(app, to.custodian, to.slot, to.serial, own.epoch, &own.wrap, &key).await?;
@@ -199,7 +222,10 @@ async fn kept_here(app: &App, patient: &Patient, to: wraps::For, own: &OwnWrap) 
 /// The caller as a patient whose custodian is served here.
 pub fn patient_of(app: &App, caller: &Caller) -> Result<Patient, Problem> {
     if own_account(app, caller)?.role != Role::Patient {
-        return Err(Problem::new(Code::Forbidden, "only patients decide about their records"));
+        return Err(Problem::new(
+            Code::Forbidden,
+            "only patients decide about their records",
+        ));
     }
     Patient::of(app, caller.account)
 }
@@ -230,19 +256,23 @@ pub async fn advance(app: &App, caller: &Caller, input: Advance) -> Result<Laid,
     let patient = patient_of(app, caller)?;
     let compartment = Compartment::of(patient.id(), &input.scope);
     if patient.in_gateway_custody() {
-        let _one = app.pending.lock(patient.id()).await;
-        crate::custody::advance::open(app, &patient, &input.scope, None).await?;
+        crate::custody::advance::open(app, &patient, &input.scope, When::Always, None).await?;
         let queued = epochs::current(app, compartment).and_then(|(_, intent)| intent);
         let id = queued.ok_or(Failure::Broken("an advance that was just queued is gone"))?;
         return Ok(Laid { id, extra: None });
     }
     let invalid = |why: &str| Problem::new(Code::Invalid, why);
     let (Some(epoch), Some(key)) = (input.epoch, input.key.filter(|k| k.len() == 32)) else {
-        return Err(invalid("in custody mode self the device gives epoch, key (32 bytes), link and wraps"));
+        return Err(invalid(
+            "in custody mode self the device gives epoch, key (32 bytes), link and wraps",
+        ));
     };
     let mut made = Vec::with_capacity(input.wraps.len());
     for own in input.wraps {
-        let grantee = app.index.account(own.grantee).ok_or_else(|| invalid("a wrap is for nobody registered"))?;
+        let grantee = app
+            .index
+            .account(own.grantee)
+            .ok_or_else(|| invalid("a wrap is for nobody registered"))?;
         let recipient = wraps::recipient(&grantee)?;
         let slot = epochs::slot(patient.id(), own.grantee, &input.scope);
         let key = ReleaseKey::from_bytes(own.release_key.0);

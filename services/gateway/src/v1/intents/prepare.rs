@@ -2,6 +2,8 @@
 
 use alloy::primitives::{Address, B256};
 use axum::{extract::State, response::IntoResponse};
+use chartseal_record::state::IntentState;
+use chartseal_store::IntentFilter;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -11,7 +13,7 @@ use crate::{
     auth::caller::Caller,
     idempotency::{Created, Keyed},
     intent::Decision,
-    problem::Problem,
+    problem::{Code, Problem},
     queue,
 };
 
@@ -52,11 +54,36 @@ impl Laid {
     }
 }
 
-pub async fn prepare(State(app): State<App>, caller: Caller, keyed: Keyed<Input>) -> Result<impl IntoResponse, Problem> {
+/// Decisions of one account that may wait for signatures at one time.
+const OPEN: u32 = 200;
+
+/// Strangers may lay out a registration, and each one is a row: what nobody signs expires, and until then is counted.
+async fn not_too_many(app: &App, account: Address) -> Result<(), Problem> {
+    let filter = IntentFilter {
+        account: Some(account),
+        state: Some(IntentState::Prepared),
+        limit: OPEN,
+        ..IntentFilter::default()
+    };
+    if app.store.find_intents(&filter).await?.len() < OPEN as usize {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::TooMany,
+        format!("{OPEN} decisions wait for signatures; sign them, or wait a day until they expire"),
+    ))
+}
+
+pub async fn prepare(
+    State(app): State<App>,
+    caller: Caller,
+    keyed: Keyed<Input>,
+) -> Result<impl IntoResponse, Problem> {
     let signer = caller.person()?;
     let (app, caller) = (&app, &caller);
     keyed
         .once(app, caller, async |input| {
+            not_too_many(app, caller.account).await?;
             let laid = match input {
                 Input::Register(i) => account::register(app, caller, signer, i).await?,
                 Input::StatementKey(i) => account::statement_key(app, caller, i).await?,

@@ -6,13 +6,7 @@ use chartseal_store::IntentFilter;
 use serde::Deserialize;
 
 use super::{grant::patient_of, prepare::Laid};
-use crate::{
-    app::App,
-    auth::caller::Caller,
-    custody::epochs,
-    intent::Decision,
-    problem::Problem,
-};
+use crate::{app::App, auth::caller::Caller, custody::epochs, intent::Decision, problem::Problem};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -35,7 +35,11 @@ pub async fn find(app: &App, caller: &Caller, id: &str) -> Result<(Intent, Decis
         || intent.account == address
         || matches!(&decision, Decision::HandOver { change } if change.controller == address)
         || decision.needs_registrar() && app.chain.is_registrar(address).await?;
-    if takes_part { Ok((intent, decision)) } else { Err(Problem::not_found()) }
+    if takes_part {
+        Ok((intent, decision))
+    } else {
+        Err(Problem::not_found())
+    }
 }
 
 /// The JSON of an intent.
@@ -73,7 +77,11 @@ fn visible(app: &App, intent: &Intent) -> IntentState {
         return intent.state;
     };
     let deep = app.index.head().map_or(0, |h| h.confirmations(mined.block)) >= app.config.chain.confirmations;
-    if deep { IntentState::Confirmed } else { IntentState::Submitted }
+    if deep {
+        IntentState::Confirmed
+    } else {
+        IntentState::Submitted
+    }
 }
 
 async fn to_sign(app: &App, caller: &Caller, intent: &Intent, decision: &Decision) -> Result<Vec<Value>, Problem> {
@@ -82,7 +90,9 @@ async fn to_sign(app: &App, caller: &Caller, intent: &Intent, decision: &Decisio
     }
     let registrar = registrar(app, caller, intent).await?;
     let parts = decision.parts(&app.contracts, registrar);
-    let missing = parts.into_iter().filter(|part| !intent.signatures.contains_key(&kept_name(part)));
+    let missing = parts
+        .into_iter()
+        .filter(|part| !intent.signatures.contains_key(&kept_name(part)));
     Ok(missing
         .map(|part| json!({ "as": part.name, "signer": signer(app, part.by), "typedData": part.typed_data }))
         .collect())
@@ -106,7 +116,10 @@ pub fn signer(app: &App, by: By) -> Address {
 
 /// Who countersigns: who has, or the caller if it is a registrar, or the one the organisation names.
 pub async fn registrar(app: &App, caller: &Caller, intent: &Intent) -> Result<Option<Address>, Problem> {
-    let has = intent.signatures.keys().find_map(|part| part.strip_prefix("registrar:")?.parse().ok());
+    let has = intent
+        .signatures
+        .keys()
+        .find_map(|part| part.strip_prefix("registrar:")?.parse().ok());
     if has.is_some() {
         return Ok(has);
     }
@@ -116,7 +129,11 @@ pub async fn registrar(app: &App, caller: &Caller, intent: &Intent) -> Result<Op
     {
         return Ok(Some(address));
     }
-    Ok(app.config.organisation(intent.org).and_then(|o| o.registrar).or(app.deployment.registrar))
+    Ok(app
+        .config
+        .organisation(intent.org)
+        .and_then(|o| o.registrar)
+        .or(app.deployment.registrar))
 }
 
 /// The intents an enrolment became, and their state and gas together.
@@ -131,7 +148,10 @@ async fn steps(app: &App, intent: &Intent, shown: &mut Value) -> Result<(), Prob
     let states: Vec<IntentState> = steps.iter().map(|step| visible(app, step)).collect();
     let state = if intent.state != IntentState::Confirmed {
         intent.state
-    } else if let Some(ended) = states.iter().find(|s| matches!(s, IntentState::Failed | IntentState::Expired)) {
+    } else if let Some(ended) = states
+        .iter()
+        .find(|s| matches!(s, IntentState::Failed | IntentState::Expired))
+    {
         *ended
     } else if states.iter().all(|s| *s == IntentState::Confirmed) {
         IntentState::Confirmed

@@ -26,46 +26,69 @@ pub struct Input {
     signature: Bytes,
 }
 
+/// A task of its own: once a signature is accepted, a client that hangs up stops nothing of what follows from it.
 pub async fn sign(
     State(app): State<App>,
     caller: Caller,
     At(id): At<String>,
     Body(input): Body<Input>,
 ) -> Result<Json<Value>, Problem> {
-    let (intent, decision) = show::find(&app, &caller, &id).await?;
-    let registrar = show::registrar(&app, &caller, &intent).await?;
+    let task = async move { accept(&app, &caller, &id, input).await };
+    tokio::spawn(task)
+        .await
+        .map_err(|_| Failure::Broken("accepting a signature panicked"))?
+}
+
+async fn accept(app: &App, caller: &Caller, id: &str, input: Input) -> Result<Json<Value>, Problem> {
+    let (intent, decision) = show::find(app, caller, id).await?;
+    let registrar = show::registrar(app, caller, &intent).await?;
     let parts = decision.parts(&app.contracts, registrar);
     let part = parts.iter().find(|part| part.name == input.r#as);
     let part = part.ok_or_else(|| Problem::new(Code::Malformed, "'as' must be one of the parts in 'sign'"))?;
     if intent.state != IntentState::Prepared {
-        return again(&app, &caller, &intent, part, &input.signature).await;
+        return again(app, caller, &intent, part, &input.signature).await;
     }
-    check(&app, part, &input.signature).await?;
-    before(&app, &caller, &decision).await?;
+    check(app, part, &input.signature).await?;
+    before(app, caller, &decision).await?;
     let now = app.clock.seconds();
-    keep(&app, &id, &show::kept_name(part), &input.signature, now).await?;
-    let (intent, decision) = show::find(&app, &caller, &id).await?;
-    complete(&app, &caller, &intent, &decision, registrar).await?;
-    Ok(Json(show::view(&app, &caller, &id).await?))
+    keep(app, id, &show::kept_name(part), &input.signature, now).await?;
+    let (intent, decision) = show::find(app, caller, id).await?;
+    complete(app, caller, &intent, &decision, registrar).await?;
+    Ok(Json(show::view(app, caller, id).await?))
 }
 
 /// A signature that is here already is answered as the first time; any other comes too late.
-async fn again(app: &App, caller: &Caller, intent: &Intent, part: &Part, signature: &[u8]) -> Result<Json<Value>, Problem> {
+async fn again(
+    app: &App,
+    caller: &Caller,
+    intent: &Intent,
+    part: &Part,
+    signature: &[u8],
+) -> Result<Json<Value>, Problem> {
     let kept = intent.signatures.get(&show::kept_name(part));
     if kept.is_some_and(|kept| kept[..] == *signature) {
         return Ok(Json(show::view(app, caller, &intent.id).await?));
     }
-    Err(Problem::new(Code::WrongState, format!("the decision is {}; lay out a new one", intent.state)))
+    Err(Problem::new(
+        Code::WrongState,
+        format!("the decision is {}; lay out a new one", intent.state),
+    ))
 }
 
 async fn check(app: &App, part: &Part, signature: &[u8]) -> Result<(), Problem> {
     let signer = show::signer(app, part.by);
     if !signature::is_by(app, signer, part.digest, signature).await? {
-        let why = format!("the signature for '{}' is not by {signer} over this typed data", part.name);
+        let why = format!(
+            "the signature for '{}' is not by {signer} over this typed data",
+            part.name
+        );
         return Err(Problem::new(Code::BadSignature, why));
     }
     if matches!(part.by, By::Registrar(registrar) if !app.chain.is_registrar(registrar).await?) {
-        return Err(Problem::new(Code::Forbidden, "the signer is not a registrar of the Directory"));
+        return Err(Problem::new(
+            Code::Forbidden,
+            "the signer is not a registrar of the Directory",
+        ));
     }
     Ok(())
 }
@@ -73,8 +96,14 @@ async fn check(app: &App, part: &Part, signature: &[u8]) -> Result<(), Problem> 
 async fn keep(app: &App, id: &str, part: &str, signature: &[u8], now: u64) -> Result<(), Problem> {
     match app.store.sign_intent(id, part, signature, now).await {
         Ok(()) => Ok(()),
-        Err(StoreError::Moved { .. }) => Err(Problem::new(Code::WrongState, "the decision has expired or is complete; lay out a new one")),
-        Err(StoreError::Exists { .. }) => Err(Problem::new(Code::WrongState, "another signature for this part is here already")),
+        Err(StoreError::Moved { .. }) => Err(Problem::new(
+            Code::WrongState,
+            "the decision has expired or is complete; lay out a new one",
+        )),
+        Err(StoreError::Exists { .. }) => Err(Problem::new(
+            Code::WrongState,
+            "another signature for this part is here already",
+        )),
         Err(error) => Err(error.into()),
     }
 }
@@ -97,9 +126,10 @@ async fn before(app: &App, caller: &Caller, decision: &Decision) -> Result<(), P
             }
             Ok(())
         }
-        Decision::Register { register } if app.index.account(register.who).is_some() => {
-            Err(Problem::new(Code::AlreadyRegistered, "this address is an account already; an address registers once"))
-        }
+        Decision::Register { register } if app.index.account(register.who).is_some() => Err(Problem::new(
+            Code::AlreadyRegistered,
+            "this address is an account already; an address registers once",
+        )),
         _ => Ok(()),
     }
 }
@@ -111,7 +141,10 @@ async fn still_wanted(app: &App, grant: &PreparedGrant) -> Result<(), Problem> {
         None => 0,
     };
     if grant.grant.serial <= refused {
-        return Err(Problem::new(Code::WrongState, "a revocation came after this grant was laid out; lay out a new one"));
+        return Err(Problem::new(
+            Code::WrongState,
+            "a revocation came after this grant was laid out; lay out a new one",
+        ));
     }
     Ok(())
 }
@@ -174,12 +207,17 @@ async fn decide_request(app: &App, decision: &Decision, now: u64) -> Result<(), 
     let (request, state): (B256, RequestState) = match decision {
         Decision::Decline { decline } => (decline.request, RequestState::Declined),
         Decision::Withdraw { withdraw } => (withdraw.request, RequestState::Withdrawn),
-        Decision::Grant(PreparedGrant { request: Some(request), .. }) => (*request, RequestState::Approved),
+        Decision::Grant(PreparedGrant {
+            request: Some(request), ..
+        }) => (*request, RequestState::Approved),
         _ => return Ok(()),
     };
     match app.store.decide_request(request, state, now).await {
         Ok(()) => Ok(()),
-        Err(StoreError::Moved { .. }) => Err(Problem::new(Code::WrongState, "the request was decided or withdrawn before")),
+        Err(StoreError::Moved { .. }) => Err(Problem::new(
+            Code::WrongState,
+            "the request was decided or withdrawn before",
+        )),
         Err(error) => Err(error.into()),
     }
 }
@@ -192,7 +230,10 @@ async fn after(app: &App, caller: &Caller, intent: &Intent, decision: &Decision)
             let scope = Scope::new(revoke.scope.clone()).map_err(|_| Failure::Broken("a revocation of no scope"))?;
             // The refusal stands whatever happens here; an advance that fails now is due before the next seal.
             if let Err(problem) = revoke::move_on(app, &patient, &scope).await {
-                tracing::warn!(code = problem.code.as_str(), "the epoch could not be advanced after a revocation; it is due before the next seal");
+                tracing::warn!(
+                    code = problem.code.as_str(),
+                    "the epoch could not be advanced after a revocation; it is due before the next seal"
+                );
             }
         }
         Decision::Advance { advance, wraps } => {
@@ -212,6 +253,12 @@ async fn after(app: &App, caller: &Caller, intent: &Intent, decision: &Decision)
 
 async fn granted(app: &App, caller: &Caller, org: Address, grant: &PreparedGrant) -> Result<(), Problem> {
     let subject = subject(&grant.grant.scope);
-    let entry = Entry::of(caller, grant.grant.patient, Action::Grant, &grant.grant.purpose, subject);
+    let entry = Entry::of(
+        caller,
+        grant.grant.patient,
+        Action::Grant,
+        &grant.grant.purpose,
+        subject,
+    );
     audit::append(app, org, entry).await
 }
