@@ -92,9 +92,14 @@ pub async fn may(app: &App, caller: &Caller, row: &Record) -> Result<bool, Probl
     }
 }
 
-/// The compartments the caller may open now: its live READ grants, and all of its own. `patients` limits them; an
-/// empty list is no limit.
-pub async fn compartments(app: &App, caller: &Caller, patients: &[Address]) -> Result<Vec<Compartment>, Problem> {
+/// The compartments the caller may open now: its live READ grants, and all of its own. `patients` limits them (an
+/// empty list is no limit), and so does `only`, a scope.
+pub async fn compartments(
+    app: &App,
+    caller: &Caller,
+    patients: &[Address],
+    only: Option<&Scope>,
+) -> Result<Vec<Compartment>, Problem> {
     let wanted = |patient: &Address| patients.is_empty() || patients.contains(patient);
     let mut open = Vec::new();
     for (slot, state) in app.index.grants_to(caller.account) {
@@ -102,17 +107,19 @@ pub async fn compartments(app: &App, caller: &Caller, patients: &[Address]) -> R
             continue;
         };
         let Ok(scope) = Scope::new(terms.scope) else { continue };
-        match live::slot(app, slot, terms.patient, caller.account, typed::READ)
-            .await
-            .map_err(Problem::from)
-        {
+        if only.is_some_and(|only| *only != scope) {
+            continue;
+        }
+        let live = live::slot(app, slot, terms.patient, caller.account, typed::READ).await;
+        match live.map_err(Problem::from) {
             Ok(_) => open.push(Compartment::of(terms.patient, &scope)),
             Err(problem) if problem.code == Code::NotLive => {}
             Err(problem) => return Err(problem),
         }
     }
     if wanted(&caller.account) {
-        open.extend(scopes(app).map(|scope| Compartment::of(caller.account, &scope)));
+        let own = scopes(app).filter(|scope| only.is_none_or(|only| only == scope));
+        open.extend(own.map(|scope| Compartment::of(caller.account, &scope)));
     }
     Ok(open)
 }

@@ -120,5 +120,8 @@ async fn sweep(app: App) {
             }
             Err(error) => tracing::warn!(%error, "expired rows could not be swept; trying again"),
         }
+        if let Err(error) = staging::sweep(&app).await {
+            tracing::warn!(%error, "the staging folder could not be swept; trying again");
+        }
     }
 }

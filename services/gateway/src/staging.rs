@@ -278,6 +278,27 @@ pub async fn discard(app: &App, row: &Row) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Deletes files that no row points at any more: a row lives for a day, so what is older than two has none.
+pub async fn sweep(app: &App) -> std::io::Result<()> {
+    let mut files = match fs::read_dir(directory(app)).await {
+        Ok(files) => files,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    while let Some(file) = files.next_entry().await? {
+        let old = file
+            .metadata()
+            .await?
+            .modified()?
+            .elapsed()
+            .is_ok_and(|age| age.as_secs() > 2 * LIFETIME);
+        if old {
+            fs::remove_file(file.path()).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Deletes the file of an upload whose row is gone. What fails here is swept later.
 pub async fn delete_file(app: &App, id: Uuid) {
     match fs::remove_file(file_of(app, id)).await {

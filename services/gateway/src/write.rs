@@ -1,7 +1,8 @@
 //! From a resource to a stored record: admit, take the documents in, compose, sign, seal, commit.
 //!
-//! Until [`commit`] returns nothing is acknowledged and nothing of the record is kept; a large document that was
-//! pinned for a record that then was not committed is unpinned again, or swept.
+//! Until the commit returns nothing is acknowledged and nothing of the record is kept. A large document that was
+//! pinned for a record that then is not committed is unpinned again; if the process dies in between, ciphertext stays
+//! pinned whose key nobody has.
 
 mod admit;
 mod compose;

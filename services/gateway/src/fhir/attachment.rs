@@ -14,6 +14,9 @@ use crate::problem::Code;
 /// The extension that carries a document's SHA-256; `Attachment.hash` is SHA-1 by definition.
 pub const SHA256: &str = "urn:chartseal:extension:sha256";
 
+/// Documents on one resource. Their keys stand in the record's header, which has room for about a thousand.
+pub const MOST: usize = 500;
+
 /// Where a client says the bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -40,7 +43,6 @@ pub struct Found {
     pub path: String,
     pub source: Source,
     pub claims: Claims,
-    pub content_type: Option<String>,
 }
 
 /// Takes the bytes out of a resource. Attachments that point elsewhere stay as they are.
@@ -49,17 +51,15 @@ pub fn take(resource: &mut Json, base: &str) -> Result<Vec<Found>, Outcome> {
     let mut visit = |path: String, attachment: &mut Json| {
         if let Some(source) = source(attachment, &path, base)? {
             let claims = claims(attachment, &path)?;
-            let content_type = attachment.text("contentType").map(str::to_owned);
-            found.push(Found {
-                path,
-                source,
-                claims,
-                content_type,
-            });
+            found.push(Found { path, source, claims });
         }
         Ok(())
     };
     each(resource, &mut visit)?;
+    if found.len() > MOST {
+        let text = format!("a resource carries at most {MOST} documents; make several of it");
+        return Err(Outcome::new(Code::TooLarge, text));
+    }
     Ok(found)
 }
 

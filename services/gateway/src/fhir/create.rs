@@ -33,6 +33,11 @@ pub async fn create(
     body: Resource,
 ) -> Result<Response, Outcome> {
     caller.may(kind.as_str(), Interaction::Create)?;
+    if headers.contains_key("if-none-exist") {
+        // Who may write need not be able to read, so "none exists" is nothing this server could promise.
+        let text = "conditional creates are not offered; repeat a create safely with an Idempotency-Key";
+        return Err(Outcome::new(Code::NotImplemented, text));
+    }
     let key = match once::look(&app, &caller, &headers, &request_of(kind, &body.bytes)).await? {
         Look::Answered(before) => return told(&headers, &before),
         Look::Fresh(key) => Some(key),

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use alloy::primitives::{Address, B256};
 use axum::{
     body::Body,
     extract::{RawQuery, State},
@@ -10,31 +9,29 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chartseal_record::Compartment;
-use chartseal_store::{Record, RecordQuery};
+use chartseal_store::Record;
 
 use super::{
     bundle::{self, Page},
+    candidates::candidates,
     json::Json,
     kind::Kind,
     media::{self, FHIR_JSON},
     outcome::Outcome,
-    reference::{PatientRef, RecordId},
+    reference::RecordId,
     request::{self, Who, prefers},
     respond,
-    search::{Criterion, Here, Query, read_form},
+    search::{Here, Query, read_form},
 };
 use crate::{
     app::App,
     auth::{caller::Caller, scopes::Interaction},
-    blind,
-    problem::{Code, Problem},
-    read, write,
+    problem::Code,
+    read,
 };
 
 /// Bytes of a search form.
 const FORM: u64 = 64 * 1024;
-/// Candidates one search may have. More is a search to be narrowed: each page counts its matches among them.
-const MOST: u32 = 10_000;
 /// Candidates one search may open, where it asks for what only the opened resource tells.
 const MOST_OPENED: usize = 1_000;
 
@@ -95,97 +92,6 @@ async fn search(
         bundle::searchset(page, &query, &url),
     )
         .into_response())
-}
-
-/// The newest versions that may match, all of them in compartments the caller may read, newest first.
-async fn candidates(app: &App, caller: &Caller, kind: Kind, query: &Query) -> Result<Vec<Record>, Outcome> {
-    let Some(patients) = patients(app, query).await? else {
-        return Ok(vec![]);
-    };
-    let compartments = read::compartments(app, caller, &patients).await?;
-    let ids = query
-        .criteria
-        .iter()
-        .find_map(|c| if let Criterion::Id(ids) = c { Some(ids) } else { None });
-    let rows = match ids {
-        Some(ids) => by_ids(app, ids, &compartments).await?,
-        None => by_index(app, kind, query, &compartments).await?,
-    };
-    if rows.len() >= MOST as usize {
-        let text = format!("more than {MOST} records match; name a patient, an identifier or a type");
-        return Err(Outcome::new(Code::InvalidSearch, text));
-    }
-    Ok(rows
-        .into_iter()
-        .filter(|row| row.resource_type == kind.as_str())
-        .collect())
-}
-
-/// The patients a search is limited to; an empty list is no limit, `None` is nobody.
-async fn patients(app: &App, query: &Query) -> Result<Option<Vec<Address>>, Problem> {
-    let mut limit: Option<Vec<Address>> = None;
-    for criterion in &query.criteria {
-        let Criterion::Patient(any) = criterion else { continue };
-        let mut found = Vec::new();
-        for reference in any {
-            found.extend(known(app, *reference).await?);
-        }
-        limit = Some(match limit {
-            None => found,
-            Some(before) => before.into_iter().filter(|patient| found.contains(patient)).collect(),
-        });
-    }
-    Ok(match limit {
-        Some(patients) if patients.is_empty() => None,
-        limit => Some(limit.unwrap_or_default()),
-    })
-}
-
-/// A patient nobody knows is no error in a search: it has no records.
-async fn known(app: &App, reference: PatientRef) -> Result<Option<Address>, Problem> {
-    match write::patient_of(app, Some(reference)).await {
-        Ok(patient) => Ok(Some(patient)),
-        Err(problem) if problem.code == Code::NotEnrolled => Ok(None),
-        Err(problem) => Err(problem),
-    }
-}
-
-async fn by_ids(app: &App, ids: &[RecordId], compartments: &[Compartment]) -> Result<Vec<Record>, Problem> {
-    let mut rows = Vec::with_capacity(ids.len());
-    for RecordId(id) in ids {
-        rows.extend(app.store.newest_version(*id).await?);
-    }
-    rows.retain(|row| compartments.contains(&row.compartment));
-    rows.sort_by_key(|row| std::cmp::Reverse(row.seq));
-    rows.dedup_by_key(|row| row.seq);
-    Ok(rows)
-}
-
-async fn by_index(app: &App, kind: Kind, query: &Query, compartments: &[Compartment]) -> Result<Vec<Record>, Problem> {
-    let index = query.criteria.iter().filter_map(|criterion| match criterion {
-        Criterion::Token { column, any } => Some((blind::name(kind.as_str(), column), any)),
-        _ => None,
-    });
-    let index = index.map(|(name, any)| {
-        // Each organisation served here indexes its records under a key of its own.
-        let organisations = app.config.organisations.iter();
-        let values = organisations
-            .flat_map(|org| {
-                any.iter()
-                    .map(|token| blind::value(&app.vault, org.account, &name, &token.word()))
-            })
-            .collect::<Vec<B256>>();
-        (name, values)
-    });
-    let query = RecordQuery {
-        compartments: Some(compartments.to_vec()),
-        resource_type: Some(kind.as_str().to_owned()),
-        index: index.collect(),
-        newest_only: true,
-        limit: MOST,
-        ..RecordQuery::default()
-    };
-    Ok(app.store.find_records(&query).await?)
 }
 
 /// Opens what the page needs: only the page where the index decides alone, every candidate where it does not.

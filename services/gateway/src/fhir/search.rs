@@ -232,9 +232,23 @@ impl Query {
         Ok(true)
     }
 
-    /// Whether deciding the matches takes opening every candidate.
+    /// Whether deciding the matches takes opening every candidate: ids are looked up without the index.
     pub fn needs_opening(&self) -> bool {
-        self.criteria.iter().any(Criterion::needs_opening)
+        let by_id = self.criteria.iter().any(|c| matches!(c, Criterion::Id(_)));
+        by_id || self.criteria.iter().any(Criterion::needs_opening)
+    }
+
+    /// Whether it names an identifier, which few records share.
+    pub fn names_an_identifier(&self) -> bool {
+        self.criteria.iter().any(|c| {
+            matches!(
+                c,
+                Criterion::Token {
+                    column: "identifier",
+                    ..
+                }
+            )
+        })
     }
 
     /// Whether the opened resource satisfies everything said about its content.

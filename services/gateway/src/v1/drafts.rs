@@ -26,6 +26,7 @@ use crate::{
     app::App,
     auth::{caller::Caller, signature},
     fhir::{
+        create,
         json::Json as Fhir,
         kind::Kind,
         outcome::Outcome,
@@ -86,14 +87,15 @@ async fn create(State(app): State<App>, caller: Caller, request: Request) -> Res
     let bytes = request::read(parts.headers, body, app.config.limits.fhir_json_bytes)
         .await
         .map_err(told)?;
-    let input = Input::parse(&app, Fhir::parse(&bytes)?)?;
+    let mut input = Input::parse(&app, Fhir::parse(&bytes)?)?;
+    about_the_patient(&app, &mut input).await?;
     let replaces = match input.replaces {
         Some(id) => Some(replaced(&app, &caller, input.kind, id).await?),
         None => None,
     };
     let upload = Upload {
         kind: input.kind.as_str(),
-        resource: input.resource,
+        resource: create::resolved(input.kind, input.resource),
         patient: Some(input.patient),
         replaces: replaces.map(Arc::new),
         scope: input.scope,
@@ -141,7 +143,7 @@ async fn sign(
         let text = "the patient's keys have moved on since the draft was made; make it again";
         return Err(Problem::new(Code::Stale, text));
     }
-    let prepared = draft.into_prepared(&app, admitted.epoch, caller.org)?;
+    let prepared = draft.into_prepared(admitted.epoch, caller.org)?;
     let (stored, _) = write::commit_draft(&app, &caller, prepared, input.signature, id).await?;
     staging::delete_file(&app, id).await;
     let (version, record_id) = (stored.version, stored.id.0);
@@ -183,6 +185,27 @@ impl Input {
             replaces,
         })
     }
+}
+
+/// A resource without a subject gets the draft's patient; one about somebody else is refused.
+async fn about_the_patient(app: &App, input: &mut Input) -> Result<(), Problem> {
+    let patient = write::patient_of(app, Some(input.patient)).await?;
+    if let Some(element) = input.kind.subject()
+        && input.resource.get(element).is_none()
+    {
+        let value = reference::account_id(patient, app.contracts.chain_id);
+        let identifier = Fhir::from([("system", reference::ACCOUNT.into()), ("value", value.into())]);
+        input.resource.set(element, Fhir::from([("identifier", identifier)]));
+        return Ok(());
+    }
+    let named = write::patient_of(app, create::patient(app, input.kind, &input.resource)).await?;
+    if named == patient {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::Invalid,
+        "the resource is about another patient than the draft",
+    ))
 }
 
 fn patient(app: &App, text: &str) -> Option<PatientRef> {
@@ -245,15 +268,13 @@ impl Draft {
         })
     }
 
-    fn into_prepared(self, app: &App, epoch: Epoch, org: Address) -> Result<Prepared, Failure> {
+    fn into_prepared(self, epoch: Epoch, org: Address) -> Result<Prepared, Failure> {
         let documents = self
             .documents
             .into_iter()
             .map(Document::into_sealed)
             .collect::<Result<_, _>>()?;
         let compartment = Compartment::of(self.patient, &self.scope);
-        // The words were hashed under the organisation of the draft, which is where its author still is.
-        debug_assert!(app.config.organisation(org).is_some());
         Ok(Prepared {
             admitted: write::Admitted {
                 patient: self.patient,

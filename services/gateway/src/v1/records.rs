@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     routing::get,
 };
-use chartseal_record::{Compartment, Scope, state::RecordState};
+use chartseal_record::{Scope, state::RecordState};
 use chartseal_store::{Record, RecordQuery};
 use serde::{Deserialize, Serialize};
 
@@ -74,11 +74,7 @@ async fn list(
     Asked(input): Asked<Input>,
 ) -> Result<(HeaderMap, Json<Vec<Listed>>), Problem> {
     let patients: Vec<Address> = input.patient.into_iter().collect();
-    let mut compartments = read::compartments(&app, &caller, &patients).await?;
-    if let Some(scope) = &input.scope {
-        let patient = input.patient.unwrap_or(caller.account);
-        compartments.retain(|compartment| *compartment == Compartment::of(patient, scope));
-    }
+    let compartments = read::compartments(&app, &caller, &patients, input.scope.as_ref()).await?;
     let limit = input.limit.unwrap_or(PAGE).clamp(1, PAGE);
     let query = RecordQuery {
         compartments: Some(compartments),

@@ -67,10 +67,7 @@ pub async fn seal_all(
 ) -> Result<Vec<SealedDocument>, Outcome> {
     let key = PublicKey::from_bytes(admitted.epoch.key);
     let mut sealed = Vec::with_capacity(found.len());
-    for Found {
-        path, source, claims, ..
-    } in found
-    {
+    for Found { path, source, claims } in found {
         let document = match source {
             Source::Inline(bytes) => seal_bytes(app, &key, &bytes, &claims).await,
             Source::Staged(id) => seal_staged(app, caller, &key, id, &claims).await,
@@ -226,7 +223,7 @@ impl Writing {
     }
 }
 
-/// Unpins what was pinned for a record that will not come. What fails here is swept later as an orphan.
+/// Unpins what was pinned for a record that will not come. What fails here stays as ciphertext whose key nobody has.
 pub async fn give_up(app: &App, documents: &[SealedDocument]) {
     for document in documents.iter().filter(|d| !d.kept) {
         if matches!(document.stored.place, AttachmentPlace::Content)

@@ -1,0 +1,148 @@
+//! Which records a search may match, before anything is opened: rows in compartments the caller may read now.
+
+use std::collections::HashMap;
+
+use alloy::primitives::{Address, B256};
+use chartseal_record::Compartment;
+use chartseal_store::{Record, RecordQuery};
+
+use super::{
+    kind::Kind,
+    outcome::Outcome,
+    reference::{PatientRef, RecordId},
+    search::{Criterion, Query},
+};
+use crate::{
+    app::App,
+    auth::caller::Caller,
+    blind,
+    problem::{Code, Problem},
+    read, write,
+};
+
+/// Candidates one search may have. More is a search to be narrowed: each page counts its matches among them.
+const MOST: u32 = 10_000;
+/// Compartments one search may span: each is a grant to be judged, and a value in an SQL list.
+const MOST_COMPARTMENTS: usize = 5_000;
+
+/// The newest versions that may match, newest arrival first.
+pub async fn candidates(app: &App, caller: &Caller, kind: Kind, query: &Query) -> Result<Vec<Record>, Outcome> {
+    let Some(patients) = patients(app, query).await? else {
+        return Ok(vec![]);
+    };
+    let ids = query
+        .criteria
+        .iter()
+        .find_map(|c| if let Criterion::Id(ids) = c { Some(ids) } else { None });
+    // An identifier or an id names few records, so the grants behind them are asked afterwards. A type or a patient
+    // names many, and how many there are beyond the caller's grants is nothing it should feel.
+    let mut rows = match ids {
+        Some(ids) => readable(app, caller, by_ids(app, ids).await?).await?,
+        None if query.names_an_identifier() => readable(app, caller, find(app, kind, query, None).await?).await?,
+        None => {
+            let compartments = read::compartments(app, caller, &patients, None).await?;
+            if compartments.len() > MOST_COMPARTMENTS {
+                return Err(too_wide(format!(
+                    "this spans more than {MOST_COMPARTMENTS} scopes of patients"
+                )));
+            }
+            find(app, kind, query, Some(compartments)).await?
+        }
+    };
+    if rows.len() >= MOST as usize {
+        return Err(too_wide(format!("{MOST} records or more match")));
+    }
+    rows.retain(|row| row.resource_type == kind.as_str() && (patients.is_empty() || patients.contains(&row.patient)));
+    Ok(rows)
+}
+
+fn too_wide(what: String) -> Outcome {
+    Outcome::new(Code::InvalidSearch, format!("{what}; name a patient or an identifier"))
+}
+
+/// The patients a search is limited to; an empty list is no limit, `None` is nobody.
+async fn patients(app: &App, query: &Query) -> Result<Option<Vec<Address>>, Problem> {
+    let mut limit: Option<Vec<Address>> = None;
+    for criterion in &query.criteria {
+        let Criterion::Patient(any) = criterion else { continue };
+        let mut found = Vec::new();
+        for reference in any {
+            found.extend(known(app, *reference).await?);
+        }
+        limit = Some(match limit {
+            None => found,
+            Some(before) => before.into_iter().filter(|patient| found.contains(patient)).collect(),
+        });
+    }
+    Ok(match limit {
+        Some(patients) if patients.is_empty() => None,
+        limit => Some(limit.unwrap_or_default()),
+    })
+}
+
+/// A patient nobody knows is no error in a search: it has no records.
+async fn known(app: &App, reference: PatientRef) -> Result<Option<Address>, Problem> {
+    match write::patient_of(app, Some(reference)).await {
+        Ok(patient) => Ok(Some(patient)),
+        Err(problem) if problem.code == Code::NotEnrolled => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Keeps what the caller may read, asking once per compartment.
+async fn readable(app: &App, caller: &Caller, rows: Vec<Record>) -> Result<Vec<Record>, Problem> {
+    let mut asked: HashMap<Compartment, bool> = HashMap::new();
+    let mut kept = Vec::with_capacity(rows.len());
+    for row in rows {
+        let may = match asked.get(&row.compartment) {
+            Some(may) => *may,
+            None => read::may(app, caller, &row).await?,
+        };
+        asked.insert(row.compartment, may);
+        if may {
+            kept.push(row);
+        }
+    }
+    Ok(kept)
+}
+
+async fn by_ids(app: &App, ids: &[RecordId]) -> Result<Vec<Record>, Problem> {
+    let mut rows = Vec::with_capacity(ids.len());
+    for RecordId(id) in ids {
+        rows.extend(app.store.newest_version(*id).await?);
+    }
+    rows.sort_by_key(|row| std::cmp::Reverse(row.seq));
+    rows.dedup_by_key(|row| row.seq);
+    Ok(rows)
+}
+
+async fn find(
+    app: &App,
+    kind: Kind,
+    query: &Query,
+    compartments: Option<Vec<Compartment>>,
+) -> Result<Vec<Record>, Problem> {
+    let index = query.criteria.iter().filter_map(|criterion| match criterion {
+        Criterion::Token { column, any } => Some((blind::name(kind.as_str(), column), any)),
+        _ => None,
+    });
+    let index = index.map(|(name, any)| {
+        // Each organisation served here indexes its records under a key of its own.
+        let words: Vec<String> = any.iter().map(|token| token.word()).collect();
+        let organisations = app.config.organisations.iter();
+        let values = organisations.flat_map(|org| words.iter().map(|word| (org.account, word)));
+        let values: Vec<B256> = values
+            .map(|(org, word)| blind::value(&app.vault, org, &name, word))
+            .collect();
+        (name, values)
+    });
+    let query = RecordQuery {
+        compartments,
+        resource_type: Some(kind.as_str().to_owned()),
+        index: index.collect(),
+        newest_only: true,
+        limit: MOST,
+        ..RecordQuery::default()
+    };
+    Ok(app.store.find_records(&query).await?)
+}
