@@ -5,22 +5,24 @@
 //! bytes count only once they hash to their CID and an import only once every root is reported pinned; it lacks
 //! `dag/import` and `offline`, which are further [`ApiRequest`]s. It opens a connection per call.
 
+mod call;
+
 use std::{
     collections::{HashSet, VecDeque},
     fs::File,
-    io::{self, Read},
     sync::Arc,
     time::Duration,
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use cid::Cid;
 use futures::TryStreamExt;
 use ipfs_api_backend_hyper::{Error as ApiFailure, Form, IpfsApi, IpfsClient, TryFromUri};
 use ipfs_api_prelude::{ApiRequest, Backend};
 use reqwest::Url;
-use serde::{Deserialize, Serialize};
 use tokio_util::compat::TokioAsyncReadCompatExt;
+
+use call::{BlockGet, BlockStat, DagImport, Imported, Parts, PinRm};
 
 use crate::{
     BLOCK_LIMIT, Error,
@@ -270,84 +272,4 @@ enum Answer {
 /// Kubo tells "I have not got it" from any other failure by a sentence alone: same status, same code.
 fn is_not_found(reason: &str) -> bool {
     reason.contains("could not find") || reason.contains("not found")
-}
-
-#[derive(Serialize)]
-struct BlockGet<'a> {
-    arg: &'a str,
-    offline: bool,
-}
-
-impl ApiRequest for BlockGet<'_> {
-    const PATH: &'static str = "/block/get";
-}
-
-#[derive(Serialize)]
-struct BlockStat<'a> {
-    arg: &'a str,
-    offline: bool,
-}
-
-impl ApiRequest for BlockStat<'_> {
-    const PATH: &'static str = "/block/stat";
-}
-
-#[derive(Serialize)]
-struct PinRm<'a> {
-    arg: &'a str,
-    recursive: bool,
-}
-
-impl ApiRequest for PinRm<'_> {
-    const PATH: &'static str = "/pin/rm";
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct DagImport {
-    pin_roots: bool,
-    silent: bool,
-    stats: bool,
-}
-
-impl ApiRequest for DagImport {
-    const PATH: &'static str = "/dag/import";
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Imported {
-    root: ImportedRoot,
-}
-
-#[derive(Deserialize)]
-struct ImportedRoot {
-    #[serde(rename = "Cid")]
-    cid: Link,
-    #[serde(rename = "PinErrorMsg", default)]
-    pin_error: String,
-}
-
-#[derive(Deserialize)]
-struct Link {
-    #[serde(rename = "/")]
-    link: String,
-}
-
-/// A CAR in pieces, sent without being put together.
-struct Parts(VecDeque<Bytes>);
-
-impl Read for Parts {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while let Some(part) = self.0.front_mut() {
-            if part.is_empty() {
-                self.0.pop_front();
-                continue;
-            }
-            let length = part.len().min(buffer.len());
-            part.copy_to_slice(&mut buffer[..length]);
-            return Ok(length);
-        }
-        Ok(0)
-    }
 }

@@ -78,18 +78,16 @@ impl Index {
     }
 
     /// Names not known yet, and names known that are not among these.
-    pub fn differences(&self, names: &[String]) -> (Vec<String>, Vec<String>) {
-        let there: HashSet<&str> = names.iter().map(String::as_str).collect();
-        let new = names
-            .iter()
-            .filter(|name| !self.files.contains_key(name.as_str()))
-            .cloned()
-            .collect();
+    pub fn differences(&self, names: HashSet<String>) -> (Vec<String>, Vec<String>) {
         let gone = self
             .files
             .keys()
-            .filter(|name| !there.contains(&***name))
+            .filter(|name| !names.contains(&***name))
             .map(|name| name.to_string())
+            .collect();
+        let new = names
+            .into_iter()
+            .filter(|name| !self.files.contains_key(name.as_str()))
             .collect();
         (new, gone)
     }
