@@ -222,7 +222,7 @@ async fn a_replayed_sign_in_is_refused() {
 
 #[tokio::test]
 async fn a_replayed_client_assertion_is_refused() {
-    refused((400, "invalid_client"), async |system| {
+    refused((401, "invalid_client"), async |system| {
         let (gateway, client) = (system.gateway(), system.json.client("hospital").unwrap().machine());
         let now = time::OffsetDateTime::now_utc().unix_timestamp();
         let assertion = client.assertion(&system.json.token, now, 60).unwrap();
