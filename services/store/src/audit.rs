@@ -104,7 +104,8 @@ impl Store {
     }
 }
 
-/// Appends one entry. The transaction holds the write lock, so nobody comes between reading the last entry and writing the next.
+/// Appends one entry. The transaction holds the write lock, so nobody comes between reading the last entry and writing
+/// the next.
 pub(crate) async fn append(conn: &mut SqliteConnection, new: &NewAudit) -> Result<AuditEntry, Error> {
     let last = sqlx::query(
         "-- audit_last\nSELECT seq, hash FROM audit WHERE org = $1 AND patient = $2 ORDER BY seq DESC LIMIT 1",

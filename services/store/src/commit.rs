@@ -1,5 +1,6 @@
-//! Durable commits, gathered. Waiting for the disk costs the same for one record as for a hundred, so one task takes every commit that is
-//! waiting into one transaction and answers each after it is on disk. While a transaction waits for the disk the next group gathers.
+//! Durable commits, gathered. Waiting for the disk costs the same for one record as for a hundred, so one task takes
+//! every commit that is waiting into one transaction and answers each after it is on disk. While a transaction waits
+//! for the disk the next group gathers.
 
 use std::sync::Mutex;
 
@@ -159,12 +160,12 @@ impl Group {
 }
 
 impl Store {
-    /// Makes a record `stored`: its row, outbox bytes, attachments, blind index, kept answer and audit entries, all or nothing, durable when
-    /// this returns. Returns the record's `seq`.
+    /// Makes a record `stored`: its row, outbox bytes, attachments, blind index, kept answer and audit entries, all or
+    /// nothing, durable when this returns. Returns the record's `seq`.
     ///
     /// A version above 1 must follow the newest one ([`Error::StaleVersion`]); the same Idempotency-Key answers once
-    /// ([`Error::IdempotencyKeyUsed`]); a staged upload is used once ([`Error::Moved`]). If the caller stops waiting, the commit may still
-    /// happen.
+    /// ([`Error::IdempotencyKeyUsed`]); a staged upload is used once ([`Error::Moved`]). If the caller stops waiting,
+    /// the commit may still happen.
     pub async fn commit_record(&self, commit: RecordCommit) -> Result<i64, Error> {
         match self.inner.group.commit(Job::Record(Box::new(commit))).await? {
             Done::Record(seq) => Ok(seq),
@@ -203,8 +204,9 @@ impl Job {
     }
 }
 
-/// Almost always nothing in a group is refused, so it is first tried whole. If anything is, the transaction is gone with all of it, and a second
-/// one takes each commit behind a savepoint: the refused ones leave nothing, the others are kept.
+/// Almost always nothing in a group is refused, so it is first tried whole. If anything is, the transaction is gone
+/// with all of it, and a second one takes each commit behind a savepoint: the refused ones leave nothing, the others
+/// are kept.
 async fn answer(writer: &SqlitePool, group: Vec<Waiting>) {
     let results = match together(writer, &group).await {
         Ok(done) => done.into_iter().map(Ok).collect(),

@@ -1,5 +1,5 @@
-//! The one place that knows which engine this is: how a file is opened, how a write begins, what a violated constraint is called, how
-//! deleted bytes leave the disk.
+//! The one place that knows which engine this is: how a file is opened, how a write begins, what a violated constraint
+//! is called, how deleted bytes leave the disk.
 
 use std::{fs::OpenOptions, path::Path, time::Duration};
 
@@ -14,7 +14,8 @@ use crate::{Error, Store};
 /// The schema, embedded. sqlx refuses a file with a migration it does not find here, or with one whose text differs.
 static SCHEMA: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
-/// How long one process waits for the other's write. Writes are short (no I/O of ours inside), so waiting longer means a stuck disk.
+/// How long one process waits for the other's write. Writes are short (no I/O of ours inside), so waiting longer means
+/// a stuck disk.
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Reads in parallel; more connections than this only fight for two cores.
@@ -60,7 +61,8 @@ fn create_private(path: &Path) -> Result<(), Error> {
     })
 }
 
-/// Gateway and submitter may start at the same instant: the second waits for the first's lock and then finds nothing to do.
+/// Gateway and submitter may start at the same instant: the second waits for the first's lock and then finds nothing to
+/// do.
 async fn migrate(writer: &SqlitePool) -> Result<(), Error> {
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
     SCHEMA.run_direct(None, &mut *tx, false).await.map_err(|e| match e {
@@ -103,8 +105,8 @@ pub(crate) fn exists(error: sqlx::Error, table: &'static str, key: impl ToString
 }
 
 impl Store {
-    /// A write. `BEGIN IMMEDIATE` takes the file's write lock at once; a transaction that began as a reader would fail when it upgrades,
-    /// however long it waited.
+    /// A write. `BEGIN IMMEDIATE` takes the file's write lock at once; a transaction that began as a reader would fail
+    /// when it upgrades, however long it waited.
     pub(crate) async fn write(&self) -> Result<Transaction<'static, Sqlite>, Error> {
         Ok(self.inner.pools.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
@@ -113,10 +115,12 @@ impl Store {
         &self.inner.pools.readers
     }
 
-    /// Moves the write-ahead log into the database and truncates it to nothing, so that bytes overwritten in the database are not left in
-    /// the log. [`Error::LogNotWiped`] if other connections kept the log busy for the whole waiting time, several times over.
+    /// Moves the write-ahead log into the database and truncates it to nothing, so that bytes overwritten in the
+    /// database are not left in the log. [`Error::LogNotWiped`] if other connections kept the log busy for the whole
+    /// waiting time, several times over.
     pub async fn wipe_log(&self) -> Result<(), Error> {
-        // Each try waits up to BUSY for readers and the other process; between the tries the writer's connection serves others.
+        // Each try waits up to BUSY for readers and the other process; between the tries the writer's connection serves
+        // others.
         for _ in 0..3 {
             let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
                 .fetch_one(&self.inner.pools.writer)

@@ -20,7 +20,8 @@ impl Store {
             })
     }
 
-    /// Raises the mark to `epoch`. `false` if it stands there or higher already: then the number is used, and the caller must not use it.
+    /// Raises the mark to `epoch`. `false` if it stands there or higher already: then the number is used, and the
+    /// caller must not use it.
     pub async fn raise_epoch_mark(&self, compartment: Compartment, epoch: u32) -> Result<bool, Error> {
         let mut tx = self.write().await?;
         let done = sqlx::query(
@@ -36,7 +37,8 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Takes the next unused number above both the mark and `at_least` (the chain's epoch), durably. No two callers get the same.
+    /// Takes the next unused number above both the mark and `at_least` (the chain's epoch), durably. No two callers get
+    /// the same.
     pub async fn next_epoch(&self, compartment: Compartment, at_least: u32) -> Result<u32, Error> {
         let mut tx = self.write().await?;
         let next: i64 = sqlx::query_scalar(

@@ -49,8 +49,8 @@ fn read(row: &SqliteRow) -> Result<Logged, Error> {
 }
 
 impl Store {
-    /// Appends a block and its events. The same block again changes nothing; another block of the same number is refused
-    /// ([`Error::AnotherBlock`]) until the old one is removed.
+    /// Appends a block and its events. The same block again changes nothing; another block of the same number is
+    /// refused ([`Error::AnotherBlock`]) until the old one is removed.
     pub async fn append_block(&self, block: Block, events: &[Logged]) -> Result<(), Error> {
         let mut tx = self.write().await?;
         let new = sqlx::query("-- chain_block_insert\nINSERT INTO chain_block (number, hash, timestamp) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
@@ -141,7 +141,8 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// All events of one subject (account as left-padded address, slot, compartment, root), in the chain's order: what its state is folded from.
+    /// All events of one subject (account as left-padded address, slot, compartment, root), in the chain's order: what
+    /// its state is folded from.
     pub async fn events_of(&self, subject: B256) -> Result<Vec<Logged>, Error> {
         let rows = sqlx::query(select_events!("chain_events_of", "WHERE e.subject = $1"))
             .bind(subject.as_slice())

@@ -139,7 +139,8 @@ impl Intent {
 }
 
 impl Store {
-    /// Inserts intents, all or none, each in state `prepared`. A dependency or parent must come before the intent that names it.
+    /// Inserts intents, all or none, each in state `prepared`. A dependency or parent must come before the intent that
+    /// names it.
     pub async fn insert_intents(&self, intents: &[NewIntent]) -> Result<(), Error> {
         let mut tx = self.write().await?;
         for intent in intents {
@@ -169,7 +170,8 @@ impl Store {
         Ok(intents)
     }
 
-    /// Keeps a signature of a prepared intent. The same signature again changes nothing; another under the same part is refused.
+    /// Keeps a signature of a prepared intent. The same signature again changes nothing; another under the same part is
+    /// refused.
     pub async fn sign_intent(&self, id: &str, part: &str, signature: &[u8], now: u64) -> Result<(), Error> {
         let mut tx = self.write().await?;
         let touched = sqlx::query("-- intent_touch\nUPDATE intent SET changed_at = $1 WHERE id = $2 AND state = 'prepared' AND expires_at > $1")
@@ -236,7 +238,8 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Prepared → confirmed, for decisions that never reach the chain (decline, withdraw, an intent whose steps are intents themselves).
+    /// Prepared → confirmed, for decisions that never reach the chain (decline, withdraw, an intent whose steps are
+    /// intents themselves).
     pub async fn intent_decided(&self, id: &str, now: u64) -> Result<(), Error> {
         let mut tx = self.write().await?;
         let done = sqlx::query("-- intent_decided\nUPDATE intent SET state = 'confirmed', changed_at = $1 WHERE id = $2 AND state = 'prepared'")

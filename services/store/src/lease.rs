@@ -57,7 +57,8 @@ impl Store {
     }
 }
 
-/// Checks inside a transaction that the lease is still held. The holder's clock may be late, which only makes it lose a lease nobody took.
+/// Checks inside a transaction that the lease is still held. The holder's clock may be late, which only makes it lose a
+/// lease nobody took.
 pub(crate) async fn hold(tx: &mut Transaction<'_, Sqlite>, lease: &Lease) -> Result<(), Error> {
     let held: i64 = sqlx::query_scalar("-- lease_hold\nSELECT COUNT(*) FROM lease WHERE name = $1 AND token = $2")
         .bind(&lease.name)

@@ -1,9 +1,11 @@
-//! This crate holds the database: records and their outbox, batches, intents, chain events, sealed vault rows, tombstones, sessions, the
-//! audit chain. Every method is one short transaction; a change names the state it starts from and fails if the row has left it.
+//! This crate holds the database: records and their outbox, batches, intents, chain events, sealed vault rows,
+//! tombstones, sessions, the audit chain. Every method is one short transaction; a change names the state it starts
+//! from and fails if the row has left it.
 //!
-//! It must not know plaintext, keys, the chain's or the content store's address. What it is given sealed it keeps sealed; what it is asked to
-//! forget (`vault_delete`) is overwritten and leaves the write-ahead log before the call returns. Not promised: file system snapshots, backups
-//! and wear levelling of the disk keep older pages; whoever owns the file can roll it back as a whole.
+//! It must not know plaintext, keys, the chain's or the content store's address. What it is given sealed it keeps
+//! sealed; what it is asked to forget (`vault_delete`) is overwritten and leaves the write-ahead log before the call
+//! returns. Not promised: file system snapshots, backups and wear levelling of the disk keep older pages; whoever owns
+//! the file can roll it back as a whole.
 //!
 //! All times are unix seconds and come from the caller. The schema with every column's meaning is `migrations/sqlite`.
 #![warn(missing_docs)]
@@ -33,12 +35,13 @@ mod sweep;
 mod token;
 mod tombstone;
 mod vault;
+mod waiting;
 
 use std::{path::Path, sync::Arc};
 
 pub use crate::{
     audit::{AuditEntry, NewAudit},
-    batch::{Batch, BatchId, Mined, NewBatch, SentTransaction, WaitingRecord},
+    batch::{Batch, BatchId, Mined, SentTransaction},
     client::Client,
     commit::{AttachmentPlace, NewAttachment, NewRecord, RecordCommit},
     error::Error,
@@ -56,6 +59,7 @@ pub use crate::{
     token::AccessToken,
     tombstone::Tombstone,
     vault::{VaultEntry, VaultKey},
+    waiting::{NewBatch, WaitingRecord},
 };
 
 /// The database of one gateway and its submitter. Cheap to clone; all clones share the connections.
@@ -70,8 +74,8 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens the file, creating it (readable by this user only) and bringing its schema up to date. Refuses a schema this binary does not
-    /// know. Must be called within a tokio runtime.
+    /// Opens the file, creating it (readable by this user only) and bringing its schema up to date. Refuses a schema
+    /// this binary does not know. Must be called within a tokio runtime.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let pools = engine::open(path.as_ref()).await?;
         let group = commit::Group::start(pools.writer.clone());

@@ -48,8 +48,8 @@ impl Store {
             .collect()
     }
 
-    /// Deletes up to `limit` blocks whose batch is anchored (so they are pinned). Returns how many went; call again while it is `limit`. In
-    /// pieces, because a large batch in one transaction would keep uploads waiting.
+    /// Deletes up to `limit` blocks whose batch is anchored (so they are pinned). Returns how many went; call again
+    /// while it is `limit`. In pieces, because a large batch in one transaction would keep uploads waiting.
     pub async fn clear_outbox(&self, limit: u32) -> Result<u64, Error> {
         let mut tx = self.write().await?;
         let done = sqlx::query(

@@ -276,8 +276,8 @@ async fn insert_row(conn: &mut SqliteConnection, commit: &RecordCommit) -> Resul
     })
 }
 
-/// Whether the version before, in the same compartment and with the digest named as `previous`, is here. That no other successor is here is the
-/// table's own constraint.
+/// Whether the version before, in the same compartment and with the digest named as `previous`, is here. That no other
+/// successor is here is the table's own constraint.
 async fn follows(conn: &mut SqliteConnection, commit: &RecordCommit) -> Result<bool, Error> {
     let record = &commit.record;
     if record.version == 1 {

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, B256};
-use sqlx::{Sqlite, Transaction};
 
 use crate::{
     Error, Intent, Mined, SentTransaction, Store,
@@ -13,8 +12,8 @@ use crate::{
 };
 
 impl Store {
-    /// The organisation's oldest signed intents whose dependency, if any, is mined. (Not merely sent: the call is simulated first, and that
-    /// sees only mined state.) Signatures are not read.
+    /// The organisation's oldest signed intents whose dependency, if any, is mined. (Not merely sent: the call is
+    /// simulated first, and that sees only mined state.) Signatures are not read.
     pub async fn relayable_intents(&self, org: Address, limit: u32) -> Result<Vec<Intent>, Error> {
         sqlx::query(select_intents!(
             "intents_relayable",
@@ -63,21 +62,23 @@ impl Store {
 
     /// Signed → submitted: the relayer's signed transaction, committed before it is sent.
     pub async fn intent_submitted(&self, id: &str, sent: &SentTransaction, now: u64) -> Result<(), Error> {
-        let tx = self.write().await?;
-        let statement = "-- intent_submitted
-             UPDATE intent SET state = 'submitted', relayer = $1, nonce = $2, tx_hash = $3, raw_tx = $4, block = NULL, block_hash = NULL,
-                 gas_used = NULL, changed_at = $5
-             WHERE id = $6 AND state = 'signed'";
-        write_sent(tx, id, sent, now, statement, "signed").await
-    }
-
-    /// Puts another transaction of the same nonce (a higher fee) in the place of one that is stuck.
-    pub async fn intent_replaced(&self, id: &str, sent: &SentTransaction, now: u64) -> Result<(), Error> {
-        let tx = self.write().await?;
-        let statement = "-- intent_replaced
-             UPDATE intent SET relayer = $1, nonce = $2, tx_hash = $3, raw_tx = $4, changed_at = $5
-             WHERE id = $6 AND state = 'submitted' AND block IS NULL AND relayer = $1 AND nonce = $2";
-        write_sent(tx, id, sent, now, statement, "submitted with this nonce").await
+        let mut tx = self.write().await?;
+        let done = sqlx::query(
+            "-- intent_submitted
+             UPDATE intent SET state = 'submitted', relayer = $1, nonce = $2, tx_hash = $3, raw_tx = $4, block = NULL,
+                 block_hash = NULL, gas_used = NULL, changed_at = $5
+             WHERE id = $6 AND state = 'signed'",
+        )
+        .bind(sent.signer.as_slice())
+        .bind(int(sent.nonce)?)
+        .bind(sent.hash.as_slice())
+        .bind(sent.raw.as_ref())
+        .bind(int(now)?)
+        .bind(id)
+        .execute(&mut *tx)
+        .await?;
+        one_moved(done.rows_affected(), "intent", id, "signed")?;
+        Ok(tx.commit().await?)
     }
 
     /// Submitted, seen in a block. Intents that depend on it may go now.
@@ -200,7 +201,8 @@ impl Store {
         Ok(failed)
     }
 
-    /// The nonces of this signer that stand in `submitted` rows: they belong to those rows, whether the chain knows them yet or not.
+    /// The nonces of this signer that stand in `submitted` rows: they belong to those rows, whether the chain knows
+    /// them yet or not.
     pub async fn nonces_in_flight(&self, signer: Address) -> Result<BTreeSet<u64>, Error> {
         sqlx::query(
             "-- nonces_in_flight
@@ -214,25 +216,4 @@ impl Store {
         .map(|row| Cells { table: "intent", row }.number("nonce"))
         .collect()
     }
-}
-
-async fn write_sent(
-    mut tx: Transaction<'_, Sqlite>,
-    id: &str,
-    sent: &SentTransaction,
-    now: u64,
-    statement: &'static str,
-    expected: &'static str,
-) -> Result<(), Error> {
-    let done = sqlx::query(statement)
-        .bind(sent.signer.as_slice())
-        .bind(int(sent.nonce)?)
-        .bind(sent.hash.as_slice())
-        .bind(sent.raw.as_ref())
-        .bind(int(now)?)
-        .bind(id)
-        .execute(&mut *tx)
-        .await?;
-    one_moved(done.rows_affected(), "intent", id, expected)?;
-    Ok(tx.commit().await?)
 }

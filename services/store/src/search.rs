@@ -13,7 +13,8 @@ pub struct RecordQuery {
     pub org: Option<Address>,
     /// Of this patient.
     pub patient: Option<Address>,
-    /// In one of these compartments. `None` is no condition; an empty list finds nothing, so that a reader without grants reads nothing.
+    /// In one of these compartments. `None` is no condition; an empty list finds nothing, so that a reader without
+    /// grants reads nothing.
     pub compartments: Option<Vec<Compartment>>,
     /// Of this FHIR type.
     pub resource_type: Option<String>,

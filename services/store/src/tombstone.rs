@@ -25,8 +25,9 @@ pub struct Tombstone {
 }
 
 impl Store {
-    /// Refuses a slot from now on and destroys its release keys, in one transaction; then empties the write-ahead log as
-    /// [`Store::vault_delete`] does. Of several refusals of one slot the highest serial counts: an older one arriving later changes nothing.
+    /// Refuses a slot from now on and destroys its release keys, in one transaction; then empties the write-ahead log
+    /// as [`Store::vault_delete`] does. Of several refusals of one slot the highest serial counts: an older one
+    /// arriving later changes nothing.
     pub async fn refuse_slot(&self, tombstone: &Tombstone, release_keys: &[VaultKey]) -> Result<(), Error> {
         let mut tx = self.write().await?;
         sqlx::query(

@@ -55,7 +55,8 @@ impl std::fmt::Debug for VaultEntry {
 }
 
 impl Store {
-    /// Keeps a sealed key where none is yet; [`Error::Exists`] otherwise. Keys are never overwritten: losing a root loses a patient's records.
+    /// Keeps a sealed key where none is yet; [`Error::Exists`] otherwise. Keys are never overwritten: losing a root
+    /// loses a patient's records.
     pub async fn vault_put(&self, key: &VaultKey, sealed: &[u8], now: u64) -> Result<(), Error> {
         self.vault_put_all(&[(key.clone(), sealed.to_vec().into())], now).await
     }
@@ -137,8 +138,9 @@ impl Store {
             .collect())
     }
 
-    /// Destroys sealed keys: the rows' bytes are overwritten in the database, then the write-ahead log is emptied. Returns how many rows there
-    /// were (0 is no error: destroying twice is fine). [`Error::LogNotWiped`] says that the rows are gone but the log could not be emptied yet.
+    /// Destroys sealed keys: the rows' bytes are overwritten in the database, then the write-ahead log is emptied.
+    /// Returns how many rows there were (0 is no error: destroying twice is fine). [`Error::LogNotWiped`] says that the
+    /// rows are gone but the log could not be emptied yet.
     ///
     /// Hazard: copies made before (backups, file system snapshots) are out of reach.
     pub async fn vault_delete(&self, keys: &[VaultKey]) -> Result<u64, Error> {

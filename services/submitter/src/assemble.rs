@@ -23,7 +23,8 @@ pub struct Assembled {
 
 /// Makes a batch of the organisation's waiting records, at most `limit` of them; `None` if none wait.
 ///
-/// Dying before the commit costs nothing: the next try pins the same or a longer list, and an import nobody names is a file without a batch.
+/// Dying before the commit costs nothing: the next try pins the same or a longer list, and an import nobody names is a
+/// file without a batch.
 pub async fn assemble(
     store: &Store,
     content: &Content,

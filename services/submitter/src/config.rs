@@ -10,14 +10,13 @@ use std::{
     time::Duration,
 };
 
-use alloy::{primitives::Address, signers::local::PrivateKeySigner};
+use alloy::primitives::Address;
 use chartseal_record::{Contracts, manifest::MAX_RECORDS};
 use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
 };
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
 /// Environment names under the prefix that belong to the command line, not to this file.
 const COMMAND_LINE: [&str; 2] = ["config", "log"];
@@ -231,25 +230,6 @@ impl Config {
         })
     }
 
-    /// Reads the keys: the relayer's, and each organisation's publisher's. All must differ, since each owns its nonces alone and an address
-    /// may only publish for one organisation.
-    pub fn keys(&self) -> Result<(PrivateKeySigner, Vec<(Address, PrivateKeySigner)>), ConfigError> {
-        let relayer = key(&self.relayer.key_file)?;
-        let mut seen = HashSet::from([relayer.address()]);
-        let mut publishers = Vec::new();
-        for publisher in &self.publishers {
-            let key = key(&publisher.key_file)?;
-            if !seen.insert(key.address()) {
-                return Err(ConfigError::Contradiction(format!(
-                    "the key of {} is used twice; relayer and publishers need a key each",
-                    key.address()
-                )));
-            }
-            publishers.push((publisher.account, key));
-        }
-        Ok((relayer, publishers))
-    }
-
     /// Time between two looks.
     pub fn poll(&self) -> Duration {
         Duration::from_millis(self.chain.poll_milliseconds)
@@ -261,7 +241,8 @@ impl Config {
     }
 }
 
-/// `relayer.key_file` ends in `_file` and is a path itself: names under the prefix that are keys of their own are not taken for indirections.
+/// `relayer.key_file` ends in `_file` and is a path itself: names under the prefix that are keys of their own are not
+/// taken for indirections.
 fn is_indirect(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.ends_with("_file") && !name.ends_with("key_file")
@@ -273,22 +254,11 @@ fn indirect(name: &str) -> Option<String> {
     is_indirect(&name).then(|| name.trim_end_matches("_file").replace("__", "."))
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
+pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|source| ConfigError::File {
         path: path.to_owned(),
         source,
     })
-}
-
-fn key(path: &Path) -> Result<PrivateKeySigner, ConfigError> {
-    let wrong = || ConfigError::Content {
-        path: path.to_owned(),
-        expected: "a secp256k1 key: 32 bytes as 64 hex digits",
-    };
-    let text = Zeroizing::new(read(path)?);
-    let mut bytes = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(text.trim().trim_start_matches("0x"), &mut bytes[..]).map_err(|_| wrong())?;
-    PrivateKeySigner::from_slice(&bytes[..]).map_err(|_| wrong())
 }
 
 #[cfg(test)]
@@ -336,17 +306,6 @@ mod tests {
         let shown = format!("{:?}", Config::from_toml(&text).unwrap());
         assert!(shown.contains("https://node.example/…"));
         assert!(!shown.contains("secretkey") && !shown.contains("pw"), "{shown}");
-    }
-
-    #[test]
-    fn one_key_in_two_uses_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("one.key");
-        std::fs::write(&file, "11".repeat(32)).unwrap();
-        let mut config = Config::from_toml(SAMPLE).unwrap();
-        config.relayer.key_file = file.clone();
-        config.publishers[0].key_file = file;
-        assert!(config.keys().unwrap_err().to_string().contains("used twice"));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use chartseal_chain::{BlockRef, Client, Head};
 
 use crate::Error;
 
-/// Blocks a re-org may reach back without being called another chain. Ethereum finalises within 64 to 96 blocks; chains that promise less are
-/// not for anchors.
+/// Blocks a re-org may reach back without being called another chain. Ethereum finalises within 64 to 96 blocks; chains
+/// that promise less are not for anchors.
 pub const DEPTH: u64 = 96;
 
 /// The heads seen so far.
@@ -27,7 +27,8 @@ pub struct Look {
 }
 
 impl Heads {
-    /// Looks at the head. The first look after a start takes everything within [`DEPTH`] as changed, since nobody watched in between.
+    /// Looks at the head. The first look after a start takes everything within [`DEPTH`] as changed, since nobody
+    /// watched in between.
     pub async fn look(&mut self, client: &Client) -> Result<Look, Error> {
         let head = client.head().await?;
         let changed_from = match self.seen.back() {

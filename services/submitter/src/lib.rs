@@ -1,15 +1,17 @@
-//! This crate holds the worker that anchors batches and relays intents. Its process is the only one that holds publisher and relayer keys: it
-//! can pay and publish, and decide nothing.
+//! This crate holds the worker that anchors batches and relays intents. Its process is the only one that holds
+//! publisher and relayer keys: it can pay and publish, and decide nothing.
 //!
-//! It must not know how anything is sealed: it does not link `envelope`, and meets the gateway only in the database. Every step commits its
-//! intention before it acts (batch, signed transaction), and asks the chain before it acts again, so that it may be killed between any two
-//! statements: `tests/` does.
+//! It must not know how anything is sealed: it does not link `envelope`, and meets the gateway only in the database.
+//! Every step commits its intention before it acts (batch, signed transaction), and asks the chain before it acts
+//! again, so that it may be killed between any two statements: `tests/` does.
 #![warn(missing_docs)]
 
 mod assemble;
 mod config;
 mod error;
+mod found;
 mod heads;
+mod keys;
 mod publisher;
 mod relayer;
 pub mod serve;

@@ -12,7 +12,8 @@ use tracing_subscriber::EnvFilter;
 /// How long the turns under way may take after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Anchors batches of sealed records and relays signed decisions; the only process that holds publisher and relayer keys.
+/// Anchors batches of sealed records and relays signed decisions; the only process that holds publisher and relayer
+/// keys.
 #[derive(Parser)]
 #[command(version, after_long_help = format!("Configuration:\n\n{SAMPLE}"))]
 struct Arguments {

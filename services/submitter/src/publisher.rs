@@ -2,13 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alloy::{
-    eips::BlockId,
-    primitives::{Address, B256},
-};
+use alloy::{eips::BlockId, primitives::Address};
 use chartseal_chain::{Client, Head, Revert, bindings::AnchorsErrors, calls};
 use chartseal_ipfs::Content;
-use chartseal_record::{clock::Clock, event::Event, receipt::anchor_key, state::RecordState};
+use chartseal_record::{clock::Clock, state::RecordState};
 use chartseal_store::{Batch, Lease, Mined, SentTransaction, Store};
 use tokio::time::Instant;
 
@@ -17,7 +14,7 @@ use crate::{
     assemble::{Assembled, assemble},
     heads::Heads,
     signer::{Call, Signer},
-    work::{Ailment, LEASE_SECONDS, Worker},
+    work::{Ailment, LEASE_SECONDS, Told, Worker},
 };
 
 /// Outbox rows deleted in one transaction.
@@ -36,17 +33,18 @@ pub struct Rules {
 
 /// The worker that anchors for one organisation with one key.
 pub struct Publisher {
-    org: Address,
+    pub(crate) org: Address,
     signer: Signer,
-    store: Store,
+    pub(crate) store: Store,
     content: Content,
-    client: Client,
-    clock: Arc<dyn Clock>,
-    rules: Rules,
+    pub(crate) client: Client,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rules: Rules,
     lease: Lease,
     heads: Heads,
     assembled_at: Option<Instant>,
     assembling: Ailment,
+    refused: Told,
 }
 
 impl Worker for Publisher {
@@ -93,6 +91,7 @@ impl Publisher {
             heads: Heads::default(),
             assembled_at: None,
             assembling: Ailment::new("assembling a batch"),
+            refused: Told::default(),
         }
     }
 
@@ -161,7 +160,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// Batched → submitted: asks the chain for the anchor first, then signs and commits. `None` if the anchor is there already, or refused.
+    /// Batched → submitted: asks the chain for the anchor first, then signs and commits. `None` if the anchor is there
+    /// already, or refused.
     pub async fn sign(&self, batch: &Batch, head: &Head) -> Result<Option<SentTransaction>, Error> {
         if self.is_anchored(batch, head).await? {
             return Ok(None);
@@ -178,7 +178,8 @@ impl Publisher {
             Err(chartseal_chain::Error::Reverted(Revert::Anchors(AnchorsErrors::AlreadyAnchored(_)))) => {
                 return Ok(None);
             }
-            // Not listed as publisher (yet), or the organisation is suspended: nothing is lost by waiting for the operator.
+            // Not listed as publisher (yet), or the organisation is suspended: nothing is lost by waiting for the
+            // operator.
             Err(error) => return Err(error.into()),
         };
         let sent = self.signer.sign(&Call { to, data, gas }).await?;
@@ -192,8 +193,17 @@ impl Publisher {
             Ok(_) => {
                 tracing::info!(batch = batch.id.0, transaction = %sent.hash, "batch {} is sent as {}", batch.id, sent.hash)
             }
-            Err(refused @ chartseal_chain::Error::Refused { .. }) => {
-                tracing::warn!(batch = batch.id.0, nonce = sent.nonce, error = %refused, "the node does not take batch {} now", batch.id);
+            Err(chartseal_chain::Error::Refused { code, message }) => {
+                if self.refused.first(sent.hash) {
+                    tracing::warn!(
+                        batch = batch.id.0,
+                        nonce = sent.nonce,
+                        code,
+                        message,
+                        "the node does not take batch {} now",
+                        batch.id
+                    );
+                }
             }
             Err(error) => return Err(error.into()),
         }
@@ -240,73 +250,6 @@ impl Publisher {
                 }
             }
         }
-        Ok(())
-    }
-
-    /// Whether the chain holds the batch's anchor, from whatever transaction; once it is deep enough the batch is `anchored`.
-    async fn is_anchored(&self, batch: &Batch, head: &Head) -> Result<bool, Error> {
-        let key = anchor_key(batch.org, batch.root, batch.count, batch.manifest);
-        let Some(block) = self.client.anchored_at(key).await? else {
-            return Ok(false);
-        };
-        if head.confirmations(block) < self.rules.confirmations {
-            return Ok(true);
-        }
-        if let Some((transaction, place)) = self.place_of(batch, block).await? {
-            self.anchored(batch, transaction, place).await?;
-        }
-        Ok(true)
-    }
-
-    /// Block and, as far as it can be learnt, transaction of an anchor found by its key. The transactions of ours are asked first, then the
-    /// gateway's index of events.
-    async fn place_of(&self, batch: &Batch, block: u64) -> Result<Option<(Option<B256>, Mined)>, Error> {
-        if let Some(hash) = batch.tx_hash
-            && let Some(mined) = self.client.mined(hash).await?
-            && mined.success
-        {
-            let place = Mined {
-                block: mined.block,
-                block_hash: mined.block_hash,
-                gas_used: mined.gas_used,
-            };
-            return Ok(Some((Some(hash), place)));
-        }
-        let Some(head) = self.client.block(BlockId::number(block)).await? else {
-            return Ok(None);
-        };
-        let events = self.store.events_of(batch.root).await?;
-        let ours = events.iter().find(|logged| {
-            let Event::Anchored {
-                org, count, manifest, ..
-            } = &logged.event
-            else {
-                return false;
-            };
-            logged.block == block && (*org, *count, *manifest) == (batch.org, batch.count, batch.manifest)
-        });
-        let place = Mined {
-            block,
-            block_hash: head.hash,
-            gas_used: 0,
-        };
-        Ok(Some((ours.map(|logged| logged.transaction), place)))
-    }
-
-    async fn anchored(&self, batch: &Batch, transaction: Option<B256>, place: Mined) -> Result<(), Error> {
-        let now = self.clock.seconds();
-        self.store.batch_anchored(batch.id, transaction, place, now).await?;
-        metrics::counter!("chartseal_records_anchored_total").increment(u64::from(batch.count));
-        metrics::histogram!("chartseal_anchor_seconds").record(now.saturating_sub(batch.created_at) as f64);
-        metrics::histogram!("chartseal_anchor_gas").record(place.gas_used as f64);
-        tracing::info!(
-            batch = batch.id.0,
-            block = place.block,
-            records = batch.count,
-            "batch {} is anchored in block {}",
-            batch.id,
-            place.block
-        );
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! Decisions people signed: signed → submitted → confirmed or failed, and back. The relayer pays; it cannot change a word of them.
+//! Decisions people signed: signed → submitted → confirmed or failed, and back. The relayer pays; it cannot change a
+//! word of them.
 
 use std::sync::Arc;
 
@@ -12,14 +13,14 @@ use crate::{
     heads::Heads,
     signer::{Call, Signer},
     verdict::{Verdict, verdict},
-    work::{LEASE_SECONDS, Worker},
+    work::{LEASE_SECONDS, Told, Worker},
 };
 
 /// Intents of one organisation relayed in one turn, so that none waits behind another's thousands.
 const AT_ONCE: u32 = 64;
 
-/// Transactions one intent may use up. Each costs gas; a call that succeeds in simulation and fails in a block five times over is not going to
-/// work.
+/// Transactions one intent may use up. Each costs gas; a call that succeeds in simulation and fails in a block five
+/// times over is not going to work.
 const ATTEMPTS: u32 = 5;
 
 /// The worker that relays the intents of some organisations with one key.
@@ -32,6 +33,7 @@ pub struct Relayer {
     confirmations: u64,
     lease: Lease,
     heads: Heads,
+    refused: Told,
 }
 
 impl Worker for Relayer {
@@ -72,6 +74,7 @@ impl Relayer {
             confirmations,
             lease,
             heads: Heads::default(),
+            refused: Told::default(),
         }
     }
 
@@ -114,7 +117,8 @@ impl Relayer {
         Ok(more)
     }
 
-    /// Simulates, signs and commits one intent. `None` if the contract refuses it now; then it waits, has failed, or was in force already.
+    /// Simulates, signs and commits one intent. `None` if the contract refuses it now; then it waits, has failed, or
+    /// was in force already.
     pub async fn sign(&self, intent: &Intent) -> Result<Option<SentTransaction>, Error> {
         let now = self.clock.seconds();
         let Some((to, data)) = intent.call.clone() else {
@@ -125,7 +129,8 @@ impl Relayer {
             self.fail(intent, "its target is neither Directory nor Consent").await?;
             return Ok(None);
         }
-        // Pending state: what is sent but not mined counts, so a grant may follow the revocation of its slot within one block.
+        // Pending state: what is sent but not mined counts, so a grant may follow the revocation of its slot within one
+        // block.
         let gas = match self
             .client
             .estimate(self.signer.address(), to, &data, BlockId::pending())
@@ -154,6 +159,13 @@ impl Relayer {
                 }
                 return Ok(None);
             }
+            // The node's own refusal (no balance, limits) is of this call: those behind it must not wait for it.
+            Err(ChainError::Refused { code, message }) => {
+                if self.refused.first(&intent.id) {
+                    tracing::warn!(intent = %intent.id, code, message, "the node does not simulate intent {}", intent.id);
+                }
+                return Ok(None);
+            }
             Err(error) => return Err(error.into()),
         };
         let sent = self.signer.sign(&Call { to, data, gas }).await?;
@@ -167,8 +179,10 @@ impl Relayer {
             Ok(_) => {
                 tracing::info!(intent = %intent.id, kind = %intent.kind, transaction = %sent.hash, "intent {} is sent as {}", intent.id, sent.hash);
             }
-            Err(refused @ ChainError::Refused { .. }) => {
-                tracing::warn!(intent = %intent.id, nonce = sent.nonce, error = %refused, "the node does not take intent {} now", intent.id);
+            Err(ChainError::Refused { code, message }) => {
+                if self.refused.first(sent.hash) {
+                    tracing::warn!(intent = %intent.id, nonce = sent.nonce, code, message, "the node does not take intent {} now", intent.id);
+                }
             }
             Err(error) => return Err(error.into()),
         }
@@ -241,7 +255,8 @@ impl Relayer {
         Ok(())
     }
 
-    /// Confirmed → submitted, for transactions that are no longer where they were; the identical bytes are sent again at the next look.
+    /// Confirmed → submitted, for transactions that are no longer where they were; the identical bytes are sent again
+    /// at the next look.
     async fn recheck(&self, from: u64) -> Result<(), Error> {
         for org in &self.orgs {
             for intent in self.store.intents_confirmed_from(*org, from).await? {

@@ -1,7 +1,8 @@
 //! A key that pays, and its nonces.
 //!
-//! The rows of the database say which nonces are in use; the chain says which are used up. A new transaction takes the lowest nonce that is
-//! neither, so a nonce that was given up (its row went another way before it was sent) is the first to be taken again and no gap stays.
+//! The rows of the database say which nonces are in use; the chain says which are used up. A new transaction takes the
+//! lowest nonce that is neither, so a nonce that was given up (its row went another way before it was sent) is the
+//! first to be taken again and no gap stays.
 
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
@@ -18,7 +19,8 @@ use crate::Error;
 /// Gas of a plain transfer.
 const TRANSFER: u64 = 21_000;
 
-/// One address that signs transactions. Exactly one worker owns it, in all processes (by lease), so nobody else takes its nonces.
+/// One address that signs transactions. Exactly one worker owns it, in all processes (by lease), so nobody else takes
+/// its nonces.
 pub struct Signer {
     key: PrivateKeySigner,
     client: Client,
@@ -55,7 +57,8 @@ impl Signer {
             nonce += 1;
         }
         let fees = self.client.fees().await?;
-        // The estimate is for the state of now; a slot or an epoch another transaction touches first may cost some thousands more.
+        // The estimate is for the state of now; a slot or an epoch another transaction touches first may cost some
+        // thousands more.
         self.sign_with(
             nonce,
             TxKind::Call(call.to),
@@ -95,8 +98,9 @@ impl Signer {
         })
     }
 
-    /// Whether a transaction that is not in any block lost its nonce to another one and can never be. `used` must have been read from the
-    /// chain before the transaction was looked for: read afterwards, it would count the transaction itself if it was mined in between.
+    /// Whether a transaction that is not in any block lost its nonce to another one and can never be. `used` must have
+    /// been read from the chain before the transaction was looked for: read afterwards, it would count the transaction
+    /// itself if it was mined in between.
     pub fn lost_nonce(used: u64, sent: &SentTransaction) -> bool {
         used > sent.nonce
     }
@@ -106,7 +110,8 @@ impl Signer {
         Ok(self.client.transaction_count(self.address(), false).await?)
     }
 
-    /// Sends plain transfers to itself with the nonces that no row owns but on which rows behind them wait. Returns how many.
+    /// Sends plain transfers to itself with the nonces that no row owns but on which rows behind them wait. Returns how
+    /// many.
     ///
     /// They are not kept: lost, they are found missing and sent again.
     pub async fn fill_gaps(&self) -> Result<u64, Error> {

@@ -1,6 +1,6 @@
 //! From a configuration to running workers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chartseal_chain::Client;
 use chartseal_ipfs::Content;
@@ -9,10 +9,14 @@ use chartseal_store::Store;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Config, Error, Publisher, Relayer, Rules, Signer, work::work};
+use crate::{
+    Config, Error, Publisher, Relayer, Rules, Signer,
+    work::{Ailment, work},
+};
 
-/// Checks that database, chain and configuration belong together: the node serves the configured chain, the contracts are this program's, and the
-/// database was filled from the same genesis. (An older state of the same chain is a re-org, not another chain.)
+/// Checks that database, chain and configuration belong together: the node serves the configured chain, the contracts
+/// are this program's, and the database was filled from the same genesis. (An older state of the same chain is a
+/// re-org, not another chain.)
 pub async fn same_chain(store: &Store, client: &Client, contracts: &Contracts) -> Result<(), Error> {
     client.check_contracts().await?;
     let found = [
@@ -35,6 +39,29 @@ pub async fn same_chain(store: &Store, client: &Client, contracts: &Contracts) -
     Ok(())
 }
 
+/// Waits for a chain that is away, and refuses another chain. `false` if told to stop meanwhile.
+async fn reached(
+    store: &Store,
+    client: &Client,
+    contracts: &Contracts,
+    poll: Duration,
+    stop: &CancellationToken,
+) -> Result<bool, Error> {
+    let mut reaching = Ailment::new("reaching the chain");
+    loop {
+        let result = same_chain(store, client, contracts).await;
+        match result {
+            Ok(()) => return Ok(true),
+            Err(away @ Error::Chain(_)) if away.kind() == "chain-away" => reaching.note::<()>(Err(away)),
+            Err(other) => return Err(other),
+        };
+        tokio::select! {
+            () = stop.cancelled() => return Ok(false),
+            () = tokio::time::sleep(reaching.pause(poll)) => {}
+        }
+    }
+}
+
 /// Runs until `stop`, then gives the leases back.
 pub async fn run(config: &Config, stop: CancellationToken) -> anyhow::Result<()> {
     let (relayer, publishers) = config.keys()?;
@@ -42,7 +69,9 @@ pub async fn run(config: &Config, stop: CancellationToken) -> anyhow::Result<()>
     let store = Store::open(&config.database.path).await?;
     let content = Content::open(&config.content.location).await?;
     let client = Client::connect(&config.chain.rpc.0, contracts).await?;
-    same_chain(&store, &client, &contracts).await?;
+    if !reached(&store, &client, &contracts, config.poll(), &stop).await? {
+        return Ok(());
+    }
 
     let clock = Arc::new(SystemClock);
     let confirmations = config.chain.confirmations;
@@ -78,7 +107,8 @@ pub async fn run(config: &Config, stop: CancellationToken) -> anyhow::Result<()>
         );
         workers.spawn(work(publisher, config.poll(), stop.clone()));
     }
-    // A worker ends only when told to; one that panicked takes the process down, and the supervisor starts it anew from the rows.
+    // A worker ends only when told to; one that panicked takes the process down, and the supervisor starts it anew from
+    // the rows.
     while let Some(ended) = workers.join_next().await {
         ended??;
     }

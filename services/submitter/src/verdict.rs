@@ -9,9 +9,11 @@ use chartseal_record::{Bytes, Compartment};
 
 use crate::Error;
 
-/// Seconds within which something that is not ours (another organisation's registration) may still make the call possible.
+/// Seconds within which something that is not ours (another organisation's registration) may still make the call
+/// possible.
 const GRACE: u64 = 30;
-/// Seconds after which a refusal counts even while transactions of ours are under way, or a busy relayer would never say no.
+/// Seconds after which a refusal counts even while transactions of ours are under way, or a busy relayer would never
+/// say no.
 const PATIENCE: u64 = 600;
 
 /// What to do with a refused intent.
@@ -25,7 +27,8 @@ pub enum Verdict {
     Final,
 }
 
-/// Judges a refusal. `age` is how long (seconds) the intent has been signed, `in_flight` whether transactions of its organisation are unconfirmed.
+/// Judges a refusal. `age` is how long (seconds) the intent has been signed, `in_flight` whether transactions of its
+/// organisation are unconfirmed.
 pub async fn verdict(
     client: &Client,
     revert: &Revert,

@@ -1,12 +1,13 @@
 //! Turns, taken again and again until the process is told to stop.
 
-use std::time::Duration;
+use std::{collections::HashSet, sync::Mutex, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
 
-/// How long a dead process keeps others from its work. A turn that takes longer loses its lease, which costs repeated work and nothing else.
+/// How long a dead process keeps others from its work. A turn that takes longer loses its lease, which costs repeated
+/// work and nothing else.
 pub const LEASE_SECONDS: u64 = 15;
 
 /// The longest pause after failures in a row.
@@ -24,7 +25,8 @@ pub trait Worker: Send {
     fn release(&self) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-/// Takes turns until `stop`, then gives the lease back. A turn under way is finished first: each of its steps is short and bounded.
+/// Takes turns until `stop`, then gives the lease back. A turn under way is finished first: each of its steps is short
+/// and bounded.
 pub async fn work<W: Worker>(mut worker: W, poll: Duration, stop: CancellationToken) -> Result<(), Error> {
     let mut ailment = Ailment::new(W::WHAT);
     while !stop.is_cancelled() {
@@ -40,6 +42,21 @@ pub async fn work<W: Worker>(mut worker: W, poll: Duration, stop: CancellationTo
         }
     }
     worker.release().await
+}
+
+/// Says once what is true of one thing for a while, so that a poll every second does not fill the log.
+#[derive(Debug, Default)]
+pub struct Told(Mutex<HashSet<String>>);
+
+impl Told {
+    /// Whether this is said for the first time. Forgets everything after some thousands.
+    pub fn first(&self, what: impl ToString) -> bool {
+        let mut told = self.0.lock().expect("no panic happens while it is held");
+        if told.len() > 10_000 {
+            told.clear();
+        }
+        told.insert(what.to_string())
+    }
 }
 
 /// Says once that something fails, and once that it works again.
@@ -86,7 +103,7 @@ impl Ailment {
     }
 
     /// How long to wait after so many failures in a row.
-    fn pause(&self, poll: Duration) -> Duration {
+    pub(crate) fn pause(&self, poll: Duration) -> Duration {
         (poll * 2u32.saturating_pow(self.failures.min(10))).clamp(poll, LONGEST_PAUSE.max(poll))
     }
 }

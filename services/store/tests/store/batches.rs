@@ -147,24 +147,17 @@ async fn every_step_starts_from_its_own_state_only() {
     let state = async || store.batch(id).await.unwrap().unwrap().state;
 
     moved(store.batch_back(id).await);
-    moved(store.batch_replaced(id, &sent(0)).await);
     moved(store.batch_submitted(BatchId(99), &sent(0)).await);
     store.batch_submitted(id, &sent(0)).await.unwrap();
     assert_eq!(store.batch(id).await.unwrap().unwrap().sent, Some(sent(0)));
     moved(store.batch_submitted(id, &sent(1)).await);
-    moved(store.batch_replaced(id, &sent(1)).await);
-    let dearer = SentTransaction {
-        hash: word("dearer", 0),
-        ..sent(0)
-    };
-    store.batch_replaced(id, &dearer).await.unwrap();
     assert_eq!(store.nonces_in_flight(PATIENT).await.unwrap(), [0].into());
 
     store
-        .batch_anchored(id, Some(dearer.hash), PLACE, NOW + 9)
+        .batch_anchored(id, Some(sent(0).hash), PLACE, NOW + 9)
         .await
         .unwrap();
-    moved(store.batch_anchored(id, Some(dearer.hash), PLACE, NOW + 9).await);
+    moved(store.batch_anchored(id, Some(sent(0).hash), PLACE, NOW + 9).await);
     moved(store.batch_submitted(id, &sent(1)).await);
     let anchored = store.batch(id).await.unwrap().unwrap();
     assert_eq!((anchored.mined, anchored.anchored_at), (Some(PLACE), Some(NOW + 9)));

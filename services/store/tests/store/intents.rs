@@ -98,7 +98,6 @@ async fn every_step_starts_from_its_own_state_only() {
     moved(store.intent_mined("1", word("transaction", 99), PLACE, NOW).await);
     assert_eq!(store.nonces_in_flight(ORG).await.unwrap(), [3].into());
     store.intent_mined("1", sent(3).hash, PLACE, NOW).await.unwrap();
-    moved(store.intent_replaced("1", &sent(3), NOW).await);
     store.intent_confirmed("1", NOW).await.unwrap();
     moved(store.intent_failed("1", "too late", NOW).await);
 

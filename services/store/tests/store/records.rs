@@ -83,7 +83,8 @@ async fn a_refused_commit_leaves_nothing_and_takes_no_neighbour_with_it() {
     first.answer = Some(kept(7));
     store.commit_record(first).await.unwrap();
 
-    // All in flight at once, so that they share groups: every third one reuses an Idempotency-Key and must vanish alone.
+    // All in flight at once, so that they share groups: every third one reuses an Idempotency-Key and must vanish
+    // alone.
     let commits = (100..200).map(|seed| {
         let mut commit = record(seed);
         commit.audit = vec![NewAudit {

@@ -107,8 +107,10 @@ async fn a_batch_is_anchored_once_wherever_the_worker_dies() {
 async fn an_anchor_already_on_the_chain_is_found_and_not_sent_again() {
     let stage = Stage::open().await;
     stage.record(1).await;
+    stage.chain.automine(false).await;
     let mut worker = stage.publisher();
     worker.turn().await.unwrap();
+    stage.chain.mine(1).await;
     let sent = stage.batch().await.sent.unwrap();
     // As after a restored backup: the row knows nothing of its transaction.
     stage.store.batch_back(stage.batch().await.id).await.unwrap();
@@ -169,8 +171,10 @@ async fn while_the_chain_is_away_records_are_batched_and_pinned_and_catch_up_lat
 async fn an_anchor_waits_for_its_confirmations() {
     let stage = Stage::open().await;
     stage.record(1).await;
+    stage.chain.automine(false).await;
     let mut worker = stage.publisher();
     worker.turn().await.unwrap();
+    stage.chain.mine(1).await;
     for _ in 1..K {
         worker.turn().await.unwrap();
         assert_eq!(stage.batch().await.state, RecordState::Submitted);

@@ -49,7 +49,7 @@ impl Anvil {
             .args(["--host", "127.0.0.1", "--port", "0", "--mnemonic", MNEMONIC])
             .stdout(Stdio::piped())
             .spawn()
-            .expect("anvil; run npm ci in contracts/");
+            .expect("anvil; run `make build` once");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = lines
             .by_ref()
@@ -172,6 +172,7 @@ impl Chain {
         self.anvil("anvil_rollback", [blocks]).await;
     }
 
+    /// Off where a test counts blocks: anvil answers a send before it has mined it.
     pub async fn automine(&self, on: bool) {
         self.anvil("evm_setAutomine", [on]).await;
     }

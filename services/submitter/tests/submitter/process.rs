@@ -140,5 +140,38 @@ fn a_configuration_with_an_unknown_key_is_refused_by_name() {
         .output()
         .unwrap();
     assert!(!refused.status.success());
-    assert_eq!(said(&refused).matches("unknown field: found `colour`").count(), 1, "{}", said(&refused));
+    assert_eq!(
+        said(&refused).matches("unknown field: found `colour`").count(),
+        1,
+        "{}",
+        said(&refused)
+    );
+}
+
+#[tokio::test]
+async fn a_chain_that_is_away_is_waited_for_and_the_program_still_ends_when_asked() {
+    let stage = Stage::open().await;
+    let config = configure(&stage, "127.0.0.1:0");
+    let text = std::fs::read_to_string(&config)
+        .unwrap()
+        .replace(&stage.chain.anvil.url, "http://127.0.0.1:1");
+    std::fs::write(&config, text).unwrap();
+    let mut running = submitter()
+        .arg("--config")
+        .arg(&config)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = std::io::BufReader::new(running.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("reaching the chain fails") {
+        line.clear();
+        assert!(
+            std::io::BufRead::read_line(&mut log, &mut line).unwrap() > 0,
+            "it ended"
+        );
+    }
+    let id = running.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert!(running.wait().unwrap().success());
 }

@@ -12,8 +12,10 @@ use crate::{
 async fn an_anchor_dropped_before_its_confirmations_is_sent_again_byte_for_byte() {
     let stage = Stage::open().await;
     stage.record(1).await;
+    stage.chain.automine(false).await;
     let mut worker = stage.publisher();
     worker.turn().await.unwrap();
+    stage.chain.mine(1).await;
     let sent = stage.batch().await.sent.unwrap();
     assert_eq!(stage.chain.anchors().await.len(), 1);
     stage.chain.rollback(1).await;
@@ -28,6 +30,7 @@ async fn an_anchor_dropped_after_its_confirmations_goes_back_to_batched_and_is_a
     for restarted in [false, true] {
         let stage = Stage::open().await;
         let commit = stage.record(1).await;
+        stage.chain.automine(false).await;
         let mut worker = stage.publisher();
         let first = stage.anchored(&mut worker).await;
         stage.chain.mine(5).await;
@@ -61,8 +64,10 @@ async fn a_decision_dropped_at_any_depth_is_sent_again_byte_for_byte() {
                 None,
             )
             .await;
+        stage.chain.automine(false).await;
         let mut worker = stage.relayer();
         worker.turn().await.unwrap();
+        stage.chain.mine(1).await;
         let depth = if confirmed {
             stage.decided(&mut worker, "1").await;
             K
