@@ -6,19 +6,25 @@
 mod header;
 mod open;
 mod passphrase;
+mod pump;
+mod pushed;
+mod ranges;
 mod seal;
 mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
+mod through;
 mod x25519;
 
 pub(crate) use header::derive;
 pub use open::{Opener, open, open_with_file_key};
 pub use passphrase::{MAX_WORK_FACTOR, MIN_WORK_FACTOR, open_with_passphrase, seal_with_passphrase};
+pub use ranges::Ranges;
 #[cfg(test)]
 pub(crate) use seal::{Parts, seal_with};
 pub use seal::{Sealed, Sealer, seal};
 pub use stream::{CHUNK, TAG};
+pub use through::{open_through, open_through_with_file_key, seal_through};
 
 /// Bytes of the header [`seal`] and [`Sealer`] write: one X25519 recipient.
 pub const HEADER: u64 = 168;

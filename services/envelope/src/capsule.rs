@@ -38,28 +38,15 @@ pub(crate) fn seal(recipient: &PublicKey, psk: Psk<'_>, info: &[u8], key: &[u8; 
 
 /// The same from a given ephemeral seed (`ikmE` of RFC 9180): for vectors only, a seed is never used twice.
 pub(crate) fn seal_with(
-    mut seed: Seed,
+    seed: Seed,
     recipient: &PublicKey,
     psk: Psk<'_>,
     info: &[u8],
     key: &[u8; 32],
 ) -> Result<[u8; CAPSULE]> {
-    type Public = <X25519HkdfSha256 as Kem>::PublicKey;
-    let public = Public::from_bytes(recipient.as_bytes()).map_err(|_| Error::WeakKey)?;
-    let mode = match psk {
-        Some((key, id)) => OpModeS::Psk(PskBundle::new(key.as_bytes(), id).map_err(sealing)?),
-        None => OpModeS::Base,
-    };
-    let (enc, sealed) = single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-        &mode,
-        &public,
-        info,
-        key,
-        &[],
-        &mut seed,
-    )
-    .map_err(sealing)?;
-    let whole = [enc.to_bytes().as_slice(), &sealed].concat();
+    let psk = psk.map(|(key, id)| (&key.as_bytes()[..], &id[..]));
+    // Sealing fails only where the shared secret is all zeros.
+    let whole = hpke_seal(seed, recipient, psk, info, &[], key).map_err(|_| Error::WeakKey)?;
     let found = whole.len();
     whole.try_into().map_err(|_| Error::Length {
         what: "capsule",
@@ -76,9 +63,6 @@ pub(crate) fn open(
     info: &[u8],
     capsule: &[u8],
 ) -> Result<Zeroizing<[u8; 32]>> {
-    type Enc = <X25519HkdfSha256 as Kem>::EncappedKey;
-    type Private = <X25519HkdfSha256 as Kem>::PrivateKey;
-    let refused = |_: HpkeError| Error::NotOpened(what);
     if capsule.len() != CAPSULE {
         return Err(Error::Length {
             what,
@@ -86,24 +70,49 @@ pub(crate) fn open(
             found: capsule.len(),
         });
     }
-    let (enc, sealed) = capsule.split_at(ENC);
-    let enc = Enc::from_bytes(enc).map_err(refused)?;
-    let private = Private::from_bytes(identity.as_bytes()).map_err(refused)?;
-    let mode = match psk {
-        Some((key, id)) => OpModeR::Psk(PskBundle::new(key.as_bytes(), id).map_err(refused)?),
-        None => OpModeR::Base,
-    };
-    let opened =
-        single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(&mode, &private, &enc, info, sealed, &[])
-            .map(Zeroizing::new)
-            .map_err(refused)?;
+    let psk = psk.map(|(key, id)| (&key.as_bytes()[..], &id[..]));
+    let opened = hpke_open(identity, psk, info, &[], capsule).map_err(|_| Error::NotOpened(what))?;
     let key = opened.as_slice().try_into().map_err(|_| Error::NotOpened(what))?;
     Ok(Zeroizing::new(key))
 }
 
-/// Sealing fails only where the shared secret is all zeros.
-fn sealing(_: HpkeError) -> Error {
-    Error::WeakKey
+/// SealBase or SealPSK of RFC 9180 §6.1: enc ‖ ct.
+fn hpke_seal(
+    mut seed: Seed,
+    recipient: &PublicKey,
+    psk: Option<(&[u8], &[u8])>,
+    info: &[u8],
+    aad: &[u8],
+    plain: &[u8],
+) -> std::result::Result<Vec<u8>, HpkeError> {
+    let public = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(recipient.as_bytes())?;
+    let mode = match psk {
+        Some((key, id)) => OpModeS::Psk(PskBundle::new(key, id)?),
+        None => OpModeS::Base,
+    };
+    let (enc, sealed) = single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+        &mode, &public, info, plain, aad, &mut seed,
+    )?;
+    Ok([enc.to_bytes().as_slice(), &sealed].concat())
+}
+
+/// OpenBase or OpenPSK of RFC 9180 §6.1, from enc ‖ ct.
+fn hpke_open(
+    identity: &Identity,
+    psk: Option<(&[u8], &[u8])>,
+    info: &[u8],
+    aad: &[u8],
+    sealed: &[u8],
+) -> std::result::Result<Zeroizing<Vec<u8>>, HpkeError> {
+    let (enc, sealed) = sealed.split_at_checked(ENC).ok_or(HpkeError::OpenError)?;
+    let enc = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(enc)?;
+    let private = <X25519HkdfSha256 as Kem>::PrivateKey::from_bytes(identity.as_bytes())?;
+    let mode = match psk {
+        Some((key, id)) => OpModeR::Psk(PskBundle::new(key, id)?),
+        None => OpModeR::Base,
+    };
+    single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(&mode, &private, &enc, info, sealed, aad)
+        .map(Zeroizing::new)
 }
 
 /// Hands HPKE the 32 bytes it derives its one ephemeral key from. The operating system is asked before, where
@@ -140,5 +149,41 @@ impl TryCryptoRng for Seed {}
 impl Drop for Seed {
     fn drop(&mut self) {
         self.0.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// `tests/vectors/rfc9180.json`: the first encryptions of RFC 9180 §A.2.1 and §A.2.2.
+    #[test]
+    fn our_suite_is_the_one_of_rfc_9180() {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/rfc9180.json");
+        let all: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        for (name, case) in all["cases"].as_object().unwrap() {
+            let bytes = |field: &str| hex::decode(case[field].as_str().unwrap()).unwrap();
+            let array = |field: &str| <[u8; 32]>::try_from(bytes(field)).unwrap();
+            let (key, id) = (bytes("psk"), bytes("psk_id"));
+            let psk = (!key.is_empty()).then_some((&key[..], &id[..]));
+            let recipient = Identity::from_bytes(array("skRm"));
+            assert_eq!(*recipient.public_key().as_bytes(), array("pkRm"), "{name}");
+            let (info, aad, plain) = (bytes("info"), bytes("aad"), bytes("pt"));
+            let whole = [bytes("enc"), bytes("ct")].concat();
+            let seed = Seed(array("ikmE"));
+            let sealed = hpke_seal(seed, recipient.public_key(), psk, &info, &aad, &plain);
+            assert_eq!(sealed.unwrap(), whole, "{name}");
+            assert_eq!(
+                *hpke_open(&recipient, psk, &info, &aad, &whole).unwrap(),
+                plain,
+                "{name}"
+            );
+            let other = psk.map_or(Some((&[1; 32][..], &b"id"[..])), |_| None);
+            assert!(hpke_open(&recipient, other, &info, &aad, &whole).is_err(), "{name}");
+        }
     }
 }

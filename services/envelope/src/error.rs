@@ -1,5 +1,7 @@
 //! Everything that can go wrong here, told apart as far as it may be told.
 
+use std::io;
+
 /// Why something was not sealed or not opened.
 ///
 /// [`Error::Header`], [`Error::HeaderMac`], [`Error::NoMatch`] and [`Error::Payload`] are the four ways an
@@ -64,6 +66,21 @@ pub enum Error {
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes; nothing was sealed, try again")]
     Random,
+}
+
+/// Why a stream of bytes was not sealed or opened to its end: what it was read from, what it was written to, or what
+/// it is.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// The source failed; what was written before is a beginning only.
+    #[error("the bytes cannot be read to their end: {0}")]
+    Read(#[source] io::Error),
+    /// The destination failed.
+    #[error("the bytes cannot be written: {0}")]
+    Write(#[source] io::Error),
+    /// The bytes themselves are refused.
+    #[error(transparent)]
+    Age(#[from] Error),
 }
 
 /// Shorthand of this crate.

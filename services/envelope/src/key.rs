@@ -8,6 +8,7 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::{
+    curve,
     error::{Error, Result},
     secret::{random, secret},
 };
@@ -100,7 +101,7 @@ pub struct Identity {
 impl Identity {
     /// Any 32 bytes are an X25519 secret (clamped when used).
     pub fn from_bytes(secret: [u8; 32]) -> Self {
-        let public = PublicKey(x25519_dalek::x25519(secret, x25519_dalek::X25519_BASEPOINT_BYTES));
+        let public = PublicKey(curve::public(&secret));
         Self { secret, public }
     }
 
@@ -145,9 +146,7 @@ impl Identity {
 
     /// x25519(secret, point), or `None` where the result is all zeros: the point has low order.
     pub(crate) fn agree(&self, point: &[u8; 32]) -> Option<Zeroizing<[u8; 32]>> {
-        let shared = Zeroizing::new(x25519_dalek::x25519(self.secret, *point));
-        let zero: bool = shared.ct_eq(&[0; 32]).into();
-        (!zero).then_some(shared)
+        curve::agreed(&self.secret, point)
     }
 }
 

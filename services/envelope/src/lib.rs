@@ -10,6 +10,8 @@
 pub mod age;
 pub mod backup;
 mod capsule;
+mod cipher;
+mod curve;
 mod error;
 pub mod key;
 pub mod link;
@@ -22,4 +24,4 @@ mod vectors;
 pub mod wrap;
 
 pub use capsule::CAPSULE;
-pub use error::{Error, Result};
+pub use error::{Broken, Error, Result};

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     age,
     capsule::Seed,
+    curve::Ephemeral,
     key::{EpochSecret, FileKey, Identity, PublicKey, ReleaseKey, Root},
     link, record, release, tree, wrap,
 };
@@ -89,7 +90,7 @@ fn nonce() -> B256 {
 fn parts() -> age::Parts {
     age::Parts {
         file_key: FileKey::from_bytes([0x01; 16]),
-        ephemeral: Identity::from_bytes([0x02; 32]),
+        ephemeral: Ephemeral::from_bytes([0x02; 32]),
         nonce: [0x03; 16],
     }
 }

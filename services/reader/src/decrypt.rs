@@ -1,14 +1,14 @@
-//! `decrypt`: any age v1 file with an X25519 recipient, streamed.
+//! `decrypt`: any age v1 file with an X25519 recipient, streamed over all cores.
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Write},
     path::PathBuf,
+    thread,
 };
 
-use chartseal_envelope::age::Opener;
+use chartseal_envelope::{Broken, age};
 use clap::Args;
-use zeroize::Zeroizing;
 
 use crate::{failure::Failure, input, output::Output};
 
@@ -32,39 +32,60 @@ pub struct Decrypt {
     output: Option<PathBuf>,
 }
 
-/// Sixteen age chunks at a time.
-const READ: usize = 1 << 20;
+/// More threads than this only wait for the one that writes, and each takes half a megabyte.
+const MOST_THREADS: usize = 16;
 
 impl Decrypt {
+    /// Blocks: it is all the program does.
     pub fn run(self) -> Result<(), Failure> {
-        let mut opener = Opener::new(&input::identities(&self.identity)?);
+        let identities = input::identities(&self.identity)?;
         let path = self.input.clone().unwrap_or_else(|| "standard input".into());
         let failed = |source| Failure::File {
             doing: "read",
             path: path.clone(),
             source,
         };
-        let mut from: Box<dyn Read> = match &self.input {
+        let from: Box<dyn Read + Send> = match &self.input {
             Some(path) => Box::new(File::open(path).map_err(failed)?),
             None => Box::new(io::stdin()),
         };
         let mut output = Output::to(self.output.as_deref())?;
-        let mut sealed = vec![0; READ];
-        let mut plain = Zeroizing::new(Vec::with_capacity(READ + READ / 8));
-        loop {
-            let read = match from.read(&mut sealed) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(failed(e)),
-            };
-            let opened = opener.push(sealed.get(..read).unwrap_or_default(), &mut plain);
-            output.write(&plain)?;
-            plain.clear();
-            opened?;
+        let mut to = Written {
+            output: &mut output,
+            failure: None,
+        };
+        let threads = thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS));
+        match age::open_through(&identities, from, &mut to, threads) {
+            Ok(_) => output.finish(),
+            Err(Broken::Age(error)) => Err(error.into()),
+            Err(Broken::Read(source)) => Err(failed(source)),
+            Err(Broken::Write(source)) => Err(to.failure.unwrap_or(Failure::File {
+                doing: "write",
+                path: "the output".into(),
+                source,
+            })),
         }
-        opener.finish(&mut plain)?;
-        output.write(&plain)?;
-        output.finish()
+    }
+}
+
+/// The output as a writer. What went wrong is kept, since it names the file.
+struct Written<'a> {
+    output: &'a mut Output,
+    failure: Option<Failure>,
+}
+
+impl Write for Written<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.output.write(bytes).map_err(|failure| {
+            let error = io::Error::other(failure.to_string());
+            self.failure = Some(failure);
+            error
+        })?;
+        Ok(bytes.len())
+    }
+
+    /// The output flushes when it is finished.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

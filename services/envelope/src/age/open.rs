@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 use super::{
     header::{Collector, Header},
     passphrase,
-    stream::{NONCE, OpenStream, open_all},
+    pushed::OpenStream,
+    stream::{NONCE, open_all},
     x25519,
 };
 use crate::{
@@ -24,7 +25,7 @@ pub(super) enum Unlock {
 
 impl Unlock {
     /// The file key of this header, its MAC checked.
-    fn file_key(&self, header: &Header) -> Result<FileKey> {
+    pub fn file_key(&self, header: &Header) -> Result<FileKey> {
         passphrase::check_alone(&header.stanzas)?;
         let file_key = match self {
             Self::FileKey(file_key) => Some(file_key.clone()),
@@ -71,7 +72,7 @@ pub(super) fn open_at_once(unlock: &Unlock, file: &[u8]) -> Result<Zeroizing<Vec
     open_all(&file_key, nonce, chunks)
 }
 
-const NO_NONCE: Error = Error::Header("it ends before the 16-byte nonce of the payload");
+pub(super) const NO_NONCE: Error = Error::Header("it ends before the 16-byte nonce of the payload");
 
 /// Opens as bytes are pushed; holds at most the header (256 KiB) or one chunk (64 KiB) in memory.
 ///
@@ -80,6 +81,7 @@ const NO_NONCE: Error = Error::Header("it ends before the 16-byte nonce of the p
 pub struct Opener {
     unlock: Unlock,
     state: State,
+    threads: usize,
 }
 
 enum State {
@@ -109,7 +111,19 @@ impl Opener {
         Self {
             unlock,
             state: State::Header(Collector::default()),
+            threads: 1,
         }
+    }
+
+    /// Spreads every push of at least eight chunks (512 KiB) over at most `threads` threads, which live as long as
+    /// the push; 1, as it begins, keeps all work on the caller's. What comes out is the same.
+    ///
+    /// A push still takes its time: in an async program push large pieces where blocking is allowed, or use
+    /// [`open_through`](super::open_through).
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
     }
 
     /// Takes sealed bytes, appends plaintext to `out`. After an error it refuses everything else.
@@ -153,6 +167,7 @@ impl Opener {
                     State::Payload(OpenStream::new(&file_key, whole))
                 }
                 State::Payload(mut stream) => {
+                    stream.threads = self.threads;
                     stream.push(sealed, out)?;
                     return Ok(State::Payload(stream));
                 }

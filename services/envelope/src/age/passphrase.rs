@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{
     header::{self, Stanza, decode_exactly, encode},
     open::{Unlock, open_at_once},
-    stream::{NONCE, seal_all},
+    stream::{Line, NONCE, sealed_len},
     x25519::{open_file_key, seal_file_key},
 };
 use crate::{
@@ -40,7 +40,10 @@ pub fn seal_with_passphrase(passphrase: &str, work_factor: u8, plaintext: &[u8])
     };
     let mut out = header::write(&[stanza], &file_key);
     out.extend_from_slice(&nonce);
-    seal_all(&file_key, &nonce, plaintext, &mut out)?;
+    let beginning = out.len();
+    out.resize(beginning + sealed_len(plaintext.len()), 0);
+    let payload = out.get_mut(beginning..).unwrap_or_default();
+    Line::new(&file_key, &nonce).seal(0, plaintext, true, payload, 1)?;
     Ok(out)
 }
 

@@ -4,232 +4,214 @@
 //! key   = HKDF-SHA256(file key, salt 16-byte nonce, info "payload")
 //! chunk = ChaCha20-Poly1305(key, nonce = 11-byte big-endian counter ‖ (1 if last, else 0), at most 65,536 bytes)
 //! ```
-//! A chunk is last only because its nonce says so, and it may be empty only if the whole payload is.
+//! A chunk is last only because its nonce says so, and it may be empty only if the whole payload is. Chunks do not
+//! depend on each other, so a run of them is spread over threads.
 
-use std::fmt;
+use std::{iter, thread};
 
-use chacha20poly1305::{
-    ChaCha20Poly1305, KeyInit,
-    aead::{AeadInOut, inout::InOutBuf},
-};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::header::derive;
 use crate::{
+    cipher::Cipher,
     error::{Error, Result},
     key::FileKey,
 };
 
-/// Plaintext bytes of every chunk but the last.
+/// Plaintext bytes of every chunk but the last: 65,536.
 pub const CHUNK: usize = 64 * 1024;
-/// Bytes of authentication on every chunk.
-pub const TAG: usize = 16;
+/// Bytes of authentication behind every chunk: 16.
+pub const TAG: usize = crate::cipher::TAG;
 /// Bytes of nonce before the first chunk.
 pub(crate) const NONCE: usize = 16;
+/// Sealed bytes of every chunk but the last.
+pub(crate) const FULL: usize = CHUNK + TAG;
 
-/// The cipher and the place of the next chunk.
-struct Line {
-    cipher: ChaCha20Poly1305,
-    next: u64,
+pub(crate) const CUT: Error = Error::Payload("it ends before its last chunk is complete");
+pub(crate) const MORE: Error = Error::Payload("bytes follow its last chunk");
+const NUMBERS: Error = Error::Payload("it has more chunks than can be numbered");
+const ROOM: Error = Error::Payload("a chunk was given no room");
+const EMPTY: Error = Error::Payload("its last chunk is empty although others precede it");
+const CHANGED: Error = Error::Payload("a chunk is changed, missing or out of order, or the end is cut off or extended");
+
+/// The key of one payload: seals and opens its chunks by their numbers, from any thread.
+pub(crate) struct Line(Cipher);
+
+/// How a run of chunks ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Run {
+    /// All authentic, none of them last.
+    GoesOn,
+    /// All authentic, and the final one is the last of the file.
+    Ended,
+    /// What stands before it is authentic; then this.
+    Refused(Error),
 }
 
 impl Line {
-    fn new(file_key: &FileKey, nonce: &[u8; NONCE]) -> Self {
-        let key = derive(file_key.as_bytes(), nonce, b"payload");
-        Self {
-            cipher: ChaCha20Poly1305::new((&*key).into()),
-            next: 0,
+    pub fn new(file_key: &FileKey, nonce: &[u8; NONCE]) -> Self {
+        Self(Cipher::new(&derive(file_key.as_bytes(), nonce, b"payload")))
+    }
+
+    /// Seals `plain`, which begins with chunk `first`, into `sealed`, which has [`sealed_len`] bytes. Returns the
+    /// number of the next chunk. Unless `last`, `plain` is whole chunks.
+    ///
+    /// Hazard: a chunk number is sealed once per key.
+    pub fn seal(&self, first: u64, plain: &[u8], last: bool, sealed: &mut [u8], threads: usize) -> Result<u64> {
+        let count = chunks(plain.len());
+        let next = first.checked_add(count as u64).ok_or(NUMBERS)?;
+        if sealed.len() != sealed_len(plain.len()) {
+            return Err(ROOM);
         }
+        let span = span(count, threads);
+        let parts = (first..).step_by(span).zip(sealed.chunks_mut(span * FULL)).enumerate();
+        let parts = parts.map(|(i, (at, sealed))| {
+            let plain = part(plain, i, span * CHUNK);
+            let ends = last && at + chunks(plain.len()) as u64 == next;
+            move || self.seal_span(at, plain, ends, sealed)
+        });
+        let done = side_by_side(parts).into_iter().all(|sealed| sealed == Some(true));
+        done.then_some(next).ok_or(ROOM)
     }
 
-    fn nonce(&self, last: bool) -> [u8; 12] {
-        let mut nonce = [0; 12];
-        let (_, tail) = nonce.split_at_mut(3);
-        let (counter, flag) = tail.split_at_mut(8);
-        counter.copy_from_slice(&self.next.to_be_bytes());
-        flag.fill(u8::from(last));
-        nonce
+    fn seal_span(&self, first: u64, plain: &[u8], ends: bool, sealed: &mut [u8]) -> bool {
+        let count = chunks(plain.len());
+        sealed.chunks_mut(FULL).enumerate().all(|(i, sealed)| {
+            let nonce = nonce(first + i as u64, ends && i + 1 == count);
+            self.0.seal(nonce, part(plain, i, CHUNK), sealed)
+        })
     }
 
-    /// 2^64 chunks of 64 KiB are never reached; if they were, the counter would refuse to wrap.
-    fn step(&mut self) -> Result<()> {
-        self.next = self
-            .next
-            .checked_add(1)
-            .ok_or(Error::Payload("it has more chunks than can be numbered"))?;
-        Ok(())
-    }
-
-    fn seal(&mut self, plain: &[u8], last: bool, out: &mut Vec<u8>) -> Result<()> {
-        let at = out.len();
-        out.resize(at + plain.len(), 0);
-        let room = out.get_mut(at..).unwrap_or_default();
-        let buffer = InOutBuf::new(plain, room).map_err(|_| Error::Payload("a chunk was given no room"))?;
-        let nonce = self.nonce(last).into();
-        let sealed = self.cipher.encrypt_inout_detached(&nonce, &[], buffer);
-        out.extend_from_slice(&sealed.map_err(|_| Error::Payload("a chunk is too large"))?);
-        self.step()
-    }
-
-    /// Appends the chunk's plaintext and steps on, or leaves all as it was.
-    fn open(&mut self, sealed: &[u8], last: bool, out: &mut Vec<u8>) -> Result<()> {
-        let (body, tag) = sealed.split_last_chunk::<TAG>().ok_or(CUT)?;
-        if body.is_empty() && self.next > 0 {
-            return Err(Error::Payload("its last chunk is empty although others precede it"));
+    /// Opens a run of whole chunks that begins with chunk `first`, into `plain`, which has at least [`opened_len`]
+    /// bytes. Returns how many of them are authentic and in order from the first on (the others are zeros), and how
+    /// the run ended.
+    pub fn open(&self, first: u64, sealed: &[u8], plain: &mut [u8], threads: usize) -> (usize, Run) {
+        let count = sealed.len().div_ceil(FULL);
+        if first.checked_add(count as u64).is_none() {
+            return (0, Run::Refused(NUMBERS));
         }
-        let at = out.len();
-        out.resize(at + body.len(), 0);
-        let nonce = self.nonce(last).into();
-        let opened = InOutBuf::new(body, out.get_mut(at..).unwrap_or_default())
-            .ok()
-            .and_then(|buffer| self.cipher.decrypt_inout_detached(&nonce, &[], buffer, tag.into()).ok());
-        if opened.is_none() {
-            // The cipher checks before it decrypts, but what it leaves behind is not ours to hand out.
-            out.truncate(at);
-            return Err(Error::Payload(
-                "a chunk is changed, missing or out of order, or the end is cut off or extended",
-            ));
+        let span = span(count, threads);
+        let parts = (first..).step_by(span).zip(sealed.chunks(span * FULL));
+        let parts = parts.zip(rooms(plain, span * CHUNK));
+        let runs = side_by_side(parts.map(|((at, sealed), plain)| move || self.open_span(at, sealed, plain)));
+        let (mut opened, mut end) = (0, Run::GoesOn);
+        for run in runs {
+            let (bytes, run) = run.unwrap_or((0, Run::Refused(CHANGED)));
+            match end {
+                Run::GoesOn => {
+                    opened += bytes;
+                    end = run;
+                }
+                Run::Ended => end = Run::Refused(MORE),
+                Run::Refused(_) => break,
+            }
         }
-        self.step()
+        if let Run::Refused(_) = end {
+            plain.get_mut(opened..).unwrap_or_default().zeroize();
+        }
+        (opened, end)
+    }
+
+    fn open_span(&self, first: u64, sealed: &[u8], plain: &mut [u8]) -> (usize, Run) {
+        let (mut opened, mut ended) = (0, false);
+        for ((at, sealed), plain) in (first..).zip(sealed.chunks(FULL)).zip(rooms(plain, CHUNK)) {
+            if ended {
+                return (opened, Run::Refused(MORE));
+            }
+            match self.open_next(at, sealed, plain) {
+                Ok(last) => ended = last,
+                Err(error) => return (opened, Run::Refused(error)),
+            }
+            opened += sealed.len() - TAG;
+        }
+        (opened, if ended { Run::Ended } else { Run::GoesOn })
+    }
+
+    /// Opens a chunk that may be the last one, and says whether it is.
+    fn open_next(&self, at: u64, sealed: &[u8], plain: &mut [u8]) -> Result<bool> {
+        let body = sealed.len().checked_sub(TAG).ok_or(CUT)?;
+        if body == 0 && at > 0 {
+            return Err(EMPTY);
+        }
+        let plain = plain.get_mut(..body).ok_or(ROOM)?;
+        // A short chunk can only be last. A full one may be too: its tag tells, and a wrong guess costs time only.
+        if body == CHUNK && self.0.open(nonce(at, false), sealed, plain) {
+            return Ok(false);
+        }
+        self.open_one(at, true, sealed, plain).map(|()| true)
+    }
+
+    /// Opens one chunk whose place is known.
+    pub fn open_one(&self, at: u64, last: bool, sealed: &[u8], plain: &mut [u8]) -> Result<()> {
+        match self.0.open(nonce(at, last), sealed, plain) {
+            true => Ok(()),
+            false => Err(CHANGED),
+        }
     }
 }
 
-const CUT: Error = Error::Payload("it ends before its last chunk is complete");
+/// Runs all jobs, the first on this thread and each other one on a thread of its own. `None`: it panicked.
+fn side_by_side<T: Send>(mut jobs: impl Iterator<Item = impl FnOnce() -> T + Send>) -> Vec<Option<T>> {
+    let Some(mine) = jobs.next() else { return Vec::new() };
+    let Some(second) = jobs.next() else {
+        return vec![Some(mine())];
+    };
+    thread::scope(|scope| {
+        let helpers: Vec<_> = iter::once(second).chain(jobs).map(|job| scope.spawn(job)).collect();
+        let mine = Some(mine());
+        iter::once(mine)
+            .chain(helpers.into_iter().map(|helper| helper.join().ok()))
+            .collect()
+    })
+}
 
-/// Seals all of `plaintext`, appending to `out`.
-pub(crate) fn seal_all(file_key: &FileKey, nonce: &[u8; NONCE], mut plaintext: &[u8], out: &mut Vec<u8>) -> Result<()> {
-    let mut line = Line::new(file_key, nonce);
-    while plaintext.len() > CHUNK {
-        let (chunk, rest) = plaintext.split_at(CHUNK);
-        line.seal(chunk, false, out)?;
-        plaintext = rest;
-    }
-    line.seal(plaintext, true, out)
+/// The `i`th part of `size` bytes; shorter or empty at the end.
+fn part(bytes: &[u8], i: usize, size: usize) -> &[u8] {
+    let rest = bytes.get(i * size..).unwrap_or_default();
+    rest.get(..size).unwrap_or(rest)
+}
+
+/// Where the parts of a plaintext go; an empty last chunk goes nowhere, which is a place too.
+fn rooms(plain: &mut [u8], size: usize) -> impl Iterator<Item = &mut [u8]> {
+    plain.chunks_mut(size).chain(iter::once(&mut [][..]))
+}
+
+fn nonce(at: u64, last: bool) -> [u8; 12] {
+    let mut nonce = [0; 12];
+    let (_, tail) = nonce.split_at_mut(3);
+    let (counter, flag) = tail.split_at_mut(8);
+    counter.copy_from_slice(&at.to_be_bytes());
+    flag.fill(u8::from(last));
+    nonce
+}
+
+/// Chunks that `plain` bytes are sealed in. Nothing is one empty chunk.
+fn chunks(plain: usize) -> usize {
+    plain.div_ceil(CHUNK).max(1)
+}
+
+/// Bytes that `plain` bytes become.
+pub(crate) fn sealed_len(plain: usize) -> usize {
+    plain.saturating_add(chunks(plain).saturating_mul(TAG))
+}
+
+/// Bytes of plaintext in a run of `sealed` bytes, a whole chunk's for every whole chunk.
+pub(crate) fn opened_len(sealed: usize) -> usize {
+    sealed / FULL * CHUNK + (sealed % FULL).saturating_sub(TAG)
+}
+
+/// Consecutive chunks for each thread. To start one costs about as much as to seal one chunk, so it gets four or more.
+fn span(chunks: usize, threads: usize) -> usize {
+    const WORTH_A_THREAD: usize = 4;
+    chunks.div_ceil(threads.max(1)).max(WORTH_A_THREAD)
 }
 
 /// Opens all of `sealed`, or nothing.
-pub(crate) fn open_all(file_key: &FileKey, nonce: &[u8; NONCE], mut sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-    let mut line = Line::new(file_key, nonce);
-    let mut out = Zeroizing::new(Vec::with_capacity(sealed.len()));
-    while sealed.len() > CHUNK + TAG {
-        let (chunk, rest) = sealed.split_at(CHUNK + TAG);
-        line.open(chunk, false, &mut out)?;
-        sealed = rest;
-    }
-    line.open(sealed, true, &mut out)?;
-    Ok(out)
-}
-
-/// Seals pushed bytes. Holds back at most one chunk, since only the end tells which is last.
-pub(crate) struct SealStream {
-    line: Line,
-    held: Zeroizing<Vec<u8>>,
-}
-
-impl SealStream {
-    pub fn new(file_key: &FileKey, nonce: &[u8; NONCE]) -> Self {
-        Self {
-            line: Line::new(file_key, nonce),
-            held: Zeroizing::new(Vec::new()),
-        }
-    }
-
-    pub fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        // A full chunk is sealed only when another byte follows it: otherwise it may be the last.
-        while self.held.len() + input.len() > CHUNK {
-            let (part, rest) = input.split_at(CHUNK - self.held.len());
-            if self.held.is_empty() {
-                self.line.seal(part, false, out)?;
-            } else {
-                hold(&mut self.held, CHUNK, part);
-                self.line.seal(&self.held, false, out)?;
-                self.held.clear();
-            }
-            input = rest;
-        }
-        hold(&mut self.held, CHUNK, input);
-        Ok(())
-    }
-
-    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<()> {
-        self.line.seal(&self.held, true, out)
-    }
-}
-
-/// Opens pushed bytes; appends only what is authenticated.
-pub(crate) struct OpenStream {
-    line: Line,
-    held: Zeroizing<Vec<u8>>,
-    ended: bool,
-}
-
-impl OpenStream {
-    pub fn new(file_key: &FileKey, nonce: &[u8; NONCE]) -> Self {
-        Self {
-            line: Line::new(file_key, nonce),
-            held: Zeroizing::new(Vec::new()),
-            ended: false,
-        }
-    }
-
-    pub fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        const FULL: usize = CHUNK + TAG;
-        while !input.is_empty() {
-            if self.ended {
-                return Err(Error::Payload("bytes follow its last chunk"));
-            }
-            let (part, rest) = input.split_at(input.len().min(FULL - self.held.len()));
-            input = rest;
-            if part.len() == FULL {
-                self.open_full(part, out)?;
-                continue;
-            }
-            hold(&mut self.held, FULL, part);
-            if self.held.len() == FULL {
-                let mut chunk = std::mem::take(&mut self.held);
-                self.open_full(&chunk, out)?;
-                chunk.clear();
-                self.held = chunk;
-            }
-        }
-        Ok(())
-    }
-
-    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<()> {
-        match (self.ended, self.held.is_empty()) {
-            (true, _) => Ok(()),
-            (false, true) => Err(CUT),
-            (false, false) => self.line.open(&self.held, true, out),
-        }
-    }
-
-    /// A full chunk may be the last one too: its tag tells, and a wrong guess costs the tag only.
-    fn open_full(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        if self.line.open(chunk, false, out).is_err() {
-            self.line.open(chunk, true, out)?;
-            self.ended = true;
-        }
-        Ok(())
-    }
-}
-
-/// Reserves a whole piece at once, so that a growing vector leaves no unwiped copy behind.
-fn hold(held: &mut Vec<u8>, size: usize, bytes: &[u8]) {
-    if bytes.is_empty() {
-        return;
-    }
-    held.reserve_exact(size.saturating_sub(held.len()));
-    held.extend_from_slice(bytes);
-}
-
-impl fmt::Debug for SealStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SealStream(chunk {})", self.line.next)
-    }
-}
-
-impl fmt::Debug for OpenStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "OpenStream(chunk {})", self.line.next)
+pub(crate) fn open_all(file_key: &FileKey, nonce: &[u8; NONCE], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    let mut plain = Zeroizing::new(vec![0; opened_len(sealed.len())]);
+    match Line::new(file_key, nonce).open(0, sealed, &mut plain, 1) {
+        (_, Run::Ended) => Ok(plain),
+        (_, Run::GoesOn) => Err(CUT),
+        (_, Run::Refused(error)) => Err(error),
     }
 }

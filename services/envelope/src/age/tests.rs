@@ -1,8 +1,12 @@
 use super::{seal::seal_with, *};
 use crate::{
     Error,
+    curve::Ephemeral,
     key::{FileKey, Identity, PublicKey},
 };
+
+mod ranges;
+mod threads;
 
 const EDGES: [usize; 6] = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK];
 
@@ -87,7 +91,7 @@ fn pieces_of_any_size_make_the_same_file_as_one_piece() {
         let plain = seed.bytes(len);
         let parts = || seal::Parts {
             file_key: FileKey::from_bytes([1; 16]),
-            ephemeral: Identity::from_bytes([2; 32]),
+            ephemeral: Ephemeral::from_bytes([2; 32]),
             nonce: [3; 16],
         };
         let whole = seal_with(parts(), identity().public_key(), &plain).unwrap().bytes;
@@ -222,11 +226,15 @@ fn nothing_is_sealed_to_a_point_of_low_order() {
 /// A file for `recipient` and somebody else.
 pub(crate) fn sealed_to_two(recipient: &PublicKey, plain: &[u8]) -> Vec<u8> {
     let file_key = FileKey::from_bytes([1; 16]);
-    let stanzas = [recipient, identity().public_key()]
-        .map(|to| x25519::wrap(&file_key, to, &Identity::generate().unwrap()).unwrap());
+    let ephemeral = || Ephemeral::from_bytes(crate::secret::random().unwrap());
+    let stanzas = [recipient, identity().public_key()].map(|to| x25519::wrap(&file_key, to, ephemeral()).unwrap());
     let mut out = header::write(&stanzas, &file_key);
     out.extend_from_slice(&[3; 16]);
-    stream::seal_all(&file_key, &[3; 16], plain, &mut out).unwrap();
+    let mut payload = vec![0; stream::sealed_len(plain.len())];
+    stream::Line::new(&file_key, &[3; 16])
+        .seal(0, plain, true, &mut payload, 1)
+        .unwrap();
+    out.append(&mut payload);
     out
 }
 

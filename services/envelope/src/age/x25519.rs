@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::header::{Stanza, decode_exactly, derive, encode};
 use crate::{
+    curve::Ephemeral,
     error::{Error, Result},
     key::{FileKey, Identity, PublicKey},
 };
@@ -20,13 +21,13 @@ const INFO: &[u8] = b"age-encryption.org/v1/X25519";
 
 /// Seals `file_key` to `recipient`. Every stanza needs an ephemeral of its own: two under one key and nonce
 /// would give both file keys away.
-pub(crate) fn wrap(file_key: &FileKey, recipient: &PublicKey, ephemeral: &Identity) -> Result<Stanza> {
-    let shared = ephemeral.agree(recipient.as_bytes()).ok_or(Error::WeakKey)?;
-    let share = ephemeral.public_key().as_bytes();
-    let key = wrap_key(&shared, share, recipient);
+pub(crate) fn wrap(file_key: &FileKey, recipient: &PublicKey, ephemeral: Ephemeral) -> Result<Stanza> {
+    let share = ephemeral.share();
+    let shared = ephemeral.agreed(recipient.as_bytes()).ok_or(Error::WeakKey)?;
+    let key = wrap_key(&shared, &share, recipient);
     Ok(Stanza {
         kind: KIND.into(),
-        args: vec![encode(share)],
+        args: vec![encode(&share)],
         body: seal_file_key(&key, file_key),
     })
 }
