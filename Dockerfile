@@ -29,7 +29,7 @@ FROM node:22-bookworm-slim AS anvil
 WORKDIR /contracts
 COPY contracts/package.json contracts/package-lock.json ./
 # The same anvil the tests use, by the committed lock. npm installs one platform's binary.
-RUN npm ci --no-audit --no-fund --ignore-scripts \
+RUN npm install --no-save --no-audit --no-fund --ignore-scripts \
     && ln -s /contracts/node_modules/@foundry-rs/anvil-linux-*/bin/anvil /usr/local/bin/anvil \
     && install -d -o node -g node /chain
 USER node

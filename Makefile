@@ -40,8 +40,9 @@ $(KUBO):
 	mkdir -p .kubo
 	GOBIN=$(CURDIR)/.kubo go install github.com/ipfs/kubo/cmd/ipfs@$(KUBO_VERSION)
 
+# Not `npm ci`: Foundry's binaries are one optional package per platform, and ci refuses a lock that lacks those of others.
 $(NODE): contracts/package-lock.json
-	cd contracts && npm ci --no-audit --no-fund --ignore-scripts
+	cd contracts && npm install --no-save --no-audit --no-fund --ignore-scripts
 	@touch $@
 
 clean: ## remove what was built and the development data

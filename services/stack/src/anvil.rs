@@ -36,7 +36,7 @@ pub fn program() -> Result<PathBuf> {
         .find(|file| file.is_file())
     {
         Some(found) => Ok(found),
-        None => bail!("anvil was not found; run `npm ci` in contracts/, install Foundry, or set CHARTSEAL_ANVIL to it"),
+        None => bail!("anvil was not found; run `make build` once, install Foundry, or set CHARTSEAL_ANVIL to it"),
     }
 }
 

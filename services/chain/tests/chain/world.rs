@@ -50,7 +50,7 @@ impl Anvil {
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
-            .expect("anvil; run npm ci in contracts/");
+            .expect("anvil; run `make build` once");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = lines
             .by_ref()

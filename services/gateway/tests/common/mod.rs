@@ -83,7 +83,7 @@ async fn anvil() -> (Child, String) {
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .expect("anvil starts; run `npm ci` in contracts/ or set CHARTSEAL_ANVIL");
+        .expect("anvil starts; run `make build` once or set CHARTSEAL_ANVIL");
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let address = loop {
         let line = lines.next_line().await.unwrap().expect("anvil says where it listens");
