@@ -5,8 +5,8 @@ CARGO  ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 NODE   := contracts/node_modules/.package-lock.json
 
-# Kubo is used as a block store; it is built from its Go module by the Go toolchain already installed.
-KUBO_VERSION ?= v0.42.0
+# Kubo is used as a block store. It is built from its Go module by the Go toolchain that is installed.
+KUBO_VERSION ?= v0.43.0
 KUBO         := .kubo/ipfs
 
 .PHONY: help run demo test lint contracts kubo build clean
@@ -36,9 +36,11 @@ contracts: $(NODE) ## build the contracts and rewrite contracts/abi
 	contracts/build.sh
 
 kubo: $(KUBO) ## build Kubo for the tests that need a real node
+# Not `go install module@version`: that asks the proxy for the list of versions, which not every proxy gives.
 $(KUBO):
 	mkdir -p .kubo
-	GOBIN=$(CURDIR)/.kubo go install github.com/ipfs/kubo/cmd/ipfs@$(KUBO_VERSION)
+	go mod download github.com/ipfs/kubo@$(KUBO_VERSION)
+	cd "$$(go mod download -json github.com/ipfs/kubo@$(KUBO_VERSION) | sed -n 's/.*"Dir": "\(.*\)",/\1/p')" && go build -o $(CURDIR)/$(KUBO) ./cmd/ipfs
 
 # Not `npm ci`: Foundry's binaries are one optional package per platform, and ci refuses a lock that lacks those of others.
 $(NODE): contracts/package-lock.json
