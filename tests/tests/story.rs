@@ -34,7 +34,7 @@ fn the_demo_tells_the_whole_story() {
         "is declined",
         "refused at once",
         "wrap + key open nothing",
-        "with the new epoch secret and not with the old one",
+        "opens with the new epoch secret, not with the old",
         "content-corrupt",
         "together",
     ] {

@@ -146,20 +146,17 @@ pub async fn register(admin: &Session, who: &Session, parameters: Value) -> Resu
 }
 
 /// What an organisation does once: a statement key made by the gateway, and the address that may publish for it.
-pub async fn equip(org: &Session, publisher: &Wallet) -> Result<()> {
-    org.decide("statementKey", json!({ "generate": true })).await?;
+pub async fn equip(org: &Session, publisher: &Wallet) -> Result<[Confirmed; 2]> {
+    // One after the other: the Directory counts an account's decisions.
+    let key = org.decide("statementKey", json!({ "generate": true })).await?;
     let contracts = contracts(&org.gateway).await?;
     let acceptance = typed::PublisherAccept {
         org: org.account,
         publisher: publisher.address(),
     };
     let acceptance = publisher.sign_digest(typed::digest(&acceptance, &contracts.directory_domain()))?;
-    org.decide(
-        "publisher",
-        json!({ "publisher": publisher.address(), "acceptance": acceptance }),
-    )
-    .await?;
-    Ok(())
+    let listing = json!({ "publisher": publisher.address(), "acceptance": acceptance });
+    Ok([key, org.decide("publisher", listing).await?])
 }
 
 /// What a patient takes home from enrolling.

@@ -186,7 +186,7 @@ pub async fn read(story: &mut Story, people: &People, papers: &Papers) -> Result
         plain.len()
     );
     story.held(
-        "the doctor opens ciphertext with wrap, release and a key no gateway has: bytes equal",
+        "the doctor reads with wrap, release and a key of their own: bytes equal",
         None,
     );
     Ok(Opened {
@@ -245,7 +245,7 @@ pub async fn correct(story: &mut Story, people: &People, papers: &Papers, opened
     )
     .await?;
     story.held(
-        "the doctor signs a corrected version; the patient reads it; a stale one is 412",
+        "the doctor signs a corrected version, the patient reads it; a stale one is 412",
         None,
     );
     Ok(())

@@ -37,10 +37,7 @@ pub async fn claim(story: &mut Story, people: &People, papers: &Papers) -> Resul
         found.status,
         found.value()
     );
-    story.held(
-        "the insurer asks for `claims` and is declined; its search finds nothing",
-        None,
-    );
+    story.held("the insurer asks for `claims`, is declined, finds nothing", None);
 
     let reason = format!("to pay claim {}", papers.claim_number);
     let second = request(insurer, patient, "claims", READ, "HPAYMT", &reason).await?;
@@ -73,7 +70,7 @@ pub async fn claim(story: &mut Story, people: &People, papers: &Papers) -> Resul
     let evidence = &claim["supportingInfo"][1]["valueAttachment"];
     same_bytes(&system, evidence, samples::CONGRESS).await?;
     story.held(
-        "the insurer's system finds the claim by its number and opens its evidence: bytes equal",
+        "it finds the claim by its number and opens its evidence: bytes equal",
         None,
     );
 
@@ -97,7 +94,7 @@ pub async fn claim(story: &mut Story, people: &People, papers: &Papers) -> Resul
         nowhere.code()
     );
     story.held(
-        "the operative note the claim points to stays shut for the insurer, as if it were not there",
+        "the operative note the claim points to looks as if it were not there",
         None,
     );
     Ok(())

@@ -24,7 +24,7 @@ pub async fn search(story: &mut Story) -> Result<()> {
     let bytes: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
     story.held(
         format!(
-            "{} names, numbers and addresses are in none of {} files ({} KiB) nor in {} KiB of chain",
+            "{} names and numbers are in none of {} files ({} KiB) nor in {} KiB of chain",
             canaries.len(),
             files.len(),
             bytes / 1024,

@@ -33,10 +33,7 @@ pub async fn upload(story: &mut Story, people: &People) -> Result<Papers> {
         patient["name"][0]["family"] == "Murazik",
         "the Patient came back as somebody else"
     );
-    story.held(
-        "the hospital's system gets a token by its own key and uploads the Patient",
-        None,
-    );
+    story.held("the hospital's system gets a token and uploads the Patient", None);
 
     let mut papers = Papers {
         patient: id.clone(),

@@ -77,7 +77,7 @@ async fn control(story: &mut Story, people: &People, opened: &Opened) -> Result<
         "the release key lies open on disk"
     );
     story.held(
-        "control: wrap + release + the doctor's key open the record; the vault holds the release key sealed",
+        "control: wrap + release + the doctor's key open; the vault has the release key",
         None,
     );
     Ok(rows)
@@ -128,7 +128,7 @@ async fn refused_at_once(story: &mut Story, people: &People, opened: &Opened, in
         "the revocation receipt is signed by {signer}, which is no statement key of the hospital"
     );
     story.held(
-        "the patient revokes; the next request is refused at once, and a signed receipt says since when",
+        "the patient revokes: refused at once, and a signed receipt says since when",
         None,
     );
     Ok(())
@@ -183,7 +183,7 @@ async fn destroyed(story: &mut Story, opened: &Opened, rows: &[VaultRow]) -> Res
         ensure!(opened.is_err(), "the wrap opened without its release key");
     }
     story.held(
-        "the release key is gone from vault, database and write-ahead log; wrap + key open nothing",
+        "the release key is in no vault, database or log; wrap + key open nothing",
         None,
     );
     Ok(())
@@ -244,7 +244,7 @@ async fn afterwards(story: &mut Story, people: &People, papers: &Papers, opened:
     sealed_record::open(old.identity(), compartment, &opened.sealed)
         .context("what the doctor kept no longer opens what was already read; SECURITY.md says it does")?;
     story.held(
-        "a record written afterwards opens with the new epoch secret and not with the old one",
+        "what is written now opens with the new epoch secret, not with the old",
         None,
     );
     Ok(())

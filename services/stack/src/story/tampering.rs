@@ -38,7 +38,7 @@ pub async fn flip(story: &mut Story, people: &People, papers: &Papers) -> Result
         );
     }
     story.held(
-        "one byte of a stored record is flipped: every way to read it answers content-corrupt",
+        "one stored byte is flipped: every way to read it answers content-corrupt",
         None,
     );
 
@@ -46,6 +46,6 @@ pub async fn flip(story: &mut Story, people: &People, papers: &Papers) -> Result
     let mended = patient.gateway.get(&path).await?.expect(200)?;
     ensure!(mended == whole, "the mended record reads differently");
     super::papers::same_bytes(&patient.gateway, &mended["content"][0]["attachment"], samples::CT).await?;
-    story.held("the byte is put back: the record and its picture read as before", None);
+    story.held("the byte is put back: record and picture read as before", None);
     Ok(())
 }
