@@ -26,6 +26,7 @@ mod meta;
 mod outbox;
 mod record;
 mod relay;
+mod replaced;
 mod replay;
 mod request;
 mod search;

@@ -27,16 +27,18 @@ impl Publisher {
     /// Block and, as far as it can be learnt, transaction of an anchor found by its key. The transactions of ours are
     /// asked first, then the gateway's index of events.
     async fn place_of(&self, batch: &Batch, block: u64) -> Result<Option<(Option<B256>, Mined)>, Error> {
-        if let Some(hash) = batch.tx_hash
-            && let Some(mined) = self.client.mined(hash).await?
-            && mined.success
-        {
-            let place = Mined {
-                block: mined.block,
-                block_hash: mined.block_hash,
-                gas_used: mined.gas_used,
-            };
-            return Ok(Some((Some(hash), place)));
+        let earlier = self.store.replaced_of_batch(batch.id).await?;
+        for hash in batch.tx_hash.into_iter().chain(earlier.iter().map(|sent| sent.hash)) {
+            if let Some(mined) = self.client.mined(hash).await?
+                && mined.success
+            {
+                let place = Mined {
+                    block: mined.block,
+                    block_hash: mined.block_hash,
+                    gas_used: mined.gas_used,
+                };
+                return Ok(Some((Some(hash), place)));
+            }
         }
         let Some(head) = self.client.block(BlockId::number(block)).await? else {
             return Ok(None);

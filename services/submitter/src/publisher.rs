@@ -245,7 +245,11 @@ impl Publisher {
                 self.store.batch_back(batch.id).await?;
             }
             None => {
-                if self.client.transaction(sent.hash).await?.is_none() {
+                if let Some(dearer) = self.signer.outbid(sent).await? {
+                    tracing::info!(batch = batch.id.0, transaction = %dearer.hash, "batch {} is sent with a higher fee", batch.id);
+                    self.store.batch_replaced(batch.id, sent, &dearer).await?;
+                    self.send(batch, &dearer).await?;
+                } else if self.client.transaction(sent.hash).await?.is_none() {
                     self.send(batch, sent).await?;
                 }
             }

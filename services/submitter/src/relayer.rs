@@ -228,8 +228,24 @@ impl Relayer {
             metrics::counter!("chartseal_reorged_total", "what" => "intent").increment(1);
             self.store.intent_dropped(&intent.id, self.clock.seconds()).await?;
         }
+        for earlier in self.store.replaced_of_intent(&intent.id).await? {
+            if earlier.hash != sent.hash && self.client.mined(earlier.hash).await?.is_some() {
+                // A block took the one that was outbid: it is the intent's transaction from now on.
+                return Ok(self
+                    .store
+                    .intent_replaced(&intent.id, sent, &earlier, self.clock.seconds())
+                    .await?);
+            }
+        }
         if Signer::lost_nonce(used, sent) {
             return self.again(intent, "another transaction took its nonce").await;
+        }
+        if let Some(dearer) = self.signer.outbid(sent).await? {
+            tracing::info!(intent = %intent.id, transaction = %dearer.hash, "intent {} is sent with a higher fee", intent.id);
+            self.store
+                .intent_replaced(&intent.id, sent, &dearer, self.clock.seconds())
+                .await?;
+            return self.send(intent, &dearer).await;
         }
         if self.client.transaction(sent.hash).await?.is_none() {
             self.send(intent, sent).await?;

@@ -6,7 +6,7 @@
 
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
-    eips::eip2718::Encodable2718,
+    eips::eip2718::{Decodable2718, Encodable2718},
     network::TxSignerSync,
     primitives::{Address, Bytes, TxKind, U256},
     signers::local::PrivateKeySigner,
@@ -76,7 +76,7 @@ impl Signer {
         gas_limit: u64,
         fees: Fees,
     ) -> Result<SentTransaction, Error> {
-        let mut transaction = TxEip1559 {
+        self.sign_transaction(TxEip1559 {
             chain_id: self.client.contracts().chain_id,
             nonce,
             gas_limit,
@@ -86,7 +86,11 @@ impl Signer {
             value: U256::ZERO,
             access_list: Default::default(),
             input,
-        };
+        })
+    }
+
+    fn sign_transaction(&self, mut transaction: TxEip1559) -> Result<SentTransaction, Error> {
+        let nonce = transaction.nonce;
         let signature = self.key.sign_transaction_sync(&mut transaction)?;
         let signed = transaction.into_signed(signature);
         let hash = *signed.hash();
@@ -96,6 +100,28 @@ impl Signer {
             hash,
             raw: TxEnvelope::from(signed).encoded_2718().into(),
         })
+    }
+
+    /// Signs a transaction of ours again, with the same nonce and a higher fee, if the chain's base fee has risen above
+    /// what it offers: no block can take it until the base fee falls again. `None` if it can wait.
+    pub async fn outbid(&self, stuck: &SentTransaction) -> Result<Option<SentTransaction>, Error> {
+        let Ok(TxEnvelope::Eip1559(signed)) = TxEnvelope::decode_2718(&mut &stuck.raw[..]) else {
+            return Ok(None);
+        };
+        let fees = self.client.fees().await?;
+        let mut transaction = signed.tx().clone();
+        if stuck.signer != self.address() || fees.base_fee <= transaction.max_fee_per_gas {
+            return Ok(None);
+        }
+        // Nodes let one transaction replace another from 10 percent more of both fees on.
+        let more = |fee: u128| fee + fee / 8 + 1;
+        transaction.max_fee_per_gas = fees.max_fee_per_gas.max(more(transaction.max_fee_per_gas));
+        transaction.max_priority_fee_per_gas = fees
+            .max_priority_fee_per_gas
+            .max(more(transaction.max_priority_fee_per_gas))
+            .min(transaction.max_fee_per_gas);
+        metrics::counter!("chartseal_outbid_total").increment(1);
+        self.sign_transaction(transaction).map(Some)
     }
 
     /// Whether a transaction that is not in any block lost its nonce to another one and can never be. `used` must have

@@ -152,6 +152,13 @@ async fn every_step_starts_from_its_own_state_only() {
     assert_eq!(store.batch(id).await.unwrap().unwrap().sent, Some(sent(0)));
     moved(store.batch_submitted(id, &sent(1)).await);
     assert_eq!(store.nonces_in_flight(PATIENT).await.unwrap(), [0].into());
+    let dearer = SentTransaction {
+        hash: word("dearer", 0),
+        ..sent(0)
+    };
+    store.batch_replaced(id, &sent(0), &dearer).await.unwrap();
+    moved(store.batch_replaced(id, &sent(0), &dearer).await);
+    assert_eq!(store.replaced_of_batch(id).await.unwrap(), [sent(0)]);
 
     store
         .batch_anchored(id, Some(sent(0).hash), PLACE, NOW + 9)

@@ -97,7 +97,16 @@ async fn every_step_starts_from_its_own_state_only() {
     moved(store.intent_confirmed("1", NOW).await);
     moved(store.intent_mined("1", word("transaction", 99), PLACE, NOW).await);
     assert_eq!(store.nonces_in_flight(ORG).await.unwrap(), [3].into());
+    let dearer = SentTransaction {
+        hash: word("dearer", 3),
+        ..sent(3)
+    };
+    store.intent_replaced("1", &sent(3), &dearer, NOW).await.unwrap();
+    moved(store.intent_replaced("1", &sent(3), &dearer, NOW).await);
+    store.intent_replaced("1", &dearer, &sent(3), NOW).await.unwrap();
+    assert_eq!(store.replaced_of_intent("1").await.unwrap().len(), 2);
     store.intent_mined("1", sent(3).hash, PLACE, NOW).await.unwrap();
+    moved(store.intent_replaced("1", &sent(3), &dearer, NOW).await);
     store.intent_confirmed("1", NOW).await.unwrap();
     moved(store.intent_failed("1", "too late", NOW).await);
 

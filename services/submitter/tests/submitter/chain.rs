@@ -177,6 +177,12 @@ impl Chain {
         self.anvil("evm_setAutomine", [on]).await;
     }
 
+    /// Sets the next block's base fee, wei per gas.
+    pub async fn base_fee(&self, wei: u128) {
+        self.anvil("anvil_setNextBlockBaseFeePerGas", [format!("{wei:#x}")])
+            .await;
+    }
+
     /// Anchors on the chain, all organisations.
     pub async fn anchors(&self) -> Vec<B256> {
         let filter = Filter::new().address(self.contracts.anchors).from_block(0);

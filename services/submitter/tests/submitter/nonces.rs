@@ -94,3 +94,79 @@ async fn a_transaction_the_node_forgot_is_sent_again_byte_for_byte() {
     let intent = stage.decided(&mut worker, "1").await;
     assert_eq!((intent.state, intent.sent), (IntentState::Confirmed, Some(sent)));
 }
+
+/// One gwei.
+const GWEI: u128 = 1_000_000_000;
+
+#[tokio::test]
+async fn transactions_the_base_fee_left_behind_are_outbid_with_the_same_nonce() {
+    let stage = Stage::open().await;
+    let directory = stage.chain.contracts.directory;
+    stage
+        .signed(
+            "1",
+            "register",
+            directory,
+            stage.chain.registration(&patient(), 1),
+            None,
+        )
+        .await;
+    stage.record(1).await;
+    stage.chain.automine(false).await;
+    let (mut relaying, mut publishing) = (stage.relayer(), stage.publisher());
+    relaying.turn().await.unwrap();
+    publishing.turn().await.unwrap();
+    let (decision, anchor) = (stage.intent("1").await.sent.unwrap(), stage.batch().await.sent.unwrap());
+    stage.chain.base_fee(500 * GWEI).await;
+    stage.chain.mine(1).await;
+    assert!(stage.chain.client.mined(decision.hash).await.unwrap().is_none());
+
+    let intent = stage.decided(&mut relaying, "1").await;
+    let batch = stage.anchored(&mut publishing).await;
+    let (dearer, dearer_anchor) = (intent.sent.unwrap(), batch.sent.unwrap());
+    assert_eq!(intent.state, IntentState::Confirmed);
+    assert_eq!((dearer.nonce, dearer_anchor.nonce), (decision.nonce, anchor.nonce));
+    assert_ne!(dearer.hash, decision.hash);
+    assert_ne!(dearer_anchor.hash, anchor.hash);
+    assert_eq!(stage.store.replaced_of_intent("1").await.unwrap(), [decision]);
+    assert_eq!(stage.store.replaced_of_batch(batch.id).await.unwrap(), [anchor]);
+    assert_eq!(stage.chain.anchors().await, [batch.root]);
+}
+
+#[tokio::test]
+async fn an_outbid_transaction_that_is_mined_after_all_counts() {
+    let stage = Stage::open().await;
+    let directory = stage.chain.contracts.directory;
+    stage
+        .signed(
+            "1",
+            "register",
+            directory,
+            stage.chain.registration(&patient(), 1),
+            None,
+        )
+        .await;
+    stage.record(1).await;
+    stage.chain.automine(false).await;
+    let (mut relaying, mut publishing) = (stage.relayer(), stage.publisher());
+    relaying.turn().await.unwrap();
+    publishing.turn().await.unwrap();
+    let (decision, anchor) = (stage.intent("1").await.sent.unwrap(), stage.batch().await.sent.unwrap());
+    stage.chain.base_fee(500 * GWEI).await;
+    stage.chain.mine(1).await;
+    relaying.turn().await.unwrap();
+    publishing.turn().await.unwrap();
+    assert_ne!(stage.intent("1").await.sent.unwrap().hash, decision.hash);
+    // Another node never saw the dearer ones, and the base fee falls.
+    stage.chain.anvil("anvil_dropAllTransactions", [(); 0]).await;
+    stage.chain.base_fee(GWEI / 10).await;
+    stage.chain.client.send_raw(&decision.raw).await.unwrap();
+    stage.chain.client.send_raw(&anchor.raw).await.unwrap();
+    stage.chain.mine(1).await;
+
+    let intent = stage.decided(&mut relaying, "1").await;
+    assert_eq!((intent.state, intent.sent), (IntentState::Confirmed, Some(decision)));
+    let batch = stage.anchored(&mut publishing).await;
+    assert_eq!(batch.tx_hash, Some(anchor.hash));
+    assert_eq!(stage.chain.used(relayer().address()).await, 1);
+}
