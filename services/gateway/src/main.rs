@@ -30,6 +30,7 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_new(&arguments.log).context("--log is not a filter")?;
     tracing_subscriber::fmt()
+        .json()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
