@@ -595,6 +595,12 @@ async fn a_create_that_is_sent_twice_creates_once() {
         (Some(2), 1)
     );
     let next = page["link"][1]["url"].as_str().unwrap();
+    assert!(next.contains("?_page=") && !next.contains("_count"), "{next}");
+    assert_eq!(
+        get(&people.insurer, next).await.code(),
+        (400, "invalid-search".into()),
+        "somebody else's link"
+    );
     let last = get(hospital, next).await.json();
     assert_ne!(last["entry"][0]["fullUrl"], page["entry"][0]["fullUrl"]);
     assert_eq!(last["link"].as_array().unwrap().len(), 1);

@@ -45,18 +45,13 @@ struct Search {
     mode: &'static str,
 }
 
-/// Writes the Bundle. `url` is the resource type's own, absolute: some clients follow nothing else.
-pub fn searchset(page: Page, query: &Query, url: &str) -> Vec<u8> {
+/// Writes the Bundle. `url` is the resource type's own, and so is `next`, absolute: some clients follow nothing else.
+pub fn searchset(page: Page, query: &Query, url: &str, next: Option<String>) -> Vec<u8> {
     let mut link = vec![Link {
         relation: "self",
-        url: query.link(url, query.offset),
+        url: query.link(url),
     }];
-    if let Some(next) = page.next {
-        link.push(Link {
-            relation: "next",
-            url: query.link(url, next),
-        });
-    }
+    link.extend(next.map(|url| Link { relation: "next", url }));
     let entry = |(id, resource)| Entry {
         full_url: format!("{url}/{id}"),
         resource,
@@ -92,17 +87,19 @@ mod tests {
             total: 2,
             next: Some(1),
         };
-        let bundle: serde_json::Value =
-            serde_json::from_slice(&searchset(page, &query, "http://x/fhir/R4/Claim")).unwrap();
+        let bundle: serde_json::Value = serde_json::from_slice(&searchset(
+            page,
+            &query,
+            "http://x/fhir/R4/Claim",
+            Some("http://x/fhir/R4/Claim?_page=ab".into()),
+        ))
+        .unwrap();
         assert_eq!(bundle["total"], 2);
         assert_eq!(
             bundle["link"][0]["url"],
             "http://x/fhir/R4/Claim?status=active&_count=1"
         );
-        assert_eq!(
-            bundle["link"][1]["url"],
-            "http://x/fhir/R4/Claim?status=active&_count=1&_offset=1"
-        );
+        assert_eq!(bundle["link"][1]["url"], "http://x/fhir/R4/Claim?_page=ab");
         assert_eq!(bundle["entry"][0]["fullUrl"], "http://x/fhir/R4/Claim/ab");
         assert_eq!(bundle["entry"][0]["search"]["mode"], "match");
     }
@@ -122,6 +119,7 @@ mod tests {
             },
             &query,
             "http://x/Claim",
+            None,
         );
         let bundle: serde_json::Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(bundle["total"], 0);

@@ -7,7 +7,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{media, search};
+use super::{media, parameter};
 use crate::{app::App, config::Config};
 
 /// The interactions of each resource type, which the routes in `fhir::routes` carry out.
@@ -44,7 +44,7 @@ fn statement(config: &Config) -> Value {
         },
         "rest": [{
             "mode": "server",
-            "documentation": "JSON only. A resource is found and read only in scopes of a patient whose live READ grant the caller holds; everything else answers as if it did not exist.",
+            "documentation": "JSON only. A resource is found and read only in scopes of a patient whose live READ grant the caller holds; everything else answers as if it did not exist. A record's scope follows from its codes; meta.tag with system urn:chartseal:scope says it outright.",
             "security": security(config),
             "resource": RESOURCES.map(|(kind, interactions)| resource(kind, interactions)),
         }],
@@ -73,7 +73,7 @@ fn resource(kind: &str, interactions: &[&str]) -> Value {
         "updateCreate": false,
         "conditionalCreate": false,
     });
-    let parameters = search::parameters(kind);
+    let parameters = parameter::parameters(kind);
     if !parameters.is_empty() {
         let described = parameters.iter().filter(|p| !p.name.contains('.'));
         resource["searchParam"] = described
@@ -117,7 +117,7 @@ mod tests {
         for (kind, interactions) in RESOURCES {
             assert_eq!(
                 interactions.contains(&"search-type"),
-                !search::parameters(kind).is_empty(),
+                !parameter::parameters(kind).is_empty(),
                 "{kind}"
             );
         }

@@ -18,6 +18,7 @@ use super::{
     kind::Kind,
     media::{self, FHIR_JSON},
     outcome::Outcome,
+    paging,
     reference::RecordId,
     request::{self, Who, prefers},
     respond,
@@ -26,7 +27,7 @@ use super::{
 use crate::{
     app::App,
     auth::{caller::Caller, scopes::Interaction},
-    problem::Code,
+    problem::{Code, Problem},
     read,
 };
 
@@ -83,15 +84,17 @@ async fn search(
         base: &base,
         chain_id: app.contracts.chain_id,
     };
+    let pairs = paging::unfold(app, caller, pairs)?;
     let query = Query::parse(kind.as_str(), &pairs, prefers(headers, "handling=strict"), here)?;
     let candidates = candidates(app, caller, kind, &query).await?;
     let page = page(app, caller, candidates, &query).await?;
     let url = format!("{base}/{}", kind.as_str());
-    Ok((
-        [(header::CONTENT_TYPE, FHIR_JSON)],
-        bundle::searchset(page, &query, &url),
-    )
-        .into_response())
+    let next = match page.next {
+        Some(offset) => Some(paging::next(app, caller, &url, &query.form(offset)).map_err(Problem::from)?),
+        None => None,
+    };
+    let bundle = bundle::searchset(page, &query, &url, next);
+    Ok(([(header::CONTENT_TYPE, FHIR_JSON)], bundle).into_response())
 }
 
 /// Opens what the page needs: only the page where the index decides alone, every candidate where it does not.

@@ -16,6 +16,8 @@ mod media;
 pub mod meta;
 mod once;
 pub mod outcome;
+mod paging;
+pub mod parameter;
 mod read;
 pub mod reference;
 pub mod request;

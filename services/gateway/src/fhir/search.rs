@@ -4,8 +4,9 @@ use super::{
     date::{Sought, Span},
     json::Json,
     outcome::Outcome,
+    parameter::{Kind, Parameter, pairs, parameters},
     reference::{self, PatientRef, RecordId},
-    token::{self, Token},
+    token::Token,
 };
 use crate::problem::Code;
 
@@ -15,84 +16,8 @@ const DEFAULT_COUNT: usize = 20;
 pub const MAX_COUNT: usize = 100;
 /// Alternatives one parameter may list.
 const MAX_ALTERNATIVES: usize = 20;
-/// Our own parameter in paging links.
+/// Our own parameter, sealed in paging links.
 const OFFSET: &str = "_offset";
-
-/// How a parameter finds its resources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// `_id`
-    Id,
-    /// A reference to the patient.
-    Patient,
-    /// The patient by the account's identifier.
-    PatientIdentifier,
-    /// `identifier`: indexed blindly.
-    Identifier,
-    /// A concept's codes: indexed blindly. The parameter is named like its element.
-    Concept,
-    /// A plain code with few values. Not indexed, since its frequencies would tell; held against the resource.
-    Code,
-    /// A date. Not indexed; held against the resource.
-    Date,
-}
-
-/// One search parameter of a resource type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Parameter {
-    pub name: &'static str,
-    pub kind: Kind,
-}
-
-impl Parameter {
-    /// The type the CapabilityStatement names.
-    pub fn fhir_type(&self) -> &'static str {
-        match self.kind {
-            Kind::Patient => "reference",
-            Kind::Date => "date",
-            Kind::Id | Kind::PatientIdentifier | Kind::Identifier | Kind::Concept | Kind::Code => "token",
-        }
-    }
-}
-
-const fn by(name: &'static str, kind: Kind) -> Parameter {
-    Parameter { name, kind }
-}
-
-/// DocumentReference.
-pub const DOCUMENT: &[Parameter] = &[
-    by("_id", Kind::Id),
-    by("patient", Kind::Patient),
-    by("subject", Kind::Patient),
-    by("patient.identifier", Kind::PatientIdentifier),
-    by("identifier", Kind::Identifier),
-    by("type", Kind::Concept),
-    by("category", Kind::Concept),
-    by("status", Kind::Code),
-    by("date", Kind::Date),
-];
-/// Claim.
-pub const CLAIM: &[Parameter] = &[
-    by("_id", Kind::Id),
-    by("patient", Kind::Patient),
-    by("patient.identifier", Kind::PatientIdentifier),
-    by("identifier", Kind::Identifier),
-    by("status", Kind::Code),
-    by("use", Kind::Code),
-    by("created", Kind::Date),
-];
-/// Patient.
-pub const PATIENT: &[Parameter] = &[by("_id", Kind::Id), by("identifier", Kind::Identifier)];
-
-/// The search parameters of a resource type.
-pub fn parameters(kind: &str) -> &'static [Parameter] {
-    match kind {
-        "DocumentReference" => DOCUMENT,
-        "Claim" => CLAIM,
-        "Patient" => PATIENT,
-        _ => &[],
-    }
-}
 
 /// One condition; every one must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,28 +58,6 @@ impl Criterion {
             }
         }
     }
-}
-
-/// What a resource holds under a column of the blind index.
-fn pairs(resource: &Json, column: &str) -> Vec<(String, String)> {
-    if column == "identifier" {
-        token::identifiers(resource)
-    } else {
-        token::codings(resource, column)
-    }
-}
-
-/// The words a resource is indexed under: (column, word). Only identifiers and codes of concepts.
-pub fn index(resource: &Json) -> Vec<(&'static str, String)> {
-    let kind = resource.text("resourceType").unwrap_or_default();
-    let columns = parameters(kind)
-        .iter()
-        .filter(|p| matches!(p.kind, Kind::Identifier | Kind::Concept));
-    let words = |column: &'static str| {
-        let pairs = pairs(resource, column).into_iter();
-        pairs.flat_map(move |(system, code)| token::words(&system, &code).map(|word| (column, word)))
-    };
-    columns.flat_map(|parameter| words(parameter.name)).collect()
 }
 
 /// A search, read.
@@ -256,18 +159,21 @@ impl Query {
         self.criteria.iter().all(|criterion| criterion.admits(resource))
     }
 
-    /// The URL of this page (or of the one at `offset`), with the parameters that were used.
-    pub fn link(&self, url: &str, offset: usize) -> String {
-        let mut text = form(&self.used);
-        let mut add = |name: &str, value: usize| {
-            let separator = if text.is_empty() { "" } else { "&" };
-            text.push_str(&format!("{separator}{name}={value}"));
-        };
-        add("_count", self.count);
+    /// The URL of this page, with the parameters that were used.
+    pub fn link(&self, url: &str) -> String {
+        format!("{url}?{}", self.form(self.offset))
+    }
+
+    /// The same search from `offset` on, as a form.
+    pub fn form(&self, offset: usize) -> String {
+        let mut pairs = self.used.clone();
+        pairs.push(("_count".to_owned(), self.count.to_string()));
         if offset > 0 {
-            add(OFFSET, offset);
+            pairs.push((OFFSET.to_owned(), offset.to_string()));
         }
-        format!("{url}?{text}")
+        let mut url = reqwest::Url::parse("x:").expect("x: is a URL");
+        url.query_pairs_mut().extend_pairs(pairs);
+        url.query().unwrap_or_default().to_owned()
     }
 }
 
@@ -339,15 +245,6 @@ fn split(value: &str) -> Vec<String> {
     parts
 }
 
-fn form(pairs: &[(String, String)]) -> String {
-    let mut url = reqwest::Url::parse("x:").expect("x: is a URL");
-    if pairs.is_empty() {
-        return String::new();
-    }
-    url.query_pairs_mut().extend_pairs(pairs);
-    url.query().unwrap_or_default().to_owned()
-}
-
 /// Reads a query string or an `application/x-www-form-urlencoded` body.
 pub fn read_form(text: &str) -> Vec<(String, String)> {
     let mut url = reqwest::Url::parse("x:").expect("x: is a URL");
@@ -408,9 +305,9 @@ mod tests {
     #[test]
     fn the_self_link_shows_what_was_used_and_nothing_else() {
         let q = query("Claim", "identifier=http://a|1%202&colour=red&_count=1000").unwrap();
-        let link = q.link("http://x/Claim", 0);
+        let link = q.link("http://x/Claim");
         assert_eq!(link, "http://x/Claim?identifier=http%3A%2F%2Fa%7C1+2&_count=100");
-        assert!(q.link("http://x/Claim", 100).ends_with("&_offset=100"));
+        assert!(q.form(100).ends_with("&_offset=100"));
     }
 
     #[test]
@@ -452,16 +349,5 @@ mod tests {
         ] {
             assert_eq!(query("Claim", text).unwrap().admits(&claim), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn only_identifiers_and_concepts_are_indexed() {
-        let document = Json::parse(
-            br#"{"resourceType":"DocumentReference","status":"current","date":"2026-11-22",
-                "identifier":[{"value":"1"}],"type":{"coding":[{"system":"http://loinc.org","code":"11502-2"}]}}"#,
-        )
-        .unwrap();
-        let columns: Vec<_> = index(&document).into_iter().map(|(column, _)| column).collect();
-        assert_eq!(columns, ["identifier", "identifier", "type", "type"]);
     }
 }

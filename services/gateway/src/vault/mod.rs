@@ -45,6 +45,8 @@ pub enum Kind {
     Answer,
     /// The name, type and file key of bytes that wait for their record.
     Staged,
+    /// A search inside its paging link; place = the caller. Not kept: it travels with the link.
+    Page,
 }
 
 impl Kind {
@@ -59,6 +61,7 @@ impl Kind {
             Self::Request => "request",
             Self::Answer => "answer",
             Self::Staged => "staged",
+            Self::Page => "page",
         }
     }
 }
