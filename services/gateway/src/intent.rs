@@ -5,7 +5,7 @@
 
 use alloy::primitives::{Address, B256, Bytes};
 use chartseal_chain::calls;
-use chartseal_record::{Contracts, typed};
+use chartseal_record::{Contracts, account::Status, typed};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -148,10 +148,10 @@ impl Decision {
             Self::Custodian { .. } => "custodian",
             Self::EncryptionKey { .. } => "encryptionKey",
             Self::HandOver { .. } => "handOver",
-            Self::SetStatus { change } => match change.status {
-                1 => "reinstate",
-                2 => "suspend",
-                _ => "retire",
+            Self::SetStatus { change } => match Status::from_number(change.status) {
+                Some(Status::Active) => "reinstate",
+                Some(Status::Suspended) => "suspend",
+                Some(Status::Retired) | None => "retire",
             },
             Self::Enrol { .. } => "enrol",
             Self::Grant(_) => "grant",

@@ -3,6 +3,7 @@
 
 mod common;
 
+use alloy::providers::{Provider, ext::AnvilApi};
 use chartseal_envelope::{key::EpochSecret, release, wrap};
 use chartseal_gateway::{
     audit::Subject,
@@ -405,5 +406,111 @@ async fn the_same_idempotency_key_creates_once() {
         (422, Some("idempotency-key-reused"))
     );
     assert_ne!(send("two", "TREAT").await.1["id"], first.1["id"]);
+    world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reorg_never_turns_a_revoked_grant_on_nor_an_epoch_back() {
+    let world = World::new().await;
+    let people = world.people().await;
+    people.enrol().await;
+    people
+        .alice
+        .decide("grant", terms(people.doctor.address(), "clinical", 1))
+        .await;
+    opened(&world, 1).await.unwrap();
+    let granted = world.provider.get_block_number().await.unwrap();
+    people
+        .alice
+        .decide(
+            "revoke",
+            json!({ "grantee": people.doctor.address(), "scope": "clinical" }),
+        )
+        .await;
+    let scope = Scope::clinical();
+    let compartment = Compartment::of(people.alice.address(), &scope);
+    assert_eq!(
+        world.app.index.epochs(compartment).len(),
+        2,
+        "revocation and advance are on chain"
+    );
+
+    let head = world.provider.get_block_number().await.unwrap();
+    world.provider.anvil_rollback(Some(head - granted)).await.unwrap();
+    // More blocks than were dropped, or the follower takes the node for one that is behind.
+    world.provider.anvil_mine(Some(head - granted + 2), None).await.unwrap();
+    world.settle().await;
+
+    assert_eq!(
+        world.app.index.epochs(compartment).len(),
+        1,
+        "the chain has forgotten both"
+    );
+    let slot = epochs::slot(people.alice.address(), people.doctor.address(), &scope);
+    assert_eq!(world.app.index.grant(slot).revoked, 0);
+    assert_eq!(
+        opened(&world, 1).await.unwrap_err(),
+        "not-live",
+        "the custodian has not"
+    );
+    let newest = epochs::newest(&world.app, people.alice.address(), &scope)
+        .await
+        .unwrap();
+    assert_eq!(
+        newest.number, 2,
+        "what is sealed now is still sealed to the epoch the doctor never had"
+    );
+    world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_starts_again_knows_what_it_knew() {
+    let world = World::new().await;
+    let people = world.people().await;
+    people.enrol().await;
+    people
+        .alice
+        .decide("grant", terms(people.doctor.address(), "clinical", 1))
+        .await;
+    let laid = people
+        .alice
+        .lay_out(
+            "revoke",
+            json!({ "grantee": people.doctor.address(), "scope": "clinical" }),
+        )
+        .await;
+    people.alice.sign(&laid).await;
+
+    // Nothing was relayed: refusal and next epoch are in the database only.
+    let again = chartseal_gateway::App::open(world.app.config.clone(), world.app.clock.clone())
+        .await
+        .unwrap();
+    assert_eq!(
+        again.index.head().unwrap().number,
+        world.app.index.head().unwrap().number
+    );
+    assert_eq!(
+        again.index.account(people.doctor.address()),
+        world.app.index.account(people.doctor.address())
+    );
+    let scope = Scope::clinical();
+    let newest = epochs::newest(&again, people.alice.address(), &scope).await.unwrap();
+    assert_eq!(
+        newest,
+        epochs::newest(&world.app, people.alice.address(), &scope)
+            .await
+            .unwrap()
+    );
+    assert_eq!(newest.number, 2);
+    let target = Target::Scope(scope);
+    let live = live::permission(
+        &again,
+        people.alice.address(),
+        people.doctor.address(),
+        &target,
+        typed::READ,
+    )
+    .await;
+    assert!(matches!(live, Err(live::NotLive::Refused)), "{live:?}");
     world.stop.cancel();
 }

@@ -11,7 +11,7 @@ use std::{
 use alloy::primitives::{Address, Bytes};
 use chartseal_chain::calls::Wrap;
 use chartseal_record::{Compartment, Scope, Slot, Target, grant::GrantState, state::IntentState, typed};
-use chartseal_store::{IntentFilter, Store};
+use chartseal_store::{Error as StoreError, IntentFilter, Store};
 
 use super::{
     Patient,
@@ -48,26 +48,45 @@ impl Pending {
     pub async fn load(store: &Store) -> Result<Self, Failure> {
         let pending = Self::default();
         for state in [IntentState::Signed, IntentState::Submitted] {
-            let mut filter = IntentFilter {
-                kind: Some("advance".into()),
-                state: Some(state),
-                limit: 500,
-                ..IntentFilter::default()
-            };
-            loop {
-                let page = store.find_intents(&filter).await?;
-                filter.before = page.last().map(|intent| intent.seq);
-                for intent in &page {
-                    if let Ok(Decision::Advance { advance, wraps }) = Decision::read(&intent.payload) {
-                        pending.add(&advance, wraps.into_iter().map(Into::into).collect(), intent.id.clone());
-                    }
-                }
-                if page.is_empty() {
-                    break;
-                }
-            }
+            pending.take(store, state, 0).await?;
         }
         Ok(pending)
+    }
+
+    /// A re-org took the blocks from `block` on: the advances in them are on their way again.
+    pub async fn bring_back(&self, store: &Store, block: u64) -> Result<(), StoreError> {
+        for state in [IntentState::Submitted, IntentState::Confirmed] {
+            self.take(store, state, block).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes in the advances in this state that are not mined, or mined in `block` or later. Newest first, so that it can
+    /// stop where everything before was mined long ago.
+    async fn take(&self, store: &Store, state: IntentState, block: u64) -> Result<(), StoreError> {
+        let mut filter = IntentFilter {
+            kind: Some("advance".into()),
+            state: Some(state),
+            limit: 500,
+            ..IntentFilter::default()
+        };
+        loop {
+            let page = store.find_intents(&filter).await?;
+            filter.before = page.last().map(|intent| intent.seq);
+            let mut any = false;
+            for intent in &page {
+                if intent.mined.is_some_and(|mined| mined.block < block) {
+                    continue;
+                }
+                any = true;
+                if let Ok(Decision::Advance { advance, wraps }) = Decision::read(&intent.payload) {
+                    self.add(&advance, wraps.into_iter().map(Into::into).collect(), intent.id.clone());
+                }
+            }
+            if !any {
+                return Ok(());
+            }
+        }
     }
 
     /// An advance was queued.

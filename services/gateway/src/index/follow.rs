@@ -1,7 +1,9 @@
 //! The task that follows the chain.
 
+use std::time::Duration;
+
 use chartseal_chain::{BlockRef, Error as ChainError, Head, Pace, Step};
-use chartseal_store::{Block, Store};
+use chartseal_store::{Block, Error as StoreError, Store};
 
 use super::state::State;
 use crate::{app::App, custody::mend, problem::Failure};
@@ -22,8 +24,11 @@ pub(super) async fn load(store: &Store, state: &mut State) -> Result<(), Failure
     Ok(())
 }
 
-/// Follows until the chain was rewritten deeper than is remembered, or the database does not take what was told: then
-/// nothing may be decided by it any more, and the process ends with the error.
+/// How long to wait for a database that does not answer.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Follows until the chain was rewritten deeper than is remembered: then nothing may be decided by it any more, and the
+/// process ends with the error. A database that is away is waited for; the head grows old meanwhile, and opens nothing.
 pub async fn follow(app: App) -> Result<(), Failure> {
     let pace = Pace::default();
     let known = app.store.last_blocks(pace.depth as u32).await?;
@@ -34,30 +39,56 @@ pub async fn follow(app: App) -> Result<(), Failure> {
     let mut follower = app.chain.follow(app.deployment.block, known, pace);
     loop {
         match follower.next().await {
-            Ok(Step::Added { block, events }) => {
-                let row = Block {
-                    number: block.number,
-                    hash: block.hash,
-                    timestamp: block.timestamp,
-                };
-                app.store.append_block(row, &events).await?;
-                let touched = !events.is_empty();
-                app.index.write(|state| state.add(block, events));
-                if touched {
-                    mend::wake(&app);
+            Ok(step) => {
+                while let Err(error) = keep(&app, &step).await {
+                    if !matches!(error, StoreError::Database(_) | StoreError::NotCommitted(_)) {
+                        return Err(error.into());
+                    }
+                    tracing::warn!(%error, "the database does not take the chain's news; trying again");
+                    tokio::time::sleep(PAUSE).await;
                 }
-            }
-            Ok(Step::Removed { from }) => {
-                tracing::warn!(
-                    from,
-                    "the chain was rewritten; its events from this block on are forgotten"
-                );
-                app.store.remove_blocks_from(from).await?;
-                app.index.write(|state| state.remove_from(from));
+                tell(&app, step);
             }
             Err(error @ ChainError::ReorgTooDeep { .. }) => return Err(error.into()),
             // The follower pauses by itself. Meanwhile the head grows old, and an old head opens nothing.
             Err(error) => tracing::warn!(%error, "the chain cannot be followed at the moment"),
         }
+    }
+}
+
+/// Into the database.
+async fn keep(app: &App, step: &Step) -> Result<(), StoreError> {
+    match step {
+        Step::Added { block, events } => {
+            let row = Block {
+                number: block.number,
+                hash: block.hash,
+                timestamp: block.timestamp,
+            };
+            app.store.append_block(row, events).await
+        }
+        Step::Removed { from } => {
+            tracing::warn!(
+                from,
+                "the chain was rewritten; its events from this block on are forgotten"
+            );
+            // Queued again before they are forgotten: an epoch in use stays in use, whatever happened to its block.
+            app.pending.bring_back(&app.store, *from).await?;
+            app.store.remove_blocks_from(*from).await.map(drop)
+        }
+    }
+}
+
+/// Into memory, once the database has it.
+fn tell(app: &App, step: Step) {
+    match step {
+        Step::Added { block, events } => {
+            let touched = !events.is_empty();
+            app.index.write(|state| state.add(block, events));
+            if touched {
+                mend::wake(app);
+            }
+        }
+        Step::Removed { from } => app.index.write(|state| state.remove_from(from)),
     }
 }

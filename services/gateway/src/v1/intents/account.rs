@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use chartseal_record::{
-    account::{Account, Custody, Role},
+    account::{Account, Custody, Role, Status},
     state::IntentState,
     typed,
 };
@@ -248,7 +248,7 @@ pub async fn set_status(
     caller: &Caller,
     registrar: Address,
     who: Address,
-    status: u8,
+    status: Status,
 ) -> Result<Laid, Problem> {
     if !app.chain.is_registrar(registrar).await? {
         return Err(Problem::new(
@@ -261,7 +261,7 @@ pub async fn set_status(
     }
     let change = typed::SetStatus {
         who,
-        status,
+        status: status as u8,
         registrar,
         nonce: nonce(app, registrar).await?,
         deadline: deadline(app),

@@ -1,8 +1,8 @@
 //! POST /v1/intents: lays a decision out for signing.
 
 use alloy::primitives::{Address, B256};
-use axum::{extract::State, response::IntoResponse};
-use chartseal_record::state::IntentState;
+use axum::extract::State;
+use chartseal_record::{account::Status, state::IntentState};
 use chartseal_store::IntentFilter;
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::{
     auth::caller::Caller,
     idempotency::{Created, Keyed},
     intent::Decision,
-    problem::{Code, Problem},
+    problem::{Code, Failure, Problem},
     queue,
 };
 
@@ -74,38 +74,42 @@ async fn not_too_many(app: &App, account: Address) -> Result<(), Problem> {
     ))
 }
 
-pub async fn prepare(
-    State(app): State<App>,
-    caller: Caller,
-    keyed: Keyed<Input>,
-) -> Result<impl IntoResponse, Problem> {
-    let signer = caller.person()?;
-    let (app, caller) = (&app, &caller);
-    keyed
-        .once(app, caller, async |input| {
-            not_too_many(app, caller.account).await?;
-            let laid = match input {
-                Input::Register(i) => account::register(app, caller, signer, i).await?,
-                Input::StatementKey(i) => account::statement_key(app, caller, i).await?,
-                Input::Publisher(i) => account::publisher(app, caller, i).await?,
-                Input::Custodian(i) => account::custodian(app, caller, i).await?,
-                Input::EncryptionKey(i) => account::encryption_key_change(app, caller, i).await?,
-                Input::HandOver(i) => account::hand_over(app, caller, i).await?,
-                Input::Suspend { who } => account::set_status(app, caller, signer, who, 2).await?,
-                Input::Reinstate { who } => account::set_status(app, caller, signer, who, 1).await?,
-                Input::Retire { who } => account::set_status(app, caller, signer, who, 3).await?,
-                Input::Enrol(i) => enrol::enrol(app, caller, i).await?,
-                Input::Grant(i) => grant::grant(app, caller, i).await?,
-                Input::Revoke(i) => revoke::revoke(app, caller, i).await?,
-                Input::Advance(i) => grant::advance(app, caller, i).await?,
-                Input::Decline { request } => access::decline(app, caller, request).await?,
-                Input::Withdraw { request } => access::withdraw(app, caller, request).await?,
-            };
-            let mut body = show::view(app, caller, &laid.id).await?;
-            if let Some((name, value)) = laid.extra {
-                body[name] = value;
-            }
-            Ok(Created::at(format!("/v1/intents/{}", laid.id), body))
-        })
+/// A task of its own: an enrolment half done because a client hung up would have opened scopes nobody signed for.
+pub async fn prepare(State(app): State<App>, caller: Caller, keyed: Keyed<Input>) -> Result<Created, Problem> {
+    let task = async move {
+        let (app, caller) = (&app, &caller);
+        keyed
+            .once(app, caller, async |input| create(app, caller, input).await)
+            .await
+    };
+    tokio::spawn(task)
         .await
+        .map_err(|_| Failure::Broken("laying a decision out panicked"))?
+}
+
+async fn create(app: &App, caller: &Caller, input: Input) -> Result<Created, Problem> {
+    let signer = caller.person()?;
+    not_too_many(app, caller.account).await?;
+    let laid = match input {
+        Input::Register(i) => account::register(app, caller, signer, i).await?,
+        Input::StatementKey(i) => account::statement_key(app, caller, i).await?,
+        Input::Publisher(i) => account::publisher(app, caller, i).await?,
+        Input::Custodian(i) => account::custodian(app, caller, i).await?,
+        Input::EncryptionKey(i) => account::encryption_key_change(app, caller, i).await?,
+        Input::HandOver(i) => account::hand_over(app, caller, i).await?,
+        Input::Suspend { who } => account::set_status(app, caller, signer, who, Status::Suspended).await?,
+        Input::Reinstate { who } => account::set_status(app, caller, signer, who, Status::Active).await?,
+        Input::Retire { who } => account::set_status(app, caller, signer, who, Status::Retired).await?,
+        Input::Enrol(i) => enrol::enrol(app, caller, i).await?,
+        Input::Grant(i) => grant::grant(app, caller, i).await?,
+        Input::Revoke(i) => revoke::revoke(app, caller, i).await?,
+        Input::Advance(i) => grant::advance(app, caller, i).await?,
+        Input::Decline { request } => access::decline(app, caller, request).await?,
+        Input::Withdraw { request } => access::withdraw(app, caller, request).await?,
+    };
+    let mut body = show::view(app, caller, &laid.id).await?;
+    if let Some((name, value)) = laid.extra {
+        body[name] = value;
+    }
+    Ok(Created::at(format!("/v1/intents/{}", laid.id), body))
 }
