@@ -48,7 +48,7 @@ pub struct Stage {
 pub enum Sabotage {
     /// Before the registrations: a stranger takes the doctor's address first.
     Register,
-    /// Before the receipts are verified: one byte of a receipt's Merkle path is changed.
+    /// Before the receipts are verified: each is given another root.
     Anchor,
     /// Before the doctor reads: one stored byte of the record is flipped.
     Read,
