@@ -83,20 +83,20 @@ contract AnchorTest is Clinic {
         anchors.anchor(mercy.id, root, 5, manifest);
 
         for (uint256 i = 0; i < 5; ++i) {
-            string memory at = string.concat(".batch.leaves[", vm.toString(i), "]");
+            string memory place = string.concat(".batch.leaves[", vm.toString(i), "]");
             bytes32 leaf = keccak256(
                 bytes.concat(
                     keccak256(
                         abi.encode(
-                            vm.parseJsonBytes32(vectors, string.concat(at, ".compartment")),
-                            uint32(vm.parseJsonUint(vectors, string.concat(at, ".epoch"))),
-                            vm.parseJsonBytes32(vectors, string.concat(at, ".contentHash"))
+                            vm.parseJsonBytes32(vectors, string.concat(place, ".compartment")),
+                            uint32(vm.parseJsonUint(vectors, string.concat(place, ".epoch"))),
+                            vm.parseJsonBytes32(vectors, string.concat(place, ".contentHash"))
                         )
                     )
                 )
             );
-            vm.assertEq(leaf, vm.parseJsonBytes32(vectors, string.concat(at, ".leaf")), "leaf");
-            bytes32[] memory proof = vm.parseJsonBytes32Array(vectors, string.concat(at, ".proof"));
+            vm.assertEq(leaf, vm.parseJsonBytes32(vectors, string.concat(place, ".leaf")), "leaf");
+            bytes32[] memory proof = vm.parseJsonBytes32Array(vectors, string.concat(place, ".proof"));
             vm.assertEq(anchors.verify(mercy.id, root, 5, manifest, leaf, proof), 1000);
             vm.assertEq(anchors.verify(acme.id, root, 5, manifest, leaf, proof), 0);
             vm.assertEq(anchors.verify(mercy.id, root, 4, manifest, leaf, proof), 0);

@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {Advancement, GrantTerms, Revocation, Rewrapping, Wrap} from "../src/interfaces/IConsent.sol";
 import {Registration} from "../src/interfaces/IDirectory.sol";
 import {Clinic, Person} from "./support/Clinic.sol";
+import {Deployed} from "./support/Deployed.sol";
 import {Typed} from "./support/Typed.sol";
 import {vm} from "./support/Vm.sol";
 
@@ -111,9 +112,7 @@ contract GasTest is Clinic {
     /// @dev A creation as a transaction: 21,000, calldata, and what CREATE itself costs (32,000, initcode, execution,
     /// 200 per byte kept).
     function _deployment(string memory name, bytes memory arguments) private returns (uint256 used) {
-        // The committed bytecode, since that is what gets deployed.
-        string memory artifact = vm.readFile(string.concat("abi/", name, ".json"));
-        bytes memory initcode = bytes.concat(vm.parseJsonBytes(artifact, ".bytecode"), arguments);
+        bytes memory initcode = Deployed.initcode(name, arguments);
         used = 21_000;
         for (uint256 i = 0; i < initcode.length; ++i) {
             used += initcode[i] == 0 ? 4 : 16;

@@ -116,28 +116,28 @@ contract TypedTest is Clinic {
     }
 
     function _agrees(string memory name, bytes32 structHash) private view {
-        string memory at = string.concat(".signed.", name);
+        string memory place = string.concat(".signed.", name);
         bytes32 digest = Typed.digest(
-            vm.parseJsonUint(vectors, string.concat(at, ".typedData.domain.chainId")),
-            vm.parseJsonAddress(vectors, string.concat(at, ".typedData.domain.verifyingContract")),
+            vm.parseJsonUint(vectors, string.concat(place, ".typedData.domain.chainId")),
+            vm.parseJsonAddress(vectors, string.concat(place, ".typedData.domain.verifyingContract")),
             structHash
         );
-        vm.assertEq(digest, vm.parseJsonBytes32(vectors, string.concat(at, ".digest")), name);
+        vm.assertEq(digest, vm.parseJsonBytes32(vectors, string.concat(place, ".digest")), name);
     }
 
-    function _address(string memory at, string memory field) private view returns (address) {
-        return vm.parseJsonAddress(vectors, string.concat(at, field));
+    function _address(string memory place, string memory field) private view returns (address) {
+        return vm.parseJsonAddress(vectors, string.concat(place, field));
     }
 
-    function _bytes32(string memory at, string memory field) private view returns (bytes32) {
-        return vm.parseJsonBytes32(vectors, string.concat(at, field));
+    function _bytes32(string memory place, string memory field) private view returns (bytes32) {
+        return vm.parseJsonBytes32(vectors, string.concat(place, field));
     }
 
-    function _string(string memory at, string memory field) private view returns (string memory) {
-        return vm.parseJsonString(vectors, string.concat(at, field));
+    function _string(string memory place, string memory field) private view returns (string memory) {
+        return vm.parseJsonString(vectors, string.concat(place, field));
     }
 
-    function _uint(string memory at, string memory field) private view returns (uint256) {
-        return vm.parseJsonUint(vectors, string.concat(at, field));
+    function _uint(string memory place, string memory field) private view returns (uint256) {
+        return vm.parseJsonUint(vectors, string.concat(place, field));
     }
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
-import {Anchors} from "../../src/Anchors.sol";
-import {Consent} from "../../src/Consent.sol";
-import {Directory} from "../../src/Directory.sol";
+import {IAnchors} from "../../src/interfaces/IAnchors.sol";
 import {Advancement, GrantTerms, Revocation, Rewrapping, Wrap} from "../../src/interfaces/IConsent.sol";
 import {Registration} from "../../src/interfaces/IDirectory.sol";
+import {Deployed, DeployedConsent, DeployedDirectory} from "./Deployed.sol";
 import {Typed} from "./Typed.sol";
 import {vm} from "./Vm.sol";
 
@@ -26,9 +25,9 @@ abstract contract Clinic {
     uint8 internal constant READ = 1;
     uint8 internal constant WRITE = 2;
 
-    Directory internal directory;
-    Consent internal consent;
-    Anchors internal anchors;
+    DeployedDirectory internal directory;
+    DeployedConsent internal consent;
+    IAnchors internal anchors;
 
     Person internal admin = _person("admin");
     Person internal alice = _person("alice");
@@ -44,9 +43,9 @@ abstract contract Clinic {
     function setUp() public virtual {
         vm.warp(NOW);
         vm.roll(1000);
-        directory = new Directory(admin.id);
-        consent = new Consent(directory);
-        anchors = new Anchors(directory);
+        directory = Deployed.directory(admin.id);
+        consent = Deployed.consent(directory);
+        anchors = Deployed.anchors(directory);
 
         _register(mercy, _professional(mercy, 3));
         _register(acme, _professional(acme, 4));
@@ -130,14 +129,10 @@ abstract contract Clinic {
 
     function _listPublisher(Person memory org, Person memory publisher) internal {
         uint64 deadline = uint64(block.timestamp);
-        directory.setPublisher(
-            org.id,
-            publisher.id,
-            true,
-            deadline,
-            _signDirectory(org, Typed.publisher(org.id, publisher.id, true, directory.nonces(org.id), deadline)),
-            _signDirectory(publisher, Typed.publisherAccept(org.id, publisher.id))
-        );
+        bytes32 terms = Typed.publisher(org.id, publisher.id, true, directory.nonces(org.id), deadline);
+        bytes memory signature = _signDirectory(org, terms);
+        bytes memory acceptance = _signDirectory(publisher, Typed.publisherAccept(org.id, publisher.id));
+        directory.setPublisher(org.id, publisher.id, true, deadline, signature, acceptance);
     }
 
     function _setStatus(address who, uint8 status) internal {
