@@ -9,12 +9,12 @@ use chartseal_chain::Client;
 use chartseal_ipfs::Content;
 use chartseal_record::{Contracts, clock::Clock};
 use chartseal_store::Store;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::{
     auth::{nonce::Nonces, verified::Verified},
     config::{Config, ConfigError, Deployment},
-    custody::{epochs::Pending, mend::Mended},
+    custody::{epochs::Pending, mend::Mend},
     idempotency::AtWork,
     index::Index,
     problem::Failure,
@@ -45,9 +45,8 @@ pub struct Parts {
     pub at_work: AtWork,
     /// Places for requests at work.
     pub places: Semaphore,
-    /// Wakes the task that gives grants the wraps they lack.
-    pub mend: Notify,
-    pub mended: Mended,
+    /// Patients whose grants may lack a wrap.
+    pub mend: Mend,
     /// Set when the process is asked to stop.
     pub draining: AtomicBool,
     /// Fetches the key sets of clients that registered a URL.
@@ -121,8 +120,7 @@ impl App {
             keys,
             at_work: AtWork::default(),
             places,
-            mend: Notify::new(),
-            mended: Mended::default(),
+            mend: Mend::default(),
             draining: AtomicBool::new(false),
             http,
         })))

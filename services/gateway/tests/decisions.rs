@@ -8,7 +8,7 @@ use chartseal_envelope::{key::EpochSecret, release, wrap};
 use chartseal_gateway::{
     audit::Subject,
     auth::caller::{Caller, Via},
-    custody::{epochs, live, open},
+    custody::{epochs, live, mend, open},
 };
 use chartseal_record::{Compartment, Scope, Target, account::Role, typed};
 use common::{ALICE, DOCTOR, STRANGER, World, now, terms};
@@ -512,5 +512,69 @@ async fn a_gateway_that_starts_again_knows_what_it_knew() {
     )
     .await;
     assert!(matches!(live, Err(live::NotLive::Refused)), "{live:?}");
+    world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grantee_with_a_new_key_gets_a_new_wrap_of_the_same_grant() {
+    let world = World::new().await;
+    let people = world.people().await;
+    people.enrol().await;
+    people
+        .alice
+        .decide("grant", terms(people.doctor.address(), "clinical", 1))
+        .await;
+    let before = opened(&world, 1).await.unwrap();
+    people
+        .doctor
+        .decide("encryptionKey", json!({ "custody": "gateway" }))
+        .await;
+    mend::look_after(&world.app, people.alice.address()).await.unwrap();
+    assert_eq!(world.relay().await, Vec::<String>::new());
+    let slot = epochs::slot(people.alice.address(), people.doctor.address(), &Scope::clinical());
+    let state = world.app.index.grant(slot);
+    assert_eq!(state.terms.as_ref().unwrap().serial, 1, "no term changed");
+    let today = world
+        .app
+        .index
+        .account(people.doctor.address())
+        .unwrap()
+        .encryption_key_hash();
+    assert_eq!(state.wraps.last().unwrap().recipient_key_hash, today);
+    assert_eq!(state.wraps.len(), 2);
+    assert_eq!(opened(&world, 1).await.unwrap(), before);
+    world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patient_may_revoke_without_the_gateway() {
+    let world = World::new().await;
+    let people = world.people().await;
+    people.enrol().await;
+    people
+        .alice
+        .decide("grant", terms(people.doctor.address(), "clinical", 1))
+        .await;
+    let revoke = typed::Revoke {
+        patient: people.alice.address(),
+        grantee: people.doctor.address(),
+        scope: "clinical".into(),
+        record: alloy::primitives::B256::ZERO,
+        serial: 1,
+    };
+    let digest = typed::digest(&revoke, &world.app.contracts.consent_domain());
+    let data = chartseal_chain::calls::revoke(&revoke, people.alice.sign_digest(digest));
+    let request = alloy::rpc::types::TransactionRequest::default()
+        .to(world.app.contracts.consent)
+        .input(data.into());
+    let sent = world.provider.send_transaction(request).await.unwrap();
+    sent.get_receipt().await.unwrap();
+    world.settle().await;
+    assert_eq!(opened(&world, 1).await.unwrap_err(), "not-live");
+    mend::look_after(&world.app, people.alice.address()).await.unwrap();
+    assert!(
+        kept_by_a_thief(&world).await.is_none(),
+        "the release key goes once the revocation is final"
+    );
     world.stop.cancel();
 }

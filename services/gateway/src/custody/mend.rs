@@ -1,14 +1,21 @@
 //! Gives live grants the wraps they lack: after the grantee changed its key, or where an advance overtook the grant.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use alloy::primitives::{Address, B256, keccak256};
 use chartseal_envelope::tree;
-use chartseal_record::{Compartment, Scope, Slot, Target, grant::GrantState, state::IntentState, typed};
+use chartseal_record::{
+    Compartment, Scope, Slot, Target,
+    event::{Event, Logged},
+    grant::GrantState,
+    state::IntentState,
+    typed,
+};
+use tokio::sync::Notify;
 
 use super::{Patient, advance, live, revoke, root, wraps};
 use crate::{
@@ -18,44 +25,86 @@ use crate::{
     queue, statement,
 };
 
-/// What this process has queued already. After a restart a rewrap may be queued twice; the contract takes the first wrap
-/// of an epoch and the second changes nothing.
-#[derive(Default)]
-pub struct Mended(Mutex<HashSet<B256>>);
+/// How often every patient is looked at, whatever happened: an hour.
+const ROUND: Duration = Duration::from_secs(3600);
+/// How often queued epochs are looked at.
+const MINUTE: Duration = Duration::from_secs(60);
 
-impl Mended {
+/// Whom to look after, and what this process has queued for them already.
+#[derive(Default)]
+pub struct Mend {
+    /// Patients something happened to, and the block in which it is final.
+    waiting: Mutex<HashMap<Address, u64>>,
+    bell: Notify,
+    /// After a restart a rewrap may be queued twice; the first wrap of an epoch is the wrap, so the second changes nothing.
+    queued: Mutex<HashSet<B256>>,
+}
+
+impl Mend {
     fn first(&self, name: B256) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name)
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner).insert(name)
+    }
+
+    fn due(&self, block: u64) -> Vec<Address> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let due: Vec<Address> = waiting
+            .iter()
+            .filter(|(_, final_at)| **final_at <= block)
+            .map(|(who, _)| *who)
+            .collect();
+        waiting.retain(|_, final_at| *final_at > block);
+        due
     }
 }
 
-/// Something happened on the chain that may leave a grant without its wrap.
-pub fn wake(app: &App) {
-    app.mend.notify_one();
+/// A block was followed. Whom its events concern is looked after once it is final.
+pub fn followed(app: &App, block: u64, events: &[Logged]) {
+    let mut concerned = HashSet::new();
+    for logged in events {
+        concerned.extend(logged.event.patient());
+        if let Event::EncryptionKeyChanged { who, .. } = logged.event {
+            let grants = app.index.grants_to(who).into_iter();
+            concerned.extend(grants.filter_map(|(_, state)| state.terms.map(|t| t.patient)));
+        }
+    }
+    let final_at = block + app.config.chain.confirmations - 1;
+    let mut waiting = app.mend.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    waiting.extend(concerned.into_iter().map(|who| (who, final_at)));
+    if waiting.values().any(|final_at| *final_at <= block) {
+        app.mend.bell.notify_one();
+    }
 }
 
-/// Looks after every event on chain, and once a minute for what becomes due by time alone.
+/// Looks after everybody at the start and once an hour, and in between after those something happened to.
+///
+/// Queued epochs are looked at every minute as well: one that the chain refused is in use all the same.
 pub async fn run(app: App) {
+    let (mut round, mut minute) = (tokio::time::interval(ROUND), tokio::time::interval(MINUTE));
     loop {
-        let _ = tokio::time::timeout(Duration::from_secs(60), app.mend.notified()).await;
+        let patients = tokio::select! {
+            _ = round.tick() => app.index.patients(),
+            _ = minute.tick() => Vec::new(),
+            () = app.mend.bell.notified() => app.mend.due(app.index.head().map_or(0, |h| h.number)),
+        };
         if let Err(problem) = queued_epochs(&app).await {
             tracing::warn!(
                 code = problem.code.as_str(),
                 "queued epochs could not be looked after; trying again"
             );
         }
-        for patient in app.index.patients() {
-            if let Err(problem) = mend(&app, patient).await {
+        for patient in patients {
+            if let Err(problem) = look_after(&app, patient).await {
                 tracing::warn!(
                     code = problem.code.as_str(),
-                    "a patient's grants could not be looked after; trying again"
+                    "a patient's grants could not be looked after; trying again in an hour"
                 );
             }
         }
     }
 }
 
-async fn mend(app: &App, patient: Address) -> Result<(), Problem> {
+/// What one patient's grants lack.
+pub async fn look_after(app: &App, patient: Address) -> Result<(), Problem> {
     let Ok(patient) = Patient::of(app, patient) else {
         return Ok(());
     };
@@ -163,7 +212,7 @@ async fn rewrap(app: &App, patient: &Patient, slot: Slot, scope: &Scope, state: 
         return Ok(());
     }
     let place = (slot, terms.serial, newest.epoch.number, recipient.key_hash());
-    if !app.mended.first(keccak256(format!("{place:?}"))) {
+    if !app.mend.first(keccak256(format!("{place:?}"))) {
         return Ok(());
     }
     let root = root::get(app, patient)

@@ -37,15 +37,14 @@ pub async fn epoch_secret(
     let target = Target::Scope(scope.clone());
     let grant = live::permission(app, patient.id(), caller.account, &target, typed::READ).await?;
     let state = epochs::with_queued(app, patient.id(), scope, grant.state);
-    let identity = |w: &Wrapped| identity(app, caller.account, w.recipient_key_hash);
     let reaching: Vec<&Wrapped> = state.wraps.iter().filter(|w| w.epoch >= epoch).collect();
-    let Some(first) = reaching.first() else {
+    if reaching.is_empty() {
         return Err(Problem::new(
             Code::NotLive,
             "the grant does not reach this record's epoch yet; try again in a moment",
         ));
-    };
-    let Some(identity) = identity(first).await? else {
+    }
+    let Some(identity) = any_identity(app, caller.account, &reaching).await? else {
         return Err(Problem::new(
             Code::OwnKey,
             "the key that opens this is on the reader's own device: fetch /ipfs/{cid} and POST /v1/releases, and open it there",
@@ -140,6 +139,16 @@ fn position(opened: &[Opened], epoch: u32) -> Result<usize, Failure> {
     found.ok_or(Failure::Broken(
         "a wrap or a record names an epoch the chain does not have",
     ))
+}
+
+/// The first of the account's keys, of those the wraps were made for, that is in a vault here.
+async fn any_identity(app: &App, account: Address, wraps: &[&Wrapped]) -> Result<Option<Identity>, Failure> {
+    for wrapped in wraps {
+        if let Some(found) = identity(app, account, wrapped.recipient_key_hash).await? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// The account's X25519 secret, if it is in the vault of an organisation served here.

@@ -83,11 +83,10 @@ async fn keep(app: &App, step: &Step) -> Result<(), StoreError> {
 fn tell(app: &App, step: Step) {
     match step {
         Step::Added { block, events } => {
-            let touched = !events.is_empty();
+            metrics::gauge!("chartseal_followed_block").set(block.number as f64);
+            let told = events.clone();
             app.index.write(|state| state.add(block, events));
-            if touched {
-                mend::wake(app);
-            }
+            mend::followed(app, block.number, &told);
         }
         Step::Removed { from } => app.index.write(|state| state.remove_from(from)),
     }
