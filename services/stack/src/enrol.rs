@@ -6,7 +6,8 @@ use serde::Serialize;
 use alloy::primitives::{Address, B256};
 
 use crate::client::{Gateway, text};
-use crate::seed::{self, HOSPITAL_SCOPES, READ, Role, WRITE};
+use crate::decide::{self, READ, Role, WRITE};
+use crate::seed::HOSPITAL_SCOPES;
 use crate::session::Session;
 use crate::stack_json::StackJson;
 use crate::wallet::Wallet;
@@ -101,20 +102,20 @@ async fn one(
 ) -> Result<EnrolledPatient> {
     let wallet = Wallet::random(&format!("patient {number}"));
     let patient = Session::sign_in(&gateway, &wallet).await?;
-    seed::register(
+    decide::register(
         &admin,
         &patient,
-        seed::registration(Role::Patient { custodian: hospital }, None)?,
+        decide::registration(Role::Patient { custodian: hospital }, None)?,
     )
     .await?;
     let entries: Vec<_> = grants
         .iter()
-        .map(|grant| seed::grant_entry(hospital, &grant.scope, grant.permission, "TREAT"))
+        .map(|grant| decide::grant_entry(hospital, &grant.scope, grant.permission, "TREAT"))
         .collect();
     let intent = patient
         .propose(
             "enrol",
-            serde_json::json!({ "scopes": seed::SCOPES, "grants": entries }),
+            serde_json::json!({ "scopes": decide::SCOPES, "grants": entries }),
         )
         .await?;
     patient.confirmed(&text(&intent, "id")?).await?;

@@ -8,6 +8,7 @@
 pub mod anvil;
 pub mod client;
 pub mod configuration;
+pub mod decide;
 pub mod deploy;
 pub mod enrol;
 pub mod folder;

@@ -7,8 +7,9 @@ use chartseal_chain::bindings::Anchors;
 use chartseal_envelope::{age, backup, key::Identity, tree};
 use chartseal_record::receipt::Receipt;
 use chartseal_record::{Compartment, ContentHash, Scope};
+use chartseal_stack::decide::{self, Enrolled, READ, Role, WRITE};
 use chartseal_stack::rpc::Node;
-use chartseal_stack::seed::{self, Enrolled, READ, Role, WRITE};
+use chartseal_stack::seed;
 use chartseal_stack::session::Session;
 use chartseal_stack::wallet::Wallet;
 use chartseal_stack::{samples, thief};
@@ -83,10 +84,10 @@ async fn anchored() -> Anchored {
     let role = Role::Patient {
         custodian: hospital.account,
     };
-    seed::register(&admin, &patient, seed::registration(role, None).unwrap())
+    decide::register(&admin, &patient, decide::registration(role, None).unwrap())
         .await
         .unwrap();
-    let enrolled = seed::enrol(&patient, hospital.account, &["demographics"], READ | WRITE)
+    let enrolled = decide::enrol(&patient, hospital.account, &["demographics"], READ | WRITE)
         .await
         .unwrap();
     let machine = system.machine("hospital").await;

@@ -4,8 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chartseal_record::{Compartment, Scope, Slot, typed};
 use chartseal_stack::client::{Answer, Gateway};
+use chartseal_stack::decide::{self, READ};
 use chartseal_stack::samples::{self, KNEE, Kind};
-use chartseal_stack::seed::{self, READ};
+use chartseal_stack::seed;
 use chartseal_stack::session::{Session, entries, sign_in_message};
 use chartseal_stack::wallet::Wallet;
 use reqwest::Method;
@@ -184,7 +185,7 @@ async fn a_forged_signature_is_refused() {
         system.person("bob").await,
         system.person("insurer").await,
     );
-    let terms = seed::grant_entry(insurer.account, "claims", READ, "HPAYMT");
+    let terms = decide::grant_entry(insurer.account, "claims", READ, "HPAYMT");
     let intent = alone(alice.lay_out("grant", terms)).await.unwrap();
     let path = format!("/v1/intents/{}/signatures", intent["id"].as_str().unwrap());
     let entry = entries(&intent).next().unwrap();
@@ -236,7 +237,7 @@ async fn a_replayed_client_assertion_is_refused() {
 async fn a_replayed_release_request_is_refused() {
     let system = chartseal_tests::system();
     let hospital = system.person("hospital").await;
-    let contracts = seed::contracts(&hospital.gateway).await.unwrap();
+    let contracts = decide::contracts(&hospital.gateway).await.unwrap();
     let patient = system.json.samples.patients[0].address;
     let grants = hospital
         .gateway

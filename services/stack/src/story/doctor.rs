@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::crypt::Wrapped;
 use super::{Papers, People, Sabotage, Story};
 use crate::client::text;
+use crate::decide::{READ, UNTIL, WRITE};
 use crate::samples;
-use crate::seed::{READ, UNTIL, WRITE};
 use crate::session::{Session, entries};
 use crate::thief;
 

@@ -7,8 +7,9 @@ use super::doctor::{request, shown};
 use super::papers::{path, same_bytes};
 use super::{Papers, People, Sabotage, Story};
 use crate::client::text;
+use crate::decide::READ;
 use crate::samples::{self, CLAIM_SYSTEM};
-use crate::seed::{self, READ};
+use crate::seed;
 
 pub async fn claim(story: &mut Story, people: &People, papers: &Papers) -> Result<()> {
     let (insurer, patient) = (&people.insurer, &people.patient);

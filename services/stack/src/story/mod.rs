@@ -107,7 +107,7 @@ pub(crate) struct Papers {
 impl Story {
     async fn open(stage: Stage, sabotage: Option<Sabotage>, quiet: bool) -> Result<Self> {
         let gateway = Gateway::new(&stage.gateway)?;
-        let contracts = crate::seed::contracts(&gateway).await?;
+        let contracts = crate::decide::contracts(&gateway).await?;
         Ok(Self {
             node: Node::new(&stage.rpc),
             chain: Client::connect(&stage.rpc, contracts).await?,

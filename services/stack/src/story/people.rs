@@ -9,7 +9,7 @@ use chartseal_envelope::backup::{self, RootBackup};
 use serde_json::Value;
 
 use super::{People, Sabotage, Story};
-use crate::seed::{self, Enrolled, Role};
+use crate::decide::{self, Enrolled, Role};
 use crate::session::Session;
 use crate::wallet::{self, Wallet};
 
@@ -36,14 +36,14 @@ pub async fn register(story: &mut Story) -> Result<People> {
     story.held("everyone signs in with a wallet; the chain knows only the admin", None);
 
     if story.sabotages(Sabotage::Register) {
-        seed::register(&people.admin, &people.doctor, seed::registration(Role::Doctor, None)?).await?;
+        decide::register(&people.admin, &people.doctor, decide::registration(Role::Doctor, None)?).await?;
     }
     one(
         story,
         &people.admin,
         &people.hospital,
         3,
-        seed::registration(Role::Hospital, None)?,
+        decide::registration(Role::Hospital, None)?,
     )
     .await?;
     one(
@@ -51,7 +51,7 @@ pub async fn register(story: &mut Story) -> Result<People> {
         &people.admin,
         &people.insurer,
         4,
-        seed::registration(Role::Insurer, None)?,
+        decide::registration(Role::Insurer, None)?,
     )
     .await?;
     let key = format!("0x{}", hex::encode(story.doctor_key.public_key().as_bytes()));
@@ -60,7 +60,7 @@ pub async fn register(story: &mut Story) -> Result<People> {
         &people.admin,
         &people.doctor,
         2,
-        seed::registration(Role::Doctor, Some(&key))?,
+        decide::registration(Role::Doctor, Some(&key))?,
     )
     .await?;
     let role = Role::Patient {
@@ -71,7 +71,7 @@ pub async fn register(story: &mut Story) -> Result<People> {
         &people.admin,
         &people.patient,
         1,
-        seed::registration(role, None)?,
+        decide::registration(role, None)?,
     )
     .await?;
     duplicate(story, &people).await?;
@@ -88,7 +88,7 @@ pub async fn register(story: &mut Story) -> Result<People> {
     ];
     let mut gas = 0;
     for (org, publisher) in &publishers {
-        for confirmed in seed::equip(org, publisher).await? {
+        for confirmed in decide::equip(org, publisher).await? {
             gas += story.gas(&confirmed).await?.unwrap_or(0);
         }
         let listed = story.chain.publisher_org(publisher.address()).await?;
@@ -109,7 +109,7 @@ pub async fn register(story: &mut Story) -> Result<People> {
 async fn one(story: &mut Story, admin: &Session, who: &Session, role: u8, parameters: Value) -> Result<()> {
     let name = &who.wallet.name;
     let before = story.chain.authority(who.account).await?;
-    let Ok(confirmed) = seed::register(admin, who, parameters).await else {
+    let Ok(confirmed) = decide::register(admin, who, parameters).await else {
         bail!(
             "{name} cannot be registered: the address is known with role {}",
             before.role
@@ -129,7 +129,7 @@ async fn one(story: &mut Story, admin: &Session, who: &Session, role: u8, parame
 /// The same address a second time: refused by the gateway, and by the contract itself.
 async fn duplicate(story: &mut Story, people: &People) -> Result<()> {
     let logs = registrations(story, people.doctor.account).await?;
-    let again = seed::register(&people.admin, &people.doctor, seed::registration(Role::Doctor, None)?).await;
+    let again = decide::register(&people.admin, &people.doctor, decide::registration(Role::Doctor, None)?).await;
     let error = again
         .err()
         .context("a second registration of one address went through")?;
@@ -158,23 +158,29 @@ async fn registrations(story: &Story, who: Address) -> Result<usize> {
 pub async fn enrol(story: &mut Story, people: &mut People) -> Result<()> {
     let (patient, hospital) = (people.patient.account, people.hospital.account);
     ensure!(
-        !story.allowed(patient, hospital, "clinical", seed::WRITE).await?,
+        !story.allowed(patient, hospital, "clinical", decide::WRITE).await?,
         "the hospital may write before the patient granted it"
     );
-    let enrolled = seed::enrol(&people.patient, hospital, &HOSPITAL_SCOPES, seed::READ | seed::WRITE).await?;
-    for scope in seed::SCOPES {
+    let enrolled = decide::enrol(
+        &people.patient,
+        hospital,
+        &HOSPITAL_SCOPES,
+        decide::READ | decide::WRITE,
+    )
+    .await?;
+    for scope in decide::SCOPES {
         let epoch = story.chain.epoch_of(story.compartment(patient, scope)?).await?;
         ensure!(epoch.number >= 1, "scope {scope} has no epoch on chain");
     }
     for scope in HOSPITAL_SCOPES {
         let allowed = story
-            .allowed(patient, hospital, scope, seed::READ | seed::WRITE)
+            .allowed(patient, hospital, scope, decide::READ | decide::WRITE)
             .await?;
         ensure!(allowed, "the contract does not allow the hospital in {scope}");
     }
     ensure!(
         !story
-            .allowed(patient, people.doctor.account, "clinical", seed::READ)
+            .allowed(patient, people.doctor.account, "clinical", decide::READ)
             .await?,
         "the doctor is allowed though nobody granted it"
     );
@@ -208,7 +214,7 @@ pub async fn enrol(story: &mut Story, people: &mut People) -> Result<()> {
     story.held(
         format!(
             "the patient enrols: {} scopes opened, {} grants to the hospital signed",
-            seed::SCOPES.len(),
+            decide::SCOPES.len(),
             granted.len()
         ),
         Some(gas),

@@ -12,8 +12,9 @@ use super::doctor::Opened;
 use super::papers::eventually;
 use super::{Papers, People, Sabotage, Story};
 use crate::client::text;
+use crate::decide::{self, READ};
 use crate::samples::{self, Kind};
-use crate::seed::{self, READ};
+use crate::seed;
 use crate::thief::{self, VaultRow};
 
 pub async fn revoke(story: &mut Story, people: &People, papers: &Papers, opened: &Opened) -> Result<()> {
@@ -39,7 +40,7 @@ pub async fn revoke(story: &mut Story, people: &People, papers: &Papers, opened:
     story.held("the revocation is on chain", gas);
 
     if story.sabotages(Sabotage::Revoke) {
-        let grant = seed::grant_entry(doctor, "clinical", READ, "TREAT");
+        let grant = decide::grant_entry(doctor, "clinical", READ, "TREAT");
         people.patient.decide("grant", grant).await?;
     }
     every_release(story, people).await?;
