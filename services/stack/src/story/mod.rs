@@ -83,7 +83,6 @@ pub(crate) struct Story {
     pub doctor_key: Identity,
     lines: Vec<Line>,
     last: Instant,
-    quiet: bool,
 }
 
 struct Line {
@@ -105,7 +104,7 @@ pub(crate) struct Papers {
 }
 
 impl Story {
-    async fn open(stage: Stage, sabotage: Option<Sabotage>, quiet: bool) -> Result<Self> {
+    async fn open(stage: Stage, sabotage: Option<Sabotage>) -> Result<Self> {
         let gateway = Gateway::new(&stage.gateway)?;
         let contracts = crate::decide::contracts(&gateway).await?;
         Ok(Self {
@@ -118,7 +117,6 @@ impl Story {
             sabotage,
             lines: Vec::new(),
             last: Instant::now(),
-            quiet,
         })
     }
 
@@ -127,21 +125,17 @@ impl Story {
         let text = text.into();
         let now = Instant::now();
         let time = now - std::mem::replace(&mut self.last, now);
-        if !self.quiet {
-            println!("  {:>6.2} s  {text}", time.as_secs_f64());
-        }
+        println!("  {:>6.2} s  {text}", time.as_secs_f64());
         self.lines.push(Line { text, gas, time });
     }
 
     pub fn chapter(&self, title: &str) {
-        if !self.quiet {
-            println!("\n{title}");
-        }
+        println!("\n{title}");
     }
 
     pub fn sabotages(&self, step: Sabotage) -> bool {
         let this = self.sabotage == Some(step);
-        if this && !self.quiet {
+        if this {
             println!("          (sabotage: {step:?})");
         }
         this
@@ -193,7 +187,7 @@ impl Story {
 
 /// Tells the story. An error says which check did not hold.
 pub async fn tell(stage: Stage, sabotage: Option<Sabotage>) -> Result<()> {
-    let mut story = Story::open(stage, sabotage, false).await?;
+    let mut story = Story::open(stage, sabotage).await?;
     story.chapter("People");
     let mut people = people::register(&mut story).await?;
     people::enrol(&mut story, &mut people).await?;
