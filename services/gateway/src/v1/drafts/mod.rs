@@ -1,0 +1,23 @@
+//! POST /v1/drafts and PUT /v1/drafts/{id}/signature: a version whose author signs with a wallet.
+//!
+//! The draft holds everything but the signature, sealed, for a day. What is signed is what is stored: the resource's
+//! bytes are fixed when the draft is made. Grant and epoch are looked at again when the signature comes.
+
+mod create;
+mod file;
+mod sign;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{post, put},
+};
+
+pub use self::file::give_up;
+use crate::app::App;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/drafts", post(create::create).layer(DefaultBodyLimit::disable()))
+        .route("/v1/drafts/{id}/signature", put(sign::sign))
+}

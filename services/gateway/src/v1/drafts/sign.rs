@@ -1,0 +1,78 @@
+//! PUT /v1/drafts/{id}/signature: the author's wallet signed; the version is stored.
+
+use alloy::primitives::{Address, B256, Bytes};
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    super::{At, Body},
+    file::Draft,
+};
+use crate::{
+    app::App,
+    auth::{caller::Caller, signature},
+    idempotency::Created,
+    problem::{Code, Failure, Problem},
+    staging, write,
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signature {
+    signature: Bytes,
+}
+
+/// The handler.
+pub async fn sign(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<String>,
+    Body(input): Body<Signature>,
+) -> Result<Created, Problem> {
+    let id = Uuid::try_parse(&id).map_err(|_| Problem::not_found())?;
+    let staged = staging::find_draft(&app, &caller, id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    let draft = staged.open(&app).await?.all().await?;
+    let draft: Draft = serde_json::from_slice(&draft).map_err(|_| Failure::Broken("a draft is not one"))?;
+    let author = write::may_author(&app, &caller)?;
+    by_author(&app, author, draft.statement.digest(&app.contracts), &input.signature).await?;
+    let admitted = write::admit_again(&app, &caller, draft.patient, &draft.scope).await?;
+    if admitted.epoch.number != draft.epoch && draft.documents.iter().any(|document| !document.kept) {
+        // Its documents are sealed to a key that somebody may have, whose grant has ended since.
+        let text = "the patient's keys have moved on since the draft was made; make it again";
+        return Err(Problem::new(Code::Stale, text));
+    }
+    let prepared = draft.into_prepared(admitted.epoch, caller.org)?;
+    let stored = write::commit_draft(&app, &caller, prepared, input.signature, id).await?;
+    staging::delete_file(&app, id).await;
+    let (version, record_id) = (stored.version, stored.id.0);
+    let location = app.config.url(&format!("/v1/receipts/{}", stored.content));
+    Ok(Created::at(
+        location,
+        json!({ "cid": stored.content.to_string(), "recordId": record_id, "version": version }),
+    ))
+}
+
+/// The controller of the author's account, or a statement key of it, signed.
+async fn by_author(app: &App, author: Address, digest: B256, bytes: &[u8]) -> Result<(), Problem> {
+    let refused = || {
+        Problem::new(
+            Code::BadSignature,
+            "the signature is not by the author's wallet over this draft",
+        )
+    };
+    let account = app.index.account(author).ok_or_else(refused)?;
+    let head = app.index.head().map_or(0, |head| head.number);
+    let by_key = app
+        .verified
+        .recover(digest, bytes)
+        .is_some_and(|signer| account.is_statement_key(signer, head));
+    if by_key || signature::is_by(app, account.controller, digest, bytes).await? {
+        Ok(())
+    } else {
+        Err(refused())
+    }
+}
