@@ -4,6 +4,7 @@
 CARGO  ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 NODE   := contracts/node_modules/.package-lock.json
+TYPES  := tests/vectors-ts/node_modules/.package-lock.json
 
 # Kubo is used as a block store. It is built from its Go module by the Go toolchain that is installed.
 KUBO_VERSION ?= v0.43.0
@@ -23,9 +24,10 @@ demo: build ## tell and check the whole story on a system of its own
 build: $(NODE) ## build every crate
 	$(CARGO) build --workspace --locked
 
-test: build ## run every test: Rust, Solidity, end to end
+test: build $(TYPES) ## run every test: Rust, Solidity, TypeScript, end to end
 	$(CARGO) test --workspace --locked
 	contracts/test.sh
+	cd tests/vectors-ts && CHARTSEAL_AGE_FILE=$(abspath $(TARGET))/debug/examples/age_file npm test
 
 lint: $(NODE) ## rustfmt, clippy, forge fmt, generated files fresh
 	$(CARGO) fmt --all --check
@@ -47,6 +49,10 @@ $(NODE): contracts/package-lock.json
 	cd contracts && npm install --no-save --no-audit --no-fund --ignore-scripts
 	@touch $@
 
+$(TYPES): tests/vectors-ts/package-lock.json
+	cd tests/vectors-ts && npm ci --no-audit --no-fund --ignore-scripts
+	@touch $@
+
 clean: ## remove what was built and the development data
 	$(CARGO) clean
-	rm -rf data contracts/node_modules contracts/out contracts/cache
+	rm -rf data contracts/node_modules contracts/out contracts/cache tests/vectors-ts/node_modules tests/vectors-ts/out

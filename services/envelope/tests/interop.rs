@@ -13,6 +13,7 @@ use chartseal_envelope::{
     age::{self, CHUNK, Opener, Sealer},
     key::Identity,
 };
+use sha2::{Digest, Sha256};
 
 fn run(program: &str, args: &[&str]) -> (bool, Vec<u8>) {
     let out = Command::new(program)
@@ -154,4 +155,54 @@ fn the_age_program_opens_a_root_backup() {
         opened.ends_with("}\n") && opened.contains(&hex::encode(root.as_bytes())),
         "{opened}"
     );
+}
+
+/// Streamed from file to file over two threads, so that the large ones fit into any memory.
+#[test]
+fn files_of_every_size_go_both_ways() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let identity = Identity::generate().unwrap();
+    fs::write(path("key"), identity.to_text().as_bytes()).unwrap();
+    let open = |name: &str| fs::File::open(path(name)).unwrap();
+    let create = |name: &str| fs::File::create(path(name)).unwrap();
+    const MIB: usize = 1 << 20;
+    for len in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, MIB + 7, 300 * MIB] {
+        fs::write(path("plain"), sample(len)).unwrap();
+        let expected = hash(&path("plain"));
+
+        age::seal_through(identity.public_key(), open("plain"), create("ours"), 2).unwrap();
+        // age makes no file where nothing was sealed.
+        fs::write(path("out"), b"").unwrap();
+        let (out, sealed, key) = (path("out"), path("ours"), path("key"));
+        assert!(
+            run("age", &["-d", "-i", text(&key), "-o", text(&out), text(&sealed)]).0,
+            "{len}"
+        );
+        assert_eq!(hash(&out), expected, "{len}");
+
+        let (theirs, plain, to) = (path("theirs"), path("plain"), identity.public_key().to_string());
+        assert!(run("age", &["-r", &to, "-o", text(&theirs), text(&plain)]).0, "{len}");
+        let size = age::open_through(std::slice::from_ref(&identity), open("theirs"), create("out"), 2).unwrap();
+        assert_eq!((size, hash(&out)), (len as u64, expected), "{len}");
+    }
+}
+
+fn hash(path: &Path) -> String {
+    let mut hash = Sha256::new();
+    std::io::copy(&mut fs::File::open(path).unwrap(), &mut Hashing(&mut hash)).unwrap();
+    hex::encode(hash.finalize())
+}
+
+struct Hashing<'a>(&'a mut Sha256);
+
+impl std::io::Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
