@@ -20,12 +20,12 @@ use crate::{
 /// Blocks until a grant or an anchor counts, its own block included.
 pub const CONFIRMATIONS: u64 = 2;
 
-/// The two organisations a development gateway serves: name, account, statement key, publisher.
+/// The two organisations a development gateway serves: name, account, publisher. Their statement keys are made by the
+/// gateway and stay in its vault.
 struct Organisation {
     slug: &'static str,
     name: &'static str,
     account: u32,
-    statement: u32,
     publisher: u32,
 }
 
@@ -34,14 +34,12 @@ const ORGANISATIONS: [Organisation; 2] = [
         slug: "hospital",
         name: "Sample Hospital",
         account: wallet::HOSPITAL,
-        statement: wallet::HOSPITAL_STATEMENT,
         publisher: wallet::HOSPITAL_PUBLISHER,
     },
     Organisation {
         slug: "insurer",
         name: "Sample Insurer",
         account: wallet::INSURER,
-        statement: wallet::INSURER_STATEMENT,
         publisher: wallet::INSURER_PUBLISHER,
     },
 ];
@@ -61,7 +59,6 @@ pub fn write(folder: &Folder, ports: Ports, registrar: Address) -> Result<Files>
     master_key(&keys.join("master.key"))?;
     write_key(&keys.join("relayer.key"), wallet::RELAYER)?;
     for organisation in &ORGANISATIONS {
-        write_key(&statement_key(&keys, organisation), organisation.statement)?;
         write_key(&publisher_key(&keys, organisation), organisation.publisher)?;
     }
     let files = Files {
@@ -71,10 +68,6 @@ pub fn write(folder: &Folder, ports: Ports, registrar: Address) -> Result<Files>
     write_private(&files.gateway, gateway(folder, &keys, ports, registrar).as_bytes())?;
     write_private(&files.submitter, submitter(folder, &keys, ports).as_bytes())?;
     Ok(files)
-}
-
-fn statement_key(keys: &Path, organisation: &Organisation) -> PathBuf {
-    keys.join(format!("{}-statement.key", organisation.slug))
 }
 
 fn publisher_key(keys: &Path, organisation: &Organisation) -> PathBuf {
@@ -117,10 +110,9 @@ fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address) -> St
     );
     for organisation in &ORGANISATIONS {
         text += &format!(
-            "\n[[organisations]]\naccount = {account}\nname = {name}\nstatement_key_file = {key}\nregistrar = {registrar}\n",
+            "\n[[organisations]]\naccount = {account}\nname = {name}\nregistrar = {registrar}\n",
             account = quoted(Wallet::sample("", organisation.account).address()),
             name = quoted(organisation.name),
-            key = path(&statement_key(keys, organisation)),
             registrar = quoted(registrar),
         );
     }

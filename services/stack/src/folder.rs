@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -36,7 +37,9 @@ pub struct Folder {
 impl Folder {
     /// Opens (or makes) a folder, as its only user.
     pub fn open(path: &Path) -> Result<Self> {
-        fs::create_dir_all(path).with_context(|| format!("{} cannot be made", path.display()))?;
+        // Keys, sealed rows and who asked when are nobody else's, whatever the umask says.
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.with_context(|| format!("{} cannot be made", path.display()))?;
         let path = path
             .canonicalize()
             .with_context(|| format!("{} cannot be entered", path.display()))?;

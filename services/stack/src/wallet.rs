@@ -22,9 +22,6 @@ pub const INSURER: u32 = 5;
 pub const DOCTOR: u32 = 6;
 pub const ALICE: u32 = 7;
 pub const BOB: u32 = 8;
-/// Statement keys: they sign records and releases for their organisation, never a transaction.
-pub const HOSPITAL_STATEMENT: u32 = 10;
-pub const INSURER_STATEMENT: u32 = 11;
 /// The first place that no sample account uses; `chartseal enrol` and the story count on from here.
 pub const FREE: u32 = 20;
 
