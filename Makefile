@@ -5,12 +5,13 @@ CARGO  ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 NODE   := contracts/node_modules/.package-lock.json
 TYPES  := tests/vectors-ts/node_modules/.package-lock.json
+RAGE   := $(abspath $(TARGET))/peers/bin/rage
 
 # Kubo is used as a block store. It is built from its Go module by the Go toolchain that is installed.
 KUBO_VERSION ?= v0.43.0
 KUBO         := .kubo/ipfs
 
-.PHONY: help run demo test lint contracts kubo build clean
+.PHONY: help run demo test bench lint contracts kubo build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -28,6 +29,10 @@ test: build $(TYPES) ## run every test: Rust, Solidity, TypeScript, end to end
 	$(CARGO) test --workspace --locked
 	contracts/test.sh
 	cd tests/vectors-ts && CHARTSEAL_AGE_FILE=$(abspath $(TARGET))/debug/examples/age_file npm test
+
+bench: $(RAGE) ## measure beside the floor and the peers (rage, age), after seeing that each opens the other's files
+	cd bench && CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) test --release --locked
+	cd bench && CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) run --release --locked -- envelope --rage $(RAGE)
 
 lint: $(NODE) ## rustfmt, clippy, forge fmt, generated files fresh
 	$(CARGO) fmt --all --check
@@ -48,6 +53,9 @@ $(KUBO):
 $(NODE): contracts/package-lock.json
 	cd contracts && npm install --no-save --no-audit --no-fund --ignore-scripts
 	@touch $@
+
+$(RAGE):
+	$(CARGO) install rage --version 0.12.1 --locked --root $(abspath $(TARGET))/peers
 
 $(TYPES): tests/vectors-ts/package-lock.json
 	cd tests/vectors-ts && npm ci --no-audit --no-fund --ignore-scripts

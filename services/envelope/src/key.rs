@@ -4,11 +4,10 @@ use std::{fmt, str::FromStr};
 
 use alloy_primitives::{B256, keccak256};
 use bech32::{Bech32, Hrp, primitives::decode::CheckedHrpstring};
-use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::{
-    curve,
+    curve::{self, Prepared},
     error::{Error, Result},
     secret::{random, secret},
 };
@@ -96,13 +95,24 @@ pub struct Identity {
     secret: [u8; 32],
     #[zeroize(skip)]
     public: PublicKey,
+    #[zeroize(skip)]
+    prepared: Prepared,
 }
 
 impl Identity {
     /// Any 32 bytes are an X25519 secret (clamped when used).
     pub fn from_bytes(secret: [u8; 32]) -> Self {
         let public = PublicKey(curve::public(&secret));
-        Self { secret, public }
+        Self::with(secret, public)
+    }
+
+    fn with(secret: [u8; 32], public: PublicKey) -> Self {
+        let prepared = Prepared::default();
+        Self {
+            secret,
+            public,
+            prepared,
+        }
     }
 
     /// Fresh from the operating system.
@@ -146,7 +156,7 @@ impl Identity {
 
     /// x25519(secret, point), or `None` where the result is all zeros: the point has low order.
     pub(crate) fn agree(&self, point: &[u8; 32]) -> Option<Zeroizing<[u8; 32]>> {
-        curve::agreed(&self.secret, point)
+        self.prepared.agreed(&self.secret, point)
     }
 }
 
@@ -190,9 +200,8 @@ impl EpochSecret {
 
     /// Takes what was opened from a wrap or link, if it yields the public key it must (constant time).
     pub(crate) fn checked(what: &'static str, secret: [u8; 32], expected: &PublicKey) -> Result<Self> {
-        let opened = Self::from_bytes(secret);
-        match opened.public_key().0.ct_eq(&expected.0).into() {
-            true => Ok(opened),
+        match curve::yields(&secret, &expected.0) {
+            true => Ok(Self(Identity::with(secret, *expected))),
             false => Err(Error::OtherSecret(what)),
         }
     }

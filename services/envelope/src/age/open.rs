@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::{
     header::{Collector, Header},
     passphrase,
-    pushed::OpenStream,
+    pushed::{OpenStream, Out},
     stream::{NONCE, open_all},
     x25519,
 };
@@ -128,7 +128,17 @@ impl Opener {
 
     /// Takes sealed bytes, appends plaintext to `out`. After an error it refuses everything else.
     pub fn push(&mut self, sealed: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        let (next, result) = match self.step(sealed, out) {
+        self.push_to(sealed, Out::behind(out))
+    }
+
+    /// The same, over what `out` holds instead of behind it: a vector that is used again and again is then not
+    /// cleared each time, which saves about a twentieth.
+    pub fn push_over(&mut self, sealed: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        self.push_to(sealed, Out::over(out))
+    }
+
+    fn push_to(&mut self, sealed: &[u8], mut out: Out) -> Result<()> {
+        let (next, result) = match self.step(sealed, &mut out) {
             Ok(next) => (next, Ok(())),
             Err(error) => (State::Refused, Err(error)),
         };
@@ -141,12 +151,12 @@ impl Opener {
         match self.state {
             State::Header(collector) => Err(collector.finish()),
             State::Nonce(..) => Err(NO_NONCE),
-            State::Payload(stream) => stream.finish(out),
+            State::Payload(stream) => stream.finish(&mut Out::behind(out)),
             State::Refused => Err(REFUSED),
         }
     }
 
-    fn step(&mut self, mut sealed: &[u8], out: &mut Vec<u8>) -> Result<State> {
+    fn step(&mut self, mut sealed: &[u8], out: &mut Out) -> Result<State> {
         let mut state = mem::replace(&mut self.state, State::Refused);
         loop {
             state = match state {

@@ -7,6 +7,45 @@ use zeroize::Zeroizing;
 use super::stream::{CHUNK, CUT, FULL, Line, MORE, NONCE, Run, opened_len, sealed_len};
 use crate::{error::Result, key::FileKey};
 
+/// Where bytes go: behind what a vector holds, or over it. Over what it holds nothing has to be cleared first, which
+/// is a twentieth of the time.
+pub(super) struct Out<'a> {
+    to: &'a mut Vec<u8>,
+    at: usize,
+}
+
+impl<'a> Out<'a> {
+    pub fn behind(to: &'a mut Vec<u8>) -> Self {
+        let at = to.len();
+        Self { to, at }
+    }
+
+    pub fn over(to: &'a mut Vec<u8>) -> Self {
+        Self { to, at: 0 }
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.room(bytes.len()).copy_from_slice(bytes);
+        self.at += bytes.len();
+    }
+
+    /// The next `len` bytes, to be filled; they count once `at` is moved.
+    fn room(&mut self, len: usize) -> &mut [u8] {
+        let end = self.at + len;
+        if self.to.len() < end {
+            self.to.resize(end, 0);
+        }
+        self.to.get_mut(self.at..end).unwrap_or_default()
+    }
+}
+
+/// What was not written over is not part of it.
+impl Drop for Out<'_> {
+    fn drop(&mut self) {
+        self.to.truncate(self.at);
+    }
+}
+
 /// Seals pushed bytes. Holds back at most one chunk, since only the end tells which is last.
 pub(crate) struct SealStream {
     line: Line,
@@ -25,7 +64,7 @@ impl SealStream {
         }
     }
 
-    pub fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    pub fn push(&mut self, mut input: &[u8], out: &mut Out) -> Result<()> {
         // A full chunk is sealed only when another byte follows it: otherwise it may be the last.
         if !self.held.is_empty() && self.held.len() + input.len() > CHUNK {
             let (part, rest) = input.split_at(CHUNK - self.held.len());
@@ -49,16 +88,16 @@ impl SealStream {
         Ok(())
     }
 
-    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<()> {
+    pub fn finish(mut self, out: &mut Out) -> Result<()> {
         let held = mem::take(&mut self.held);
         self.seal(&held, true, out)
     }
 
-    fn seal(&mut self, plain: &[u8], last: bool, out: &mut Vec<u8>) -> Result<()> {
-        let at = out.len();
-        out.resize(at + sealed_len(plain.len()), 0);
-        let room = out.get_mut(at..).unwrap_or_default();
+    fn seal(&mut self, plain: &[u8], last: bool, out: &mut Out) -> Result<()> {
+        let len = sealed_len(plain.len());
+        let room = out.room(len);
         self.next = self.line.seal(self.next, plain, last, room, self.threads)?;
+        out.at += len;
         Ok(())
     }
 }
@@ -83,7 +122,7 @@ impl OpenStream {
         }
     }
 
-    pub fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    pub fn push(&mut self, mut input: &[u8], out: &mut Out) -> Result<()> {
         if !self.held.is_empty() {
             let (part, rest) = input.split_at(input.len().min(FULL - self.held.len()));
             hold(&mut self.held, FULL, part);
@@ -107,7 +146,7 @@ impl OpenStream {
         Ok(())
     }
 
-    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<()> {
+    pub fn finish(mut self, out: &mut Out) -> Result<()> {
         let held = mem::take(&mut self.held);
         if !held.is_empty() {
             self.open(&held, out)?;
@@ -115,15 +154,13 @@ impl OpenStream {
         if self.ended { Ok(()) } else { Err(CUT) }
     }
 
-    fn open(&mut self, sealed: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    fn open(&mut self, sealed: &[u8], out: &mut Out) -> Result<()> {
         if self.ended {
             return Err(MORE);
         }
-        let at = out.len();
-        out.resize(at + opened_len(sealed.len()), 0);
-        let room = out.get_mut(at..).unwrap_or_default();
+        let room = out.room(opened_len(sealed.len()));
         let (opened, run) = self.line.open(self.next, sealed, room, self.threads);
-        out.truncate(at + opened);
+        out.at += opened;
         self.next += sealed.len().div_ceil(FULL) as u64;
         match run {
             Run::GoesOn => {}

@@ -1,10 +1,12 @@
 //! Sealing to one public key, at once or as the bytes come.
 
-use std::fmt;
+use std::{fmt, mem};
+
+use zeroize::Zeroizing;
 
 use super::{
     header,
-    pushed::SealStream,
+    pushed::{Out, SealStream},
     stream::{Line, NONCE, sealed_len},
     x25519,
 };
@@ -24,10 +26,17 @@ pub(crate) struct Parts {
 
 impl Parts {
     pub fn generate() -> Result<Self> {
+        // One call to the operating system for all of it.
+        let bytes = Zeroizing::new(random::<64>()?);
+        let (mut file_key, mut secret) = (Zeroizing::new([0; 16]), Zeroizing::new([0; 32]));
+        let mut nonce = [0; NONCE];
+        for (to, from) in file_key.iter_mut().chain(&mut *secret).chain(&mut nonce).zip(&*bytes) {
+            *to = *from;
+        }
         Ok(Self {
-            file_key: FileKey::generate()?,
-            ephemeral: Ephemeral::from_bytes(random()?),
-            nonce: random()?,
+            file_key: FileKey::from_bytes(*file_key),
+            ephemeral: Ephemeral::from_bytes(*secret),
+            nonce,
         })
     }
 
@@ -135,13 +144,24 @@ impl Sealer {
 
     /// Takes plaintext, appends sealed bytes to `out` (sometimes none, sometimes the header first).
     pub fn push(&mut self, plaintext: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        out.append(&mut self.beginning);
-        self.stream.push(plaintext, out)
+        self.push_to(plaintext, Out::behind(out))
+    }
+
+    /// The same, over what `out` holds instead of behind it: a vector that is used again and again is then not
+    /// cleared each time, which saves about a twentieth.
+    pub fn push_over(&mut self, plaintext: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        self.push_to(plaintext, Out::over(out))
+    }
+
+    fn push_to(&mut self, plaintext: &[u8], mut out: Out) -> Result<()> {
+        out.write(&mem::take(&mut self.beginning));
+        self.stream.push(plaintext, &mut out)
     }
 
     /// Appends the last chunk.
-    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<()> {
-        out.append(&mut self.beginning);
-        self.stream.finish(out)
+    pub fn finish(self, out: &mut Vec<u8>) -> Result<()> {
+        let mut out = Out::behind(out);
+        out.write(&self.beginning);
+        self.stream.finish(&mut out)
     }
 }

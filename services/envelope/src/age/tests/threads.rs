@@ -16,7 +16,7 @@ fn parts() -> Parts {
 
 /// Lengths around the borders of chunks, of groups, and of what is worth a second thread.
 fn lengths() -> impl Iterator<Item = usize> {
-    let chunks = [0, 1, 3, 4, 5, 7, 8, 9, 12, 16, 17];
+    let chunks = [0, 1, 4, 7, 8, 16, 17, 32, 33];
     let around = |at: usize| [at.saturating_sub(1), at, at + 1];
     chunks.into_iter().flat_map(move |n| around(n * CHUNK))
 }
@@ -92,7 +92,7 @@ fn pushed(file: &[u8]) -> (Vec<u8>, crate::Result<()>) {
 
 #[test]
 fn any_number_of_threads_refuses_the_same_at_the_same_place() {
-    let plain = Seeded(30).bytes(19 * CHUNK + 99);
+    let plain = Seeded(30).bytes(35 * CHUNK + 99);
     let whole = seal_with(parts(), identity().public_key(), &plain).unwrap().bytes;
     let payload = HEADER as usize + 16;
     let mut seed = Seeded(31);
@@ -163,10 +163,10 @@ impl<T: Write> Write for Failing<T> {
 
 #[test]
 fn a_failing_source_or_destination_ends_it_with_a_beginning_only() {
-    let plain = Seeded(32).bytes(30 * CHUNK);
+    let plain = Seeded(32).bytes(50 * CHUNK);
     let whole = seal_with(parts(), identity().public_key(), &plain).unwrap().bytes;
     for threads in 1..=3 {
-        for left in [0, 100, 500_000, 1_900_000] {
+        for left in [0, 100, 500_000, 3_000_000] {
             let failing = |panics| Failing {
                 inner: whole.as_slice(),
                 left,
@@ -190,5 +190,38 @@ fn a_failing_source_or_destination_ends_it_with_a_beginning_only() {
             }));
             assert!(panicked.is_err(), "{left}");
         }
+    }
+}
+
+#[test]
+fn a_vector_that_is_written_over_holds_the_same_pieces() {
+    let mut seed = Seeded(33);
+    let plain = seed.bytes(9 * CHUNK + 3);
+    let whole = seal_with(parts(), identity().public_key(), &plain).unwrap().bytes;
+    for most in [1000, CHUNK, 5 * CHUNK] {
+        let mut sealer = Sealer::with(parts(), identity().public_key()).unwrap().threads(2);
+        let (mut sealed, mut again, mut all) = (vec![7; 99], Vec::new(), Vec::new());
+        for piece in plain.chunks(most) {
+            sealer.push_over(piece, &mut sealed).unwrap();
+            all.extend_from_slice(&sealed);
+        }
+        sealer.finish(&mut all).unwrap();
+        assert!(all == whole, "{most}");
+
+        let (mut opener, mut opened) = (Opener::new(&[identity()]).threads(2), vec![7; 99]);
+        for piece in whole.chunks(most) {
+            opener.push_over(piece, &mut opened).unwrap();
+            again.extend_from_slice(&opened);
+        }
+        opener.finish(&mut again).unwrap();
+        assert!(again == plain, "{most}");
+
+        // What is left of a refused piece is what was authentic of it, not what the vector held before.
+        let mut changed = whole.clone();
+        let at = 6 * stream::FULL;
+        changed[at] ^= 1;
+        let (mut opener, mut opened) = (Opener::new(&[identity()]), vec![7; 10 * CHUNK]);
+        assert!(opener.push_over(&changed, &mut opened).is_err());
+        assert!(plain.starts_with(&opened) && opened.len() == 5 * CHUNK);
     }
 }
