@@ -62,6 +62,8 @@ codes! {
     NotAnchored = "not-anchored", CONFLICT, "The record is not anchored yet";
     /// Another version came first.
     Stale = "stale", PRECONDITION_FAILED, "Another version came first";
+    /// The patient's keys moved on while the record was on its way.
+    EpochMoved = "epoch-moved", CONFLICT, "The patient's keys have moved on";
     /// The Idempotency-Key was used for another request.
     KeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key belongs to another request";
     /// The first request with this Idempotency-Key is still at work.

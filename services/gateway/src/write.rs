@@ -10,7 +10,7 @@ mod compose;
 mod document;
 
 pub use admit::{Admitted, admit_again, may_author, may_write, patient_of};
-pub use commit::{commit_draft, sign_and_commit};
+pub use commit::{commit_draft, epoch_moved, sign_and_commit};
 pub use document::{SMALL, SealedDocument, Summed, Sums, give_up};
 
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{AuditEntry, Error, KeptAnswer, NewAudit, Store, audit, record};
+use crate::{AuditEntry, Error, KeptAnswer, NewAudit, Standing, Store, audit, record};
 
 /// Commits of one group. More would make the first wait for the last without saving the disk anything measurable.
 const GROUP_COMMITS: usize = 256;
@@ -91,6 +91,8 @@ pub struct RecordCommit {
     pub staged: Vec<(String, Address)>,
     /// Audit entries to make.
     pub audit: Vec<NewAudit>,
+    /// What must still be true of the record's compartment.
+    pub standing: Option<Standing>,
 }
 
 impl RecordCommit {
@@ -164,8 +166,9 @@ impl Store {
     /// nothing, durable when this returns. Returns the record's `seq`.
     ///
     /// A version above 1 must follow the newest one ([`Error::StaleVersion`]); the same Idempotency-Key answers once
-    /// ([`Error::IdempotencyKeyUsed`]); a staged upload is used once ([`Error::Moved`]). If the caller stops waiting,
-    /// the commit may still happen.
+    /// ([`Error::IdempotencyKeyUsed`]); a staged upload is used once ([`Error::Moved`]); a compartment whose
+    /// [`Standing`] has changed takes nothing ([`Error::StandingChanged`]). If the caller stops waiting, the commit may
+    /// still happen.
     pub async fn commit_record(&self, commit: RecordCommit) -> Result<i64, Error> {
         match self.inner.group.commit(Job::Record(Box::new(commit))).await? {
             Done::Record(seq) => Ok(seq),

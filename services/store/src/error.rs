@@ -43,6 +43,9 @@ pub enum Error {
         /// The version refused.
         version: u32,
     },
+    /// A slot of the compartment was refused, or an epoch number taken, since the commit was made up.
+    #[error("the custody of compartment {} has changed; admit the writer and seal to the newest epoch again", .0.0)]
+    StandingChanged(chartseal_record::Compartment),
     /// The same sealed bytes are already a record.
     #[error("record {0} is stored already; expected bytes sealed anew")]
     RecordExists(chartseal_record::ContentHash),

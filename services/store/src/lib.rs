@@ -32,6 +32,7 @@ mod request;
 mod search;
 mod session;
 mod staged;
+mod standing;
 mod sweep;
 mod token;
 mod tombstone;
@@ -56,6 +57,7 @@ pub use crate::{
     search::RecordQuery,
     session::Session,
     staged::Staged,
+    standing::Standing,
     sweep::Swept,
     token::AccessToken,
     tombstone::Tombstone,

@@ -8,7 +8,7 @@ use crate::{
     AttachmentPlace, BatchId, Error, RecordCommit, Store, audit,
     cell::{Cells, int},
     engine::{Violated, violated},
-    idempotency, outbox, staged,
+    idempotency, outbox, staged, standing,
 };
 
 /// A record as it is stored.
@@ -195,8 +195,13 @@ impl Store {
 
 /// Inserts everything a commit holds and returns the record's `seq`.
 pub(crate) async fn insert(conn: &mut SqliteConnection, commit: &RecordCommit) -> Result<i64, Error> {
-    let seq = insert_row(conn, commit).await?;
     let record = &commit.record;
+    if let Some(standing) = &commit.standing
+        && standing::of(conn, record.compartment, standing.slots()).await? != *standing
+    {
+        return Err(Error::StandingChanged(record.compartment));
+    }
+    let seq = insert_row(conn, commit).await?;
     outbox::insert(conn, record.org, seq, &record.content_hash.to_string(), &commit.sealed).await?;
     for (ordinal, attachment) in commit.attachments.iter().enumerate() {
         let place = match &attachment.place {

@@ -71,7 +71,7 @@ pub async fn finish(
     headers: &HeaderMap,
     status: StatusCode,
     prepared: Prepared,
-    keep: impl FnOnce(&Stored, &[u8]) -> Result<Option<KeptAnswer>, Problem>,
+    keep: impl Fn(&Stored, &[u8]) -> Result<Option<KeptAnswer>, Problem>,
 ) -> Result<Response, Outcome> {
     let (stored, resource) = write::sign_and_commit(app, caller, prepared, keep).await?;
     told(headers, &answer(app, kind, status, &stored, &resource)?)

@@ -69,7 +69,7 @@ fn issue_type(code: Code) -> &'static str {
         Code::WrongState | Code::NotAnchored | Code::Stale | Code::KeyReused | Code::StillAtWork => "conflict",
         Code::TooLarge => "too-long",
         Code::TooMany => "throttled",
-        Code::Unavailable => "transient",
+        Code::EpochMoved | Code::Unavailable => "transient",
         Code::ContentCorrupt | Code::Internal => "exception",
     }
 }

@@ -1,43 +1,41 @@
 //! The one transaction: record, documents, outbox, blind index, audit entry and kept answer become true together.
 
+use std::collections::BTreeSet;
+
 use alloy::primitives::Bytes;
 use chartseal_envelope::{
     key::PublicKey,
     record::{self, RecordHeader},
 };
-use chartseal_record::merkle;
-use chartseal_store::{Error as StoreError, KeptAnswer, NewAudit, NewRecord, RecordCommit};
+use chartseal_record::{Slot, merkle};
+use chartseal_store::{Error as StoreError, KeptAnswer, NewAudit, NewRecord, RecordCommit, Standing};
 use uuid::Uuid;
 
-use super::{Admitted, Prepared, Stored, document};
+use super::{Admitted, Prepared, Stored, admit, document};
 use crate::{
     app::App,
     audit::{self, Action, Entry, Subject},
     auth::caller::Caller,
+    custody::epochs,
     fhir::reference::RecordId,
     problem::{Code, Failure, Problem},
     read, statement,
 };
+
+/// Times a commit is made up anew because a revocation or an advance came between. More than this in a moment is
+/// somebody else's loop.
+const ATTEMPTS: usize = 4;
 
 /// Signs with the organisation's statement key and commits. `answer` is asked for what to keep under the caller's
 /// Idempotency-Key. Gives the resource's bytes back.
 pub async fn sign_and_commit(
     app: &App,
     caller: &Caller,
-    prepared: Prepared,
-    answer: impl FnOnce(&Stored, &[u8]) -> Result<Option<KeptAnswer>, Problem>,
+    mut prepared: Prepared,
+    answer: impl Fn(&Stored, &[u8]) -> Result<Option<KeptAnswer>, Problem>,
 ) -> Result<(Stored, Vec<u8>), Problem> {
-    let sealed = match statement::sign(app, prepared.admitted.author, prepared.digest(app)).await {
-        Ok(signature) => seal(app, caller, &prepared, signature, answer, None),
-        Err(problem) => Err(problem),
-    };
-    let result = match sealed {
-        Ok((stored, commit)) => app
-            .store
-            .commit_record(commit)
-            .await
-            .map(|_| stored)
-            .map_err(NotStored::from),
+    let result = match statement::sign(app, prepared.admitted.author, prepared.digest(app)).await {
+        Ok(signature) => commit(app, caller, &mut prepared, signature, answer, None).await,
         Err(problem) => Err(NotStored::Refused(problem)),
     };
     match result {
@@ -58,18 +56,76 @@ pub async fn sign_and_commit(
 pub async fn commit_draft(
     app: &App,
     caller: &Caller,
-    prepared: Prepared,
+    mut prepared: Prepared,
     signature: Bytes,
     draft: Uuid,
 ) -> Result<Stored, Problem> {
-    let (stored, commit) = seal(app, caller, &prepared, signature, |_, _| Ok(None), Some(draft))?;
-    match app.store.commit_record(commit).await.map_err(NotStored::from) {
-        Ok(_) => {
+    match commit(app, caller, &mut prepared, signature, |_, _| Ok(None), Some(draft)).await {
+        Ok(stored) => {
             document::forget_staged(app, &prepared.documents).await;
             Ok(stored)
         }
         Err(NotStored::Refused(problem) | NotStored::Unknown(problem)) => Err(problem),
     }
+}
+
+/// Admits once more, seals and commits.
+///
+/// Hours may have passed since the record was admitted: its documents came first. What is sealed after a revocation must
+/// not be sealed to an epoch whose secret the revoked reader has. How custody stands is read before the writer is judged
+/// and compared again inside the transaction, so a revocation falls either before the judgement or after the commit.
+async fn commit(
+    app: &App,
+    caller: &Caller,
+    prepared: &mut Prepared,
+    signature: Bytes,
+    answer: impl Fn(&Stored, &[u8]) -> Result<Option<KeptAnswer>, Problem>,
+    draft: Option<Uuid>,
+) -> Result<Stored, NotStored> {
+    for _ in 0..ATTEMPTS {
+        let standing = standing(app, &prepared.admitted).await?;
+        renew(app, caller, prepared).await?;
+        let (stored, mut commit) = seal(app, caller, prepared, signature.clone(), &answer, draft)?;
+        commit.standing = Some(standing);
+        match app.store.commit_record(commit).await {
+            Ok(_) => return Ok(stored),
+            Err(StoreError::StandingChanged(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(epoch_moved().into())
+}
+
+async fn standing(app: &App, admitted: &Admitted) -> Result<Standing, Problem> {
+    let mut slots: BTreeSet<Slot> = app
+        .index
+        .grants_of_patient(admitted.patient)
+        .into_iter()
+        .filter(|(_, state)| state.terms.as_ref().is_some_and(|t| t.scope == admitted.scope.as_str()))
+        .map(|(slot, _)| slot)
+        .collect();
+    slots.insert(epochs::slot(admitted.patient, admitted.author, &admitted.scope));
+    Ok(app.store.standing(admitted.compartment, slots).await?)
+}
+
+/// Judges the writer again and takes the newest epoch. The header is sealed to it; documents that were sealed already
+/// cannot follow.
+async fn renew(app: &App, caller: &Caller, prepared: &mut Prepared) -> Result<(), Problem> {
+    let before = prepared.admitted.epoch;
+    let admitted = admit::admit_again(app, caller, prepared.admitted.patient, &prepared.admitted.scope).await?;
+    if admitted.epoch != before && prepared.documents.iter().any(|document| !document.kept) {
+        return Err(epoch_moved());
+    }
+    prepared.admitted = admitted;
+    Ok(())
+}
+
+/// What a client is told whose documents are sealed to an epoch that has passed.
+pub fn epoch_moved() -> Problem {
+    Problem::new(
+        Code::EpochMoved,
+        "the patient's keys have moved on since this was sealed, so nothing was stored; send it again",
+    )
 }
 
 /// Everything the transaction takes.
@@ -78,7 +134,7 @@ fn seal(
     caller: &Caller,
     prepared: &Prepared,
     signature: Bytes,
-    answer: impl FnOnce(&Stored, &[u8]) -> Result<Option<KeptAnswer>, Problem>,
+    answer: impl Fn(&Stored, &[u8]) -> Result<Option<KeptAnswer>, Problem>,
     draft: Option<Uuid>,
 ) -> Result<(Stored, RecordCommit), Problem> {
     let header = RecordHeader {
@@ -98,6 +154,7 @@ fn seal(
         answer: answer(&stored, &prepared.resource)?,
         staged: used.map(|id| (id.to_string(), caller.account)).collect(),
         audit: vec![entry(app, caller, prepared)?],
+        standing: None,
     };
     Ok((stored, commit))
 }
@@ -108,6 +165,12 @@ enum NotStored {
     Refused(Problem),
     /// The disk, or the process, failed in the middle of a commit.
     Unknown(Problem),
+}
+
+impl From<Problem> for NotStored {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
 }
 
 impl From<StoreError> for NotStored {

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+pub mod fhir;
+
 use std::{
     path::PathBuf,
     process::Stdio,

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use alloy_primitives::Address;
-use chartseal_record::Compartment;
-use chartseal_store::{AccessRequest, AuditEntry, Error, NewAudit, RequestState};
+use chartseal_record::{Compartment, Slot};
+use chartseal_store::{AccessRequest, AuditEntry, Error, NewAudit, RecordCommit, RequestState, Standing, Tombstone};
 
-use crate::stage::{NOW, ORG, PATIENT, Stage, word};
+use crate::stage::{NOW, ORG, PATIENT, Stage, record, word};
 
 #[tokio::test]
 async fn no_epoch_number_is_given_out_twice() {
@@ -41,6 +41,43 @@ async fn no_epoch_number_is_given_out_twice() {
             .unwrap(),
         1
     );
+}
+
+#[tokio::test]
+async fn a_record_whose_custody_has_moved_since_it_was_sealed_is_not_taken() {
+    let stage = Stage::open().await;
+    let store = &stage.store;
+    let slot = Slot(word("slot", 1));
+    let commit = async |seed: u32, standing: &Standing| {
+        let standing = Some(standing.clone());
+        store
+            .commit_record(RecordCommit {
+                standing,
+                ..record(seed)
+            })
+            .await
+    };
+    let compartment = record(1).record.compartment;
+    let first = store.standing(compartment, [slot]).await.unwrap();
+    commit(1, &first).await.unwrap();
+
+    store.next_epoch(compartment, 0).await.unwrap();
+    assert!(matches!(commit(2, &first).await, Err(Error::StandingChanged(_))));
+    let second = store.standing(compartment, [slot]).await.unwrap();
+    commit(2, &second).await.unwrap();
+
+    let tombstone = Tombstone {
+        slot,
+        org: ORG,
+        serial: 4,
+        refused_at: NOW,
+        receipt: serde_json::Value::Null,
+    };
+    store.refuse_slot(&tombstone, &[]).await.unwrap();
+    assert!(matches!(commit(3, &second).await, Err(Error::StandingChanged(_))));
+    let third = store.standing(compartment, [slot]).await.unwrap();
+    assert_eq!((third.epoch_mark, &third.refused[..]), (1, &[(slot, 4)][..]));
+    commit(3, &third).await.unwrap();
 }
 
 fn request(seed: u32) -> AccessRequest {

@@ -65,6 +65,7 @@ pub fn record(seed: u32) -> RecordCommit {
         answer: None,
         staged: vec![],
         audit: vec![],
+        standing: None,
     }
 }
 

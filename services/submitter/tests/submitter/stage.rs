@@ -129,6 +129,7 @@ impl Stage {
             answer: None,
             staged: vec![],
             audit: vec![],
+            standing: None,
         };
         self.store.commit_record(commit.clone()).await.unwrap();
         commit

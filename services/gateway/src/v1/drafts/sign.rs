@@ -41,9 +41,9 @@ pub async fn sign(
     by_author(&app, author, draft.statement.digest(&app.contracts), &input.signature).await?;
     let admitted = write::admit_again(&app, &caller, draft.patient, &draft.scope).await?;
     if admitted.epoch.number != draft.epoch && draft.documents.iter().any(|document| !document.kept) {
-        // Its documents are sealed to a key that somebody may have, whose grant has ended since.
-        let text = "the patient's keys have moved on since the draft was made; make it again";
-        return Err(Problem::new(Code::Stale, text));
+        // Its documents are sealed to a key that somebody may have, whose grant has ended since. They are unpinned when
+        // the draft expires.
+        return Err(write::epoch_moved());
     }
     let prepared = draft.into_prepared(admitted.epoch, caller.org)?;
     let stored = write::commit_draft(&app, &caller, prepared, input.signature, id).await?;
