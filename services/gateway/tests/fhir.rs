@@ -348,7 +348,7 @@ async fn what_cannot_be_taken_is_refused_with_a_stable_code_and_nothing_is_store
         ),
         (hospital, with(&["securityLabel"], label), (403, "no-write-grant")),
         (&people.insurer, document(b"hello"), (403, "no-write-grant")),
-        (&stranger, document(b"hello"), (422, "unregistered-author")),
+        (&stranger, document(b"hello"), (409, "not-registered")),
         (
             hospital,
             with(&["resourceType"], json!("Claim")),

@@ -13,7 +13,7 @@ use crate::{
     problem::{Code, Problem},
 };
 
-/// An authenticated caller.
+/// An authenticated caller. As an extractor it lets registered accounts in only; [`Visitor`] lets in everybody.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The account it acts as; for a person who is not registered, the address that signed in.
@@ -81,21 +81,50 @@ impl Caller {
     pub fn name(&self) -> String {
         match &self.via {
             Via::Client { client_id, .. } => format!("client:{client_id}"),
-            Via::Session { address } => format!("wallet:{address}"),
+            // An address can come to act for another account: what it did for the one is not answered for the other.
+            Via::Session { address } => format!("wallet:{address}:{}", self.account),
         }
     }
 }
+
+/// A caller who may be registered nowhere: somebody about to register, a registrar, the next controller of an account.
+/// Only sessions and intents take visitors; an intent shows itself to those who have a part in it.
+#[derive(Debug, Clone)]
+pub struct Visitor(pub Caller);
 
 impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Visitor(caller) = Visitor::from_request_parts(parts, app).await?;
+        caller.registered()?;
+        Ok(caller)
+    }
+}
+
+impl FromRequestParts<App> for Visitor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         match bearer::read(&parts.headers) {
-            Some((Kind::Session, hash)) => session(app, hash).await,
-            Some((Kind::Client, hash)) => client(app, hash).await,
+            Some((Kind::Session, hash)) => session(app, hash).await.map(Self),
+            Some((Kind::Client, hash)) => client(app, hash).await.map(Self),
             None => Err(unauthenticated()),
         }
     }
+}
+
+/// The account an address acts for; none for an address that is registered nowhere. An address that was registered and
+/// handed its account over has nothing left here: its name is still the account's, which is why it must not fall back to it.
+pub fn acts_for(app: &App, address: Address) -> Result<Option<Account>, Problem> {
+    let controlled = app.index.controlled_by(address);
+    if controlled.is_none() && app.index.account(address).is_some() {
+        return Err(Problem::new(
+            Code::Unauthenticated,
+            "this address handed its account over; sign in with the wallet that controls it now",
+        ));
+    }
+    Ok(controlled)
 }
 
 async fn session(app: &App, hash: B256) -> Result<Caller, Problem> {
@@ -105,7 +134,7 @@ async fn session(app: &App, hash: B256) -> Result<Caller, Problem> {
         .await?
         .ok_or_else(unauthenticated)?;
     let address = session.account;
-    let account = app.index.controlled_by(address);
+    let account = acts_for(app, address)?;
     Ok(Caller {
         account: account.as_ref().map_or(address, |a| a.id),
         role: account.as_ref().map(|a| a.role),

@@ -16,7 +16,7 @@ use crate::{
     app::App,
     auth::{
         bearer::{self, Kind},
-        caller::Caller,
+        caller::{self, Visitor},
         signature, siwe,
     },
     problem::{Code, Problem},
@@ -72,6 +72,7 @@ async fn sign_in(State(app): State<App>, Body(input): Body<Input>) -> Result<imp
             "the signature is not by the address in the message, or over another text",
         ));
     }
+    let account = caller::acts_for(&app, asked.address)?;
     // Last, so that a nonce is not used up by somebody who cannot sign.
     if !app
         .store
@@ -89,7 +90,6 @@ async fn sign_in(State(app): State<App>, Body(input): Body<Input>) -> Result<imp
         expires_at: expires,
     };
     app.store.insert_session(&session).await?;
-    let account = app.index.controlled_by(asked.address);
     let body = json!({
         "token": token,
         "account": account.as_ref().map_or(asked.address, |a| a.id),
@@ -103,7 +103,7 @@ async fn sign_in(State(app): State<App>, Body(input): Body<Input>) -> Result<imp
     ))
 }
 
-async fn sign_out(State(app): State<App>, _: Caller, headers: HeaderMap) -> Result<StatusCode, Problem> {
+async fn sign_out(State(app): State<App>, _: Visitor, headers: HeaderMap) -> Result<StatusCode, Problem> {
     if let Some((Kind::Session, hash)) = bearer::read(&headers) {
         app.store.delete_session(hash).await?;
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::show;
-use crate::{app::App, auth::caller::Caller, intent::Decision, problem::Problem, v1::Asked};
+use crate::{app::App, auth::caller::Visitor, intent::Decision, problem::Problem, v1::Asked};
 
 /// Intents of one answer.
 const PAGE: u32 = 100;
@@ -21,7 +21,7 @@ pub struct Input {
 
 pub async fn list(
     State(app): State<App>,
-    caller: Caller,
+    Visitor(caller): Visitor,
     Asked(input): Asked<Input>,
 ) -> Result<Json<Vec<Value>>, Problem> {
     let address = caller.person()?;

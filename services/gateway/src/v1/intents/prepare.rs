@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{access, account, enrol, grant, revoke, show};
 use crate::{
     app::App,
-    auth::caller::Caller,
+    auth::caller::{Caller, Visitor},
     idempotency::{Created, Keyed},
     intent::Decision,
     problem::{Code, Failure, Problem},
@@ -36,6 +36,16 @@ pub enum Input {
     Advance(grant::Advance),
     Decline { request: B256 },
     Withdraw { request: B256 },
+}
+
+impl Input {
+    /// Registrars need no account of their own, and who registers has none yet.
+    fn open_to_visitors(&self) -> bool {
+        matches!(
+            self,
+            Self::Register(_) | Self::Suspend { .. } | Self::Reinstate { .. } | Self::Retire { .. }
+        )
+    }
 }
 
 /// A decision laid out, and what only this answer carries.
@@ -75,7 +85,11 @@ async fn not_too_many(app: &App, account: Address) -> Result<(), Problem> {
 }
 
 /// A task of its own: an enrolment half done because a client hung up would have opened scopes nobody signed for.
-pub async fn prepare(State(app): State<App>, caller: Caller, keyed: Keyed<Input>) -> Result<Created, Problem> {
+pub async fn prepare(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    keyed: Keyed<Input>,
+) -> Result<Created, Problem> {
     let task = async move {
         let (app, caller) = (&app, &caller);
         keyed
@@ -89,6 +103,9 @@ pub async fn prepare(State(app): State<App>, caller: Caller, keyed: Keyed<Input>
 
 async fn create(app: &App, caller: &Caller, input: Input) -> Result<Created, Problem> {
     let signer = caller.person()?;
+    if !input.open_to_visitors() {
+        caller.registered()?;
+    }
     not_too_many(app, caller.account).await?;
     let laid = match input {
         Input::Register(i) => account::register(app, caller, signer, i).await?,

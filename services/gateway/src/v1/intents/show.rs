@@ -8,13 +8,17 @@ use serde_json::{Value, json};
 
 use crate::{
     app::App,
-    auth::caller::{Caller, Via},
+    auth::caller::{Caller, Via, Visitor},
     intent::{By, Decision, Part},
     problem::Problem,
     v1::At,
 };
 
-pub async fn show(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<Json<Value>, Problem> {
+pub async fn show(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    At(id): At<String>,
+) -> Result<Json<Value>, Problem> {
     Ok(Json(view(&app, &caller, &id).await?))
 }
 
@@ -32,7 +36,6 @@ pub async fn find(app: &App, caller: &Caller, id: &str) -> Result<(Intent, Decis
         return Err(Problem::not_found());
     };
     let takes_part = intent.account == caller.account
-        || intent.account == address
         || matches!(&decision, Decision::HandOver { change } if change.controller == address)
         || decision.needs_registrar() && app.chain.is_registrar(address).await?;
     if takes_part {

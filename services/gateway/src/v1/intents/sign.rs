@@ -11,7 +11,10 @@ use super::show;
 use crate::{
     app::App,
     audit::{self, Action, Entry, Subject},
-    auth::{caller::Caller, signature},
+    auth::{
+        caller::{Caller, Visitor},
+        signature,
+    },
     custody::{Patient, revoke},
     intent::{By, Decision, Part, PreparedGrant},
     problem::{Code, Failure, Problem},
@@ -29,7 +32,7 @@ pub struct Input {
 /// A task of its own: once a signature is accepted, a client that hangs up stops nothing of what follows from it.
 pub async fn sign(
     State(app): State<App>,
-    caller: Caller,
+    Visitor(caller): Visitor,
     At(id): At<String>,
     Body(input): Body<Input>,
 ) -> Result<Json<Value>, Problem> {
