@@ -26,6 +26,7 @@ mod meta;
 mod outbox;
 mod record;
 mod relay;
+mod release_key;
 mod replaced;
 mod replay;
 mod request;
@@ -53,6 +54,7 @@ pub use crate::{
     lease::Lease,
     outbox::OutboxBlock,
     record::{Attachment, Record},
+    release_key::ReleaseKeyPlace,
     request::{AccessRequest, RequestState},
     search::RecordQuery,
     session::Session,

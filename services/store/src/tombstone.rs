@@ -2,11 +2,12 @@
 
 use alloy_primitives::Address;
 use chartseal_record::Slot;
+use sqlx::SqliteConnection;
 
 use crate::{
-    Error, Store, VaultKey,
+    Error, Store,
     cell::{Cells, int},
-    vault,
+    release_key,
 };
 
 /// A refusal of every serial of a slot up to one.
@@ -14,39 +15,27 @@ use crate::{
 pub struct Tombstone {
     /// The slot.
     pub slot: Slot,
-    /// The custodian that refuses.
+    /// The custodian that refuses; zero where the chain brought the revocation and no custodian has answered for it.
     pub org: Address,
     /// Every serial up to this one is refused.
     pub serial: u64,
     /// Unix seconds.
     pub refused_at: u64,
-    /// The signed revocation receipt.
+    /// The signed revocation receipt; null where the chain brought the revocation and no custodian has answered for it.
     pub receipt: serde_json::Value,
 }
 
 impl Store {
-    /// Refuses a slot from now on and destroys its release keys, in one transaction; then empties the write-ahead log
-    /// as [`Store::vault_delete`] does. Of several refusals of one slot the highest serial counts: an older one
-    /// arriving later changes nothing.
-    pub async fn refuse_slot(&self, tombstone: &Tombstone, release_keys: &[VaultKey]) -> Result<(), Error> {
+    /// Refuses a slot from now on and destroys its release keys up to the serial, in every vault here, in one
+    /// transaction; then empties the write-ahead log as [`Store::vault_delete`] does. Returns how many keys went. Of
+    /// several refusals of one slot the highest serial counts: an older one arriving later changes nothing. A receipt
+    /// joins the refusal of its serial that has none yet.
+    pub async fn refuse_slot(&self, tombstone: &Tombstone) -> Result<u64, Error> {
         let mut tx = self.write().await?;
-        sqlx::query(
-            "-- tombstone_raise
-             INSERT INTO tombstone (slot, org, serial, refused_at, receipt) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (slot) DO UPDATE SET org = excluded.org, serial = excluded.serial, refused_at = excluded.refused_at,
-                 receipt = excluded.receipt
-             WHERE tombstone.serial < excluded.serial",
-        )
-        .bind(tombstone.slot.0.as_slice())
-        .bind(tombstone.org.as_slice())
-        .bind(int(tombstone.serial)?)
-        .bind(int(tombstone.refused_at)?)
-        .bind(tombstone.receipt.to_string())
-        .execute(&mut *tx)
-        .await?;
-        vault::delete(&mut tx, release_keys).await?;
+        let destroyed = raise(&mut tx, tombstone).await?;
         tx.commit().await?;
-        self.wipe_log().await
+        self.wipe_log().await?;
+        Ok(destroyed)
     }
 
     /// The refusal of a slot, if there is one.
@@ -70,4 +59,23 @@ impl Store {
             })
             .transpose()
     }
+}
+
+/// Raises the tombstone and destroys what it forbids.
+pub(crate) async fn raise(conn: &mut SqliteConnection, tombstone: &Tombstone) -> Result<u64, Error> {
+    sqlx::query(
+        "-- tombstone_raise
+         INSERT INTO tombstone (slot, org, serial, refused_at, receipt) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (slot) DO UPDATE SET org = excluded.org, serial = excluded.serial, refused_at = excluded.refused_at,
+             receipt = excluded.receipt
+         WHERE tombstone.serial < excluded.serial OR (tombstone.serial = excluded.serial AND tombstone.receipt = 'null')",
+    )
+    .bind(tombstone.slot.0.as_slice())
+    .bind(tombstone.org.as_slice())
+    .bind(int(tombstone.serial)?)
+    .bind(int(tombstone.refused_at)?)
+    .bind(tombstone.receipt.to_string())
+    .execute(&mut *conn)
+    .await?;
+    release_key::delete_up_to(conn, tombstone.slot, tombstone.serial).await
 }

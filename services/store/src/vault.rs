@@ -152,7 +152,7 @@ impl Store {
     }
 }
 
-pub(crate) async fn delete(conn: &mut SqliteConnection, keys: &[VaultKey]) -> Result<u64, Error> {
+async fn delete(conn: &mut SqliteConnection, keys: &[VaultKey]) -> Result<u64, Error> {
     let mut deleted = 0;
     for key in keys {
         deleted += sqlx::query("-- vault_delete\nDELETE FROM vault WHERE org = $1 AND kind = $2 AND place = $3")

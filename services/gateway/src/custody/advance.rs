@@ -179,11 +179,15 @@ async fn wraps_for_all(
             epoch,
             recipient,
         };
+        // Refused since it was looked at above: whoever is refused gets no wrap.
+        let Some(wrap) = wraps::make(app, to, secret).await? else {
+            continue;
+        };
         made.push(Wrap {
             grantee: terms.grantee,
             serial: terms.serial,
             recipientKeyHash: recipient.key_hash(),
-            wrap: wraps::make(app, to, secret).await?,
+            wrap,
         });
     }
     Ok(made)

@@ -15,6 +15,7 @@ use chartseal_record::{
     state::IntentState,
     typed,
 };
+use chartseal_store::Error as StoreError;
 use tokio::sync::Notify;
 
 use super::{Patient, advance, live, revoke, root, wraps};
@@ -82,7 +83,10 @@ pub async fn run(app: App) {
     let (mut round, mut minute) = (tokio::time::interval(ROUND), tokio::time::interval(MINUTE));
     loop {
         let patients = tokio::select! {
-            _ = round.tick() => app.index.patients(),
+            _ = round.tick() => {
+                leftovers(&app).await;
+                app.index.patients()
+            }
             _ = minute.tick() => Vec::new(),
             () = app.mend.bell.notified() => app.mend.due(app.index.head().map_or(0, |h| h.number)),
         };
@@ -103,6 +107,20 @@ pub async fn run(app: App) {
     }
 }
 
+/// No release key outlives its refusal, not even one that an older version of this program or a restored copy left behind,
+/// nor its bytes in a log that a crash kept from being emptied.
+async fn leftovers(app: &App) {
+    match app.store.destroy_refused_keys().await {
+        Ok(0) => {}
+        Ok(destroyed) => tracing::warn!(
+            destroyed,
+            "release keys of refused grants were left over; they are destroyed"
+        ),
+        Err(StoreError::LogNotWiped) => revoke::wipe_later(app),
+        Err(error) => tracing::warn!(%error, "leftover release keys could not be looked for; trying again in an hour"),
+    }
+}
+
 /// What one patient's grants lack.
 pub async fn look_after(app: &App, patient: Address) -> Result<(), Problem> {
     let Ok(patient) = Patient::of(app, patient) else {
@@ -118,17 +136,19 @@ pub async fn look_after(app: &App, patient: Address) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A patient may revoke without us, by a transaction of its own: once it is final, the release keys go here too.
+/// A patient may revoke without us, by a transaction of its own. The block that brought it has refused the slot and
+/// destroyed its keys already; once it is final, the custodian answers for it with a receipt.
 async fn revoked_on_chain(app: &App, patient: &Patient, slot: Slot) -> Result<(), Problem> {
     let settled = app
         .index
         .head()
         .map_or(0, |h| (h.number + 1).saturating_sub(app.config.chain.confirmations));
     let state = app.index.grant_at(slot, settled);
-    let refused = app.store.tombstone(slot).await?.map_or(0, |t| t.serial);
+    let answered = app.store.tombstone(slot).await?.filter(|t| !t.receipt.is_null());
+    let answered = answered.map_or(0, |t| t.serial);
     // Serials up to u64::MAX may be revoked at once; the database counts to half of it.
     let serial = state.revoked.min(i64::MAX as u64);
-    match state.terms.as_ref().filter(|_| serial > refused) {
+    match state.terms.as_ref().filter(|_| serial > answered) {
         Some(terms) => {
             let revoke = typed::Revoke {
                 patient: terms.patient,
@@ -229,7 +249,9 @@ async fn rewrap(app: &App, patient: &Patient, slot: Slot, scope: &Scope, state: 
         epoch: newest.epoch.number,
         recipient,
     };
-    let wrap = wraps::make(app, to, &secret).await?;
+    let Some(wrap) = wraps::make(app, to, &secret).await? else {
+        return Ok(());
+    };
     let rewrap = typed::Rewrap {
         patient: patient.id(),
         grantee: terms.grantee,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Patient,
     advance::{self, When},
-    epochs, wraps,
+    epochs,
 };
 use crate::{
     app::App,
@@ -19,13 +19,13 @@ use crate::{
 /// Refuses the slot, destroys its release keys, and says so in a signed receipt.
 ///
 /// The tombstone is durable before anything else: from here on no reader is served, whatever the chain says, and only a
-/// higher serial, signed by the patient, opens the slot again.
+/// higher serial, signed by the patient, opens the slot again. The keys go in the tombstone's own transaction, and none is
+/// kept after it: nothing that was under way at this moment leaves one behind.
 pub async fn refuse(app: &App, patient: &Patient, revoke: &typed::Revoke) -> Result<Value, Problem> {
     let target =
         Target::from_fields(&revoke.scope, revoke.record).ok_or(Failure::Broken("a revocation without a target"))?;
     let slot = Slot::of(revoke.patient, revoke.grantee, &target);
     let receipt = receipt(app, patient.custodian, slot, revoke.serial).await;
-    let keys = wraps::places_up_to(app, patient.custodian, slot, revoke.serial).await?;
     let tombstone = Tombstone {
         slot,
         org: patient.custodian,
@@ -33,17 +33,16 @@ pub async fn refuse(app: &App, patient: &Patient, revoke: &typed::Revoke) -> Res
         refused_at: app.clock.seconds(),
         receipt: receipt.clone(),
     };
-    match app.store.refuse_slot(&tombstone, &keys).await {
-        Ok(()) => {}
+    match app.store.refuse_slot(&tombstone).await {
+        Ok(destroyed) => tracing::info!(
+            destroyed,
+            serial = revoke.serial,
+            "a grant is refused from now on; its release keys are destroyed"
+        ),
         // Refused and deleted, but a reader kept the log's old pages alive: they go as soon as it is done.
         Err(StoreError::LogNotWiped) => wipe_later(app),
         Err(error) => return Err(error.into()),
     }
-    tracing::info!(
-        destroyed = keys.len(),
-        serial = revoke.serial,
-        "a grant is refused from now on; its release keys are destroyed"
-    );
     Ok(receipt)
 }
 
@@ -82,7 +81,8 @@ async fn receipt(app: &App, custodian: Address, slot: Slot, serial: u64) -> Valu
     })
 }
 
-fn wipe_later(app: &App) {
+/// Empties the write-ahead log in a task of its own, until it succeeds.
+pub fn wipe_later(app: &App) {
     let store = app.store.clone();
     tokio::spawn(async move {
         while let Err(error) = store.wipe_log().await {

@@ -1,7 +1,8 @@
 //! Wraps and the release keys that are kept for them.
 //!
 //! A release key's place in the vault is slot|serial|epoch|keccak256(wrap): two grants prepared side by side for the
-//! same serial never overwrite each other's key, and a revocation finds all of a slot by its beginning.
+//! same serial never overwrite each other's key, and a revocation finds all of a slot by its beginning. What is refused
+//! here keeps no key: the database looks for the refusal in the transaction that would keep it.
 
 use alloy::primitives::{Address, B256, Bytes, keccak256};
 use chartseal_envelope::{
@@ -14,7 +15,7 @@ use chartseal_record::{
     grant::{GrantState, Wrapped},
     typed,
 };
-use chartseal_store::VaultKey;
+use chartseal_store::ReleaseKeyPlace;
 
 use crate::{
     app::App,
@@ -44,15 +45,15 @@ pub fn recipient(account: &Account) -> Result<PublicKey, Problem> {
     }
 }
 
-/// Makes a wrap with a fresh release key, which is in the vault when this returns.
-pub async fn make(app: &App, to: For, secret: &EpochSecret) -> Result<Bytes, Failure> {
+/// Makes a wrap with a fresh release key, which is in the vault when this returns. None if the grant is refused here.
+pub async fn make(app: &App, to: For, secret: &EpochSecret) -> Result<Option<Bytes>, Failure> {
     let key = ReleaseKey::generate()?;
     let wrap = wrap::seal(&at(app, to.slot, to.serial, to.epoch), &to.recipient, &key, secret)?;
-    keep(app, to.custodian, to.slot, to.serial, to.epoch, &wrap, &key).await?;
-    Ok(Bytes::from(wrap.to_vec()))
+    let kept = keep(app, to.custodian, to.slot, to.serial, to.epoch, &wrap, &key).await?;
+    Ok(kept.then(|| Bytes::from(wrap.to_vec())))
 }
 
-/// Keeps the release key of a wrap.
+/// Keeps the release key of a wrap. `false` if the grant is refused here: then the key is nowhere.
 pub async fn keep(
     app: &App,
     custodian: Address,
@@ -61,11 +62,20 @@ pub async fn keep(
     epoch: u32,
     wrap: &[u8],
     key: &ReleaseKey,
-) -> Result<(), Failure> {
-    let place = place(slot, serial, epoch, keccak256(wrap));
-    rows::put(app, custodian, Kind::ReleaseKey, &place, key.as_bytes())
-        .await
-        .map(drop)
+) -> Result<bool, Failure> {
+    let at = place(custodian, slot, serial, epoch, keccak256(wrap));
+    let sealed = app
+        .vault
+        .seal(custodian, Kind::ReleaseKey, &at.key().place, key.as_bytes())?;
+    Ok(app.store.keep_release_key(&at, &sealed, app.clock.seconds()).await?)
+}
+
+/// What to tell who lays a decision out while its grantee is being refused.
+pub fn refused_meanwhile() -> Problem {
+    Problem::new(
+        Code::WrongState,
+        "a revocation came while this was laid out; lay it out again",
+    )
 }
 
 /// A wrap of the newest grant whose release key is here, serving `epoch` or a later one.
@@ -84,8 +94,8 @@ pub async fn held(
 ) -> Result<Option<Held>, Failure> {
     let serial = state.terms.as_ref().map_or(0, |t| t.serial);
     for wrapped in state.wraps.iter().filter(|w| fits(w)) {
-        let place = place(slot, serial, wrapped.epoch, keccak256(&wrapped.wrap));
-        if let Some(secret) = rows::get(app, custodian, Kind::ReleaseKey, &place).await? {
+        let place = place(custodian, slot, serial, wrapped.epoch, keccak256(&wrapped.wrap));
+        if let Some(secret) = rows::get(app, custodian, Kind::ReleaseKey, &place.key().place).await? {
             let key = ReleaseKey::try_from(&secret[..])?;
             return Ok(Some(Held {
                 wrapped: wrapped.clone(),
@@ -125,14 +135,12 @@ pub fn at(app: &App, slot: Slot, serial: u64, epoch: u32) -> wrap::Place {
     }
 }
 
-fn place(slot: Slot, serial: u64, epoch: u32, wrap_hash: B256) -> String {
-    format!("{}|{serial}|{epoch}|{wrap_hash}", slot.0)
-}
-
-/// Where the release keys of the slot up to `serial` lie.
-pub async fn places_up_to(app: &App, custodian: Address, slot: Slot, serial: u64) -> Result<Vec<VaultKey>, Failure> {
-    let mut places = rows::places(app, custodian, Kind::ReleaseKey, &format!("{}|", slot.0)).await?;
-    let of = |key: &VaultKey| key.place.split('|').nth(1).and_then(|s| s.parse::<u64>().ok());
-    places.retain(|key| of(key).is_none_or(|of| of <= serial));
-    Ok(places)
+fn place(org: Address, slot: Slot, serial: u64, epoch: u32, wrap: B256) -> ReleaseKeyPlace {
+    ReleaseKeyPlace {
+        org,
+        slot,
+        serial,
+        epoch,
+        wrap,
+    }
 }

@@ -204,7 +204,9 @@ async fn made_here(
     if *secret.public_key().as_bytes() != newest.key {
         return Err(Failure::Broken("the newest epoch was not made from the root kept here").into());
     }
-    Ok(wraps::make(app, to, &secret).await?)
+    wraps::make(app, to, &secret)
+        .await?
+        .ok_or_else(wraps::refused_meanwhile)
 }
 
 async fn kept_here(app: &App, patient: &Patient, to: wraps::For, own: &OwnWrap) -> Result<Bytes, Problem> {
@@ -215,8 +217,10 @@ async fn kept_here(app: &App, patient: &Patient, to: wraps::For, own: &OwnWrap) 
         ));
     }
     let key = ReleaseKey::from_bytes(own.release_key.0);
-    wraps::keep(app, to.custodian, to.slot, to.serial, own.epoch, &own.wrap, &key).await?;
-    Ok(own.wrap.clone())
+    match wraps::keep(app, to.custodian, to.slot, to.serial, own.epoch, &own.wrap, &key).await? {
+        true => Ok(own.wrap.clone()),
+        false => Err(wraps::refused_meanwhile()),
+    }
 }
 
 /// The caller as a patient whose custodian is served here.
@@ -276,7 +280,9 @@ pub async fn advance(app: &App, caller: &Caller, input: Advance) -> Result<Laid,
         let recipient = wraps::recipient(&grantee)?;
         let slot = epochs::slot(patient.id(), own.grantee, &input.scope);
         let key = ReleaseKey::from_bytes(own.release_key.0);
-        wraps::keep(app, patient.custodian, slot, own.serial, epoch, &own.wrap, &key).await?;
+        if !wraps::keep(app, patient.custodian, slot, own.serial, epoch, &own.wrap, &key).await? {
+            return Err(wraps::refused_meanwhile());
+        }
         made.push(AdvanceWrap {
             grantee: own.grantee,
             serial: own.serial,

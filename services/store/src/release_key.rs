@@ -1,0 +1,114 @@
+//! Release keys: the rows of the vault that a refused slot must not have.
+//!
+//! A key is kept and a slot is refused in transactions that look at each other's rows, and there is one writer at a
+//! time: either the key is here when the refusal deletes, or the refusal is here when the key asks. No order of the two
+//! leaves a key behind.
+
+use alloy_primitives::{Address, B256};
+use chartseal_record::Slot;
+use sqlx::SqliteConnection;
+
+use crate::{Error, Store, VaultKey, cell::int};
+
+/// Where the release key of a wrap lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReleaseKeyPlace {
+    /// Whose vault.
+    pub org: Address,
+    /// The slot.
+    pub slot: Slot,
+    /// Of the grant.
+    pub serial: u64,
+    /// Of the epoch that the wrap opens.
+    pub epoch: u32,
+    /// keccak256 of the wrap: grants prepared side by side for one serial never overwrite each other's key.
+    pub wrap: B256,
+}
+
+impl ReleaseKeyPlace {
+    /// The row: `slot|serial|epoch|keccak256(wrap)`, numbers in decimal.
+    pub fn key(&self) -> VaultKey {
+        let place = format!("{}|{}|{}|{}", self.slot.0, self.serial, self.epoch, self.wrap);
+        VaultKey::new(self.org, "release-key", place)
+    }
+}
+
+impl Store {
+    /// Keeps a sealed release key. `false` if its slot is refused up to this serial or a later one: then nothing is
+    /// kept. A key that is here already stays as it is.
+    pub async fn keep_release_key(&self, at: &ReleaseKeyPlace, sealed: &[u8], now: u64) -> Result<bool, Error> {
+        let key = at.key();
+        let mut tx = self.write().await?;
+        // Serials above the database's range lie above every refusal but the last: that one refuses them too.
+        let refused: bool = sqlx::query_scalar(
+            "-- release_key_refused\nSELECT EXISTS (SELECT 1 FROM tombstone WHERE slot = $1 AND serial >= $2)",
+        )
+        .bind(at.slot.0.as_slice())
+        .bind(int(at.serial.min(i64::MAX as u64))?)
+        .fetch_one(&mut *tx)
+        .await?;
+        if refused {
+            return Ok(false);
+        }
+        sqlx::query(
+            "-- release_key_keep
+             INSERT INTO vault (org, kind, place, sealed, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        )
+        .bind(key.org.as_slice())
+        .bind(&key.kind)
+        .bind(&key.place)
+        .bind(sealed)
+        .bind(int(now)?)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Destroys the release keys of a slot up to a serial, in every vault here, and empties the write-ahead log if there
+    /// were any ([`Error::LogNotWiped`] as in [`Store::vault_delete`]). Returns how many.
+    pub async fn destroy_release_keys(&self, slot: Slot, serial: u64) -> Result<u64, Error> {
+        let mut tx = self.write().await?;
+        let destroyed = delete_up_to(&mut tx, slot, serial).await?;
+        tx.commit().await?;
+        if destroyed > 0 {
+            self.wipe_log().await?;
+        }
+        Ok(destroyed)
+    }
+
+    /// Destroys every release key that a refusal forbids, whoever put it there: a restored backup, an older version of
+    /// this program. Then empties the write-ahead log, in any case: a process that died after an earlier deletion may
+    /// have left bytes in it. Returns how many.
+    pub async fn destroy_refused_keys(&self) -> Result<u64, Error> {
+        let mut tx = self.write().await?;
+        let destroyed = sqlx::query(
+            "-- release_keys_refused_delete
+             DELETE FROM vault WHERE kind = 'release-key' AND EXISTS (
+                 SELECT 1 FROM tombstone t
+                 WHERE t.slot = unhex(substr(place, 3, 64)) AND t.serial >= CAST(substr(place, 68) AS INTEGER))",
+        )
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        tx.commit().await?;
+        self.wipe_log().await?;
+        Ok(destroyed)
+    }
+}
+
+/// Within the transaction of a refusal.
+pub(crate) async fn delete_up_to(conn: &mut SqliteConnection, slot: Slot, serial: u64) -> Result<u64, Error> {
+    // '}' follows '|' in the byte order of the index; the serial begins after '0x', 64 digits and '|'.
+    let done = sqlx::query(
+        "-- release_keys_delete
+         DELETE FROM vault WHERE kind = 'release-key' AND place >= $1 AND place < $2
+             AND CAST(substr(place, 68) AS INTEGER) <= $3",
+    )
+    .bind(format!("{}|", slot.0))
+    .bind(format!("{}}}", slot.0))
+    .bind(int(serial.min(i64::MAX as u64))?)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
