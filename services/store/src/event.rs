@@ -1,12 +1,13 @@
 //! What the chain said, block by block.
 
 use alloy_primitives::{Address, B256};
-use chartseal_record::event::Logged;
+use chartseal_record::event::{Event, Logged};
 use sqlx::sqlite::SqliteRow;
 
 use crate::{
-    Error, Store,
+    Error, Store, Tombstone,
     cell::{Cells, int},
+    tombstone,
 };
 
 /// A block that was followed.
@@ -48,10 +49,29 @@ fn read(row: &SqliteRow) -> Result<Logged, Error> {
     })
 }
 
+/// What a revocation on chain refuses here. Serials up to `u64::MAX` may be revoked at once; the database counts to half
+/// of it.
+fn refusal(logged: &Logged) -> Option<Tombstone> {
+    match logged.event {
+        Event::Revoked { slot, serial, .. } => Some(Tombstone {
+            slot,
+            org: Address::ZERO,
+            serial: serial.min(i64::MAX as u64),
+            refused_at: logged.timestamp,
+            receipt: serde_json::Value::Null,
+        }),
+        _ => None,
+    }
+}
+
 impl Store {
     /// Appends a block and its events. The same block again changes nothing; another block of the same number is
     /// refused ([`Error::AnotherBlock`]) until the old one is removed.
-    pub async fn append_block(&self, block: Block, events: &[Logged]) -> Result<(), Error> {
+    ///
+    /// Every revocation in it refuses its slot from here on and destroys its release keys, in the same transaction:
+    /// [`Store::remove_blocks_from`] takes the block away again, never the refusal. Returns how many keys went; if any,
+    /// the caller empties the write-ahead log ([`Store::wipe_log`]).
+    pub async fn append_block(&self, block: Block, events: &[Logged]) -> Result<u64, Error> {
         let mut tx = self.write().await?;
         let new = sqlx::query("-- chain_block_insert\nINSERT INTO chain_block (number, hash, timestamp) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
             .bind(int(block.number)?)
@@ -70,7 +90,11 @@ impl Store {
                 return Err(Error::AnotherBlock { number: block.number });
             }
         }
+        let mut destroyed = 0;
         for logged in events {
+            if let Some(tombstone) = refusal(logged) {
+                destroyed += tombstone::raise(&mut tx, &tombstone).await?;
+            }
             let data = serde_json::to_string(&logged.event).map_err(|e| Error::Broken {
                 table: "chain_event",
                 column: "data",
@@ -92,7 +116,8 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(destroyed)
     }
 
     /// Forgets this block and all later ones: a re-org dropped them. Returns how many blocks went.

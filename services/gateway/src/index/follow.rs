@@ -6,7 +6,11 @@ use chartseal_chain::{BlockRef, Error as ChainError, Head, Pace, Step};
 use chartseal_store::{Block, Error as StoreError, Store};
 
 use super::state::State;
-use crate::{app::App, custody::mend, problem::Failure};
+use crate::{
+    app::App,
+    custody::{mend, revoke},
+    problem::Failure,
+};
 
 /// Folds what the database kept, up to its newest block.
 pub(super) async fn load(store: &Store, state: &mut State) -> Result<(), Failure> {
@@ -65,7 +69,14 @@ async fn keep(app: &App, step: &Step) -> Result<(), StoreError> {
                 hash: block.hash,
                 timestamp: block.timestamp,
             };
-            app.store.append_block(row, events).await
+            // A revocation refuses its slot in the same transaction, before memory knows the block: a re-org that drops
+            // the block finds the refusal standing.
+            let destroyed = app.store.append_block(row, events).await?;
+            if destroyed > 0 {
+                tracing::info!(destroyed, "the chain revoked grants; their release keys are destroyed");
+                revoke::wipe_later(app);
+            }
+            Ok(())
         }
         Step::Removed { from } => {
             tracing::warn!(

@@ -5,7 +5,7 @@ use chartseal_record::{
     Slot,
     event::{Event, Logged},
 };
-use chartseal_store::{Block, Error};
+use chartseal_store::{Block, Error, ReleaseKeyPlace, Tombstone};
 
 use crate::stage::{ORG, PATIENT, Stage, word};
 
@@ -80,6 +80,44 @@ async fn a_re_org_forgets_blocks_before_others_take_their_place() {
     assert_eq!(store.events().await.unwrap().last().unwrap().block_hash, other.hash);
     assert_eq!(store.remove_blocks_from(0).await.unwrap(), 4);
     assert_eq!(store.last_blocks(10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_revocation_refuses_for_good_from_the_block_that_brought_it() {
+    let stage = Stage::open().await;
+    let store = &stage.store;
+    let (one, nine) = (block(1, 0), block(9, 0));
+    let place = |serial| ReleaseKeyPlace {
+        org: ORG,
+        slot: slot(ORG),
+        serial,
+        epoch: 1,
+        wrap: B256::ZERO,
+    };
+    for serial in [9, 10] {
+        store.keep_release_key(&place(serial), b"sealed", 1).await.unwrap();
+    }
+    assert_eq!(store.append_block(one, &[revoked(one, 0, ORG)]).await.unwrap(), 0);
+    assert_eq!(store.append_block(nine, &[revoked(nine, 0, ORG)]).await.unwrap(), 1);
+    assert_eq!(store.vault_get(&place(9).key()).await.unwrap(), None);
+    assert!(store.vault_get(&place(10).key()).await.unwrap().is_some());
+
+    store.remove_blocks_from(0).await.unwrap();
+    let refused = store.tombstone(slot(ORG)).await.unwrap().unwrap();
+    assert_eq!((refused.serial, refused.refused_at), (9, nine.timestamp));
+    assert!(refused.receipt.is_null());
+    assert!(!store.keep_release_key(&place(9), b"sealed", 1).await.unwrap());
+
+    // The custodian's receipt joins it, and stays.
+    let answered = Tombstone {
+        org: ORG,
+        receipt: serde_json::json!("signed"),
+        ..refused
+    };
+    store.refuse_slot(&answered).await.unwrap();
+    assert_eq!(store.tombstone(slot(ORG)).await.unwrap(), Some(answered.clone()));
+    store.append_block(nine, &[revoked(nine, 0, ORG)]).await.unwrap();
+    assert_eq!(store.tombstone(slot(ORG)).await.unwrap(), Some(answered));
 }
 
 #[tokio::test]

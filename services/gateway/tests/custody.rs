@@ -1,0 +1,124 @@
+//! What a custodian refuses and destroys, whichever way it learns of it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod common;
+
+use alloy::{
+    primitives::{Address, B256, keccak256},
+    providers::{Provider, ext::AnvilApi},
+};
+use chartseal_envelope::key::{EpochSecret, Identity};
+use chartseal_gateway::custody::{epochs, live, mend, wraps};
+use chartseal_record::{Scope, Slot, Target, typed};
+use common::{ALICE, DOCTOR, People, World, terms};
+use serde_json::json;
+
+fn slot() -> Slot {
+    let (alice, doctor) = (common::wallet(ALICE).address(), common::wallet(DOCTOR).address());
+    epochs::slot(alice, doctor, &Scope::clinical())
+}
+
+/// Whether the doctor's grant is live; why not.
+async fn live_now(world: &World) -> Result<(), String> {
+    let (alice, doctor) = (common::wallet(ALICE).address(), common::wallet(DOCTOR).address());
+    let target = Target::Scope(Scope::clinical());
+    let live = live::permission(&world.app, alice, doctor, &target, typed::READ).await;
+    live.map(drop).map_err(|why| format!("{why:?}"))
+}
+
+/// How many release keys of the doctor's slot an organisation keeps.
+async fn keys(world: &World, org: Address) -> usize {
+    let all = world.app.store.vault_list(org, "release-key").await.unwrap();
+    let mine = format!("{}|", slot().0);
+    all.iter().filter(|entry| entry.key.place.starts_with(&mine)).count()
+}
+
+/// Alice revokes by a transaction of her own: one block, nothing on top of it.
+async fn revoked_without_the_gateway(world: &World, people: &People<'_>) {
+    let revoke = typed::Revoke {
+        patient: people.alice.address(),
+        grantee: people.doctor.address(),
+        scope: "clinical".into(),
+        record: B256::ZERO,
+        serial: 1,
+    };
+    let digest = typed::digest(&revoke, &world.app.contracts.consent_domain());
+    let data = chartseal_chain::calls::revoke(&revoke, people.alice.sign_digest(digest));
+    let request = alloy::rpc::types::TransactionRequest::default()
+        .to(world.app.contracts.consent)
+        .input(data.into());
+    let sent = world.provider.send_transaction(request).await.unwrap();
+    let mined = sent.get_receipt().await.unwrap().block_number.unwrap();
+    world.app.index.reached(mined).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reorg_never_turns_a_grant_on_that_was_revoked_on_chain_only() {
+    let world = World::new().await;
+    let people = world.people().await;
+    people.enrol().await;
+    let doctor = people.doctor.address();
+    people.alice.decide("grant", terms(doctor, "clinical", 1)).await;
+    live_now(&world).await.unwrap();
+    assert_eq!(keys(&world, people.hospital.address()).await, 1);
+
+    revoked_without_the_gateway(&world, &people).await;
+    assert_eq!(world.app.index.grant(slot()).revoked, 1);
+    assert_eq!(keys(&world, people.hospital.address()).await, 0, "at once");
+
+    // The block is dropped before anything was built on it.
+    world.provider.anvil_rollback(Some(1)).await.unwrap();
+    world.provider.anvil_mine(Some(4), None).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.app.index.grant(slot()).revoked, 0, "the chain has forgotten it");
+    assert!(live_now(&world).await.unwrap_err().contains("Refused"));
+    world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_final_revocation_on_chain_gets_the_custodians_receipt() {
+    let world = World::new().await;
+    let people = world.people().await;
+    people.enrol().await;
+    let doctor = people.doctor.address();
+    people.alice.decide("grant", terms(doctor, "clinical", 1)).await;
+    revoked_without_the_gateway(&world, &people).await;
+    world.settle().await;
+    mend::look_after(&world.app, people.alice.address()).await.unwrap();
+    let refused = world.app.store.tombstone(slot()).await.unwrap().unwrap();
+    assert_eq!((refused.serial, refused.org), (1, people.hospital.address()));
+    assert!(refused.receipt["signature"].is_string(), "{}", refused.receipt);
+    world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrap_under_way_while_its_grant_is_refused_leaves_no_key() {
+    let world = World::new().await;
+    let people = world.people().await;
+    people.enrol().await;
+    let (hospital, doctor) = (people.hospital.address(), people.doctor.address());
+    people.alice.decide("grant", terms(doctor, "clinical", 1)).await;
+    let laid = people
+        .alice
+        .lay_out("revoke", json!({ "grantee": doctor, "scope": "clinical" }))
+        .await;
+    people.alice.sign(&laid).await;
+    assert_eq!(keys(&world, hospital).await, 0);
+
+    // An advance or a rewrap that looked at the grant before comes to its wrap only now.
+    let to = wraps::For {
+        custodian: hospital,
+        slot: slot(),
+        serial: 1,
+        epoch: 1,
+        recipient: *Identity::generate().unwrap().public_key(),
+    };
+    let secret = EpochSecret::from_bytes([7; 32]);
+    assert_eq!(wraps::make(&world.app, to, &secret).await.unwrap(), None);
+    assert_eq!(keys(&world, hospital).await, 0);
+    let next = wraps::For { serial: 2, ..to };
+    let wrap = wraps::make(&world.app, next, &secret).await.unwrap().unwrap();
+    assert_ne!(keccak256(wrap), B256::ZERO);
+    assert_eq!(keys(&world, hospital).await, 1);
+    world.stop.cancel();
+}
