@@ -11,7 +11,7 @@ RAGE   := $(abspath $(TARGET))/peers/bin/rage
 KUBO_VERSION ?= v0.43.0
 KUBO         := .kubo/ipfs
 
-.PHONY: help run demo test bench lint contracts kubo build clean
+.PHONY: help run demo test bench fuzz lint contracts kubo build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -33,6 +33,9 @@ test: build $(TYPES) ## run every test: Rust, Solidity, TypeScript, end to end
 bench: $(RAGE) ## measure beside the floor and the peers (rage, age), after seeing that each opens the other's files
 	cd bench && CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) test --release --locked
 	cd bench && CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) run --release --locked -- envelope --rage $(RAGE)
+
+fuzz: ## throw RUNS (2,000,000) damaged inputs at every parser of strangers' bytes; needs cargo-fuzz
+	CARGO_TARGET_DIR=$(abspath $(TARGET))/fuzz fuzz/run.sh $(RUNS)
 
 lint: $(NODE) ## rustfmt, clippy, forge fmt, generated files fresh
 	$(CARGO) fmt --all --check

@@ -26,7 +26,21 @@ pub(super) struct Group {
     pub ends: bool,
 }
 
+/// What a group begins with before it is known to be larger.
+const SMALL: usize = 64 * 1024;
+
 impl Group {
+    /// Makes room without leaving an unwiped copy behind.
+    fn grow(&mut self, size: usize) {
+        if self.buffer.len() < size {
+            let mut larger = Zeroizing::new(vec![0; size]);
+            for (to, from) in larger.iter_mut().zip(self.buffer.iter()) {
+                *to = *from;
+            }
+            self.buffer = larger;
+        }
+    }
+
     pub fn bytes(&self) -> &[u8] {
         self.buffer.get(..self.len).unwrap_or_default()
     }
@@ -61,12 +75,24 @@ impl<R: Read> Source<R> {
         }
         (group.number, group.len, group.ends) = (self.next, 0, false);
         self.next += 1;
-        group.buffer.resize(self.size, 0);
-        let (first, rest) = group.buffer.split_at_mut(usize::from(self.ahead.is_some()));
-        first.fill(self.ahead.take().unwrap_or_default());
         // An error ends it too: no thread reads on behind a hole.
         self.ended = true;
-        let len = first.len() + read_full(&mut self.from, rest)?;
+        // A small file takes a small buffer: to clear and wipe one of full size would cost more than its file.
+        let mut room = group.buffer.len().clamp(SMALL.min(self.size), self.size);
+        group.grow(room);
+        let mut len = 0;
+        if let (Some(byte), Some(first)) = (self.ahead.take(), group.buffer.first_mut()) {
+            *first = byte;
+            len = 1;
+        }
+        loop {
+            len += read_full(&mut self.from, group.buffer.get_mut(len..room).unwrap_or_default())?;
+            if len < room || room == self.size {
+                break;
+            }
+            room = room.saturating_mul(4).min(self.size);
+            group.grow(room);
+        }
         let mut ahead = [0];
         if len == self.size && read_full(&mut self.from, &mut ahead)? == 1 {
             self.ahead = Some(ahead[0]);

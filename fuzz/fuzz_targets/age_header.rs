@@ -1,0 +1,59 @@
+//! A file that somebody else wrote: every way to open it comes to the same end, and none panics.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use chartseal_envelope::{
+    Broken, Error,
+    age::{self, Opener, Ranges},
+    key::Identity,
+};
+use libfuzzer_sys::fuzz_target;
+
+/// The identity of the age project's vectors, which are the seeds.
+static IDENTITY: LazyLock<[Identity; 1]> = LazyLock::new(|| {
+    let text = "AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX40Q2P2LM0";
+    [text.parse().expect("an identity")]
+});
+
+fuzz_target!(|file: &[u8]| {
+    let identities = &*IDENTITY;
+    let whole = age::open(&identities[0], file);
+
+    let (mut opener, mut pushed) = (Opener::new(identities), Vec::new());
+    // Pieces as uneven as the file itself.
+    let piece = 1 + file.iter().map(|&byte| usize::from(byte)).sum::<usize>() % 100;
+    let end = file.chunks(piece).try_for_each(|piece| opener.push(piece, &mut pushed));
+    let end = end.and_then(|()| opener.finish(&mut pushed));
+    assert_eq!(kind(&end), kind(&whole));
+
+    let mut through = Vec::new();
+    let end = match age::open_through(identities, file, &mut through, 1) {
+        Ok(_) => Ok(()),
+        Err(Broken::Age(error)) => Err(error),
+        Err(broken) => panic!("{broken}"),
+    };
+    assert_eq!(kind(&end), kind(&whole));
+    assert_eq!(pushed, through);
+
+    match (whole, Ranges::new(identities, file, file.len() as u64)) {
+        (Ok(plain), ranges) => {
+            let ranges = ranges.expect("a file that opens has ranges");
+            let mut out = Vec::new();
+            let size = plain.len() as u64;
+            let at = ranges.sealed(0..size).expect("lies within");
+            ranges
+                .open(0..size, &file[at.start as usize..at.end as usize], &mut out)
+                .expect("opens");
+            assert!(out == *plain && out == pushed);
+        }
+        // Beyond the header a range sees its own chunks only.
+        (Err(error), Ok(_)) => assert!(matches!(error, Error::Payload(_))),
+        (Err(_), Err(_)) => {}
+    }
+});
+
+/// Which of the ways to end, without the sentence.
+fn kind<T>(end: &Result<T, Error>) -> Option<std::mem::Discriminant<Error>> {
+    end.as_ref().err().map(std::mem::discriminant)
+}
