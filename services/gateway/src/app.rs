@@ -17,6 +17,7 @@ use crate::{
     custody::{epochs::Pending, mend::Mend},
     idempotency::AtWork,
     index::Index,
+    peers::Peers,
     problem::Failure,
     statement::Keys,
     vault::Vault,
@@ -45,6 +46,10 @@ pub struct Parts {
     pub at_work: AtWork,
     /// Places for requests at work.
     pub places: Semaphore,
+    /// Places for requests that need no token.
+    pub strangers: Semaphore,
+    /// Whose requests are at work.
+    pub peers: Peers,
     /// Patients whose grants may lack a wrap.
     pub mend: Mend,
     /// Set when the process is asked to stop.
@@ -103,6 +108,7 @@ impl App {
         let pending = Pending::load(&store).await?;
         let nonces = Nonces::new(vault.subkey("sign-in-nonce", config.organisations[0].account));
         let places = Semaphore::new(config.limits.concurrent_requests);
+        let strangers = Semaphore::new(config.limits.stranger_requests);
         let http = crate::auth::fetch::client(config.development)?;
         Ok(Self(Arc::new(Parts {
             config,
@@ -120,6 +126,8 @@ impl App {
             keys,
             at_work: AtWork::default(),
             places,
+            strangers,
+            peers: Peers::default(),
             mend: Mend::default(),
             draining: AtomicBool::new(false),
             http,

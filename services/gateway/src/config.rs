@@ -114,6 +114,21 @@ pub struct Limits {
     pub request_seconds: u64,
     /// Requests at work at one time.
     pub concurrent_requests: usize,
+    /// Of requests that need no token (sign-in, tokens, releases), so many at work at one time; they take none of the
+    /// places above.
+    pub stranger_requests: usize,
+    /// Requests one network address may have at work. Behind a proxy every request comes from the proxy's.
+    pub requests_per_peer: usize,
+    /// Open connections.
+    pub connections: usize,
+    /// Of one network address.
+    pub connections_per_peer: usize,
+    /// Seconds a connection may take to say what it wants, and may idle between two requests.
+    pub header_seconds: u64,
+    /// Seconds a request's body may stand still.
+    pub body_idle_seconds: u64,
+    /// Seconds the whole body of a request other than FHIR may take.
+    pub body_seconds: u64,
 }
 
 impl Default for Limits {
@@ -124,6 +139,13 @@ impl Default for Limits {
             request_bytes: 256 * 1024,
             request_seconds: 120,
             concurrent_requests: 1024,
+            stranger_requests: 128,
+            requests_per_peer: 512,
+            connections: 8192,
+            connections_per_peer: 2048,
+            header_seconds: 15,
+            body_idle_seconds: 10,
+            body_seconds: 20,
         }
     }
 }

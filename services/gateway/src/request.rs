@@ -7,15 +7,17 @@ use std::time::{Duration, Instant};
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue, Method},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
     app::App,
+    peers::Peer,
     problem::{Code, Problem},
 };
 
@@ -29,13 +31,13 @@ pub async fn around(State(app): State<App>, request: Request, next: Next) -> Res
         .get::<MatchedPath>()
         .map_or("", MatchedPath::as_str)
         .to_owned();
-    let span = tracing::info_span!("request", %id, %method, route);
+    let span = tracing::info_span!("request", %id, method = label(&method), route);
     let began = Instant::now();
-    let mut response = limited(&app, request, next).instrument(span.clone()).await;
+    let mut response = limited(&app, &route, request, next).instrument(span.clone()).await;
     let (took, status) = (began.elapsed(), response.status());
     span.in_scope(|| tracing::info!(status = status.as_u16(), ms = took.as_millis() as u64, "answered"));
     let labels = [
-        ("method", method.to_string()),
+        ("method", label(&method).to_owned()),
         ("route", route),
         ("status", status.as_u16().to_string()),
     ];
@@ -46,8 +48,42 @@ pub async fn around(State(app): State<App>, request: Request, next: Next) -> Res
     response
 }
 
-async fn limited(app: &App, request: Request, next: Next) -> Response {
-    let Ok(_place) = app.places.try_acquire() else {
+/// A method's name in metrics. Strangers may send any word as a method, and each would be a series kept for ever.
+fn label(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] = [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+    ];
+    let known = KNOWN.into_iter().find(|known| *known == method.as_str());
+    known.unwrap_or("other")
+}
+
+/// What needs no token is asked by anybody, and has a pool of its own: strangers take nobody else's places. All other
+/// routes look at the token before they read a body.
+fn pool<'a>(app: &'a App, route: &str) -> &'a Semaphore {
+    let open = route.starts_with("/v1/sessions")
+        || matches!(
+            route,
+            "" | "/"
+                | "/oauth2/token"
+                | "/v1/releases"
+                | "/v1/deployment"
+                | "/fhir/R4/metadata"
+                | "/fhir/R4/.well-known/smart-configuration"
+        );
+    if open { &app.strangers } else { &app.places }
+}
+
+async fn limited(app: &App, route: &str, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().copied();
+    let held = peer.map(|peer| app.peers.enter(peer, app.config.limits.requests_per_peer));
+    if let Some(None) = held {
+        return Problem::new(
+            Code::TooMany,
+            "too many requests of this network address are at work; wait for their answers",
+        )
+        .into_response();
+    }
+    let Ok(_place) = pool(app, route).try_acquire() else {
         return Problem::new(
             Code::Unavailable,
             "too many requests are at work; try again in a moment",
@@ -76,4 +112,17 @@ fn id_of(request: &Request) -> String {
     };
     let given = request.headers().get(ID).and_then(|v| v.to_str().ok()).filter(plain);
     given.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invented_methods_share_one_label() {
+        assert_eq!(label(&Method::PATCH), "PATCH");
+        for invented in ["BREW", "get", "X-0001"] {
+            assert_eq!(label(&Method::from_bytes(invented.as_bytes()).unwrap()), "other");
+        }
+    }
 }

@@ -1,12 +1,17 @@
 //! Every route there is, and what stands before all of them.
 
+use std::time::Duration;
+
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware,
     response::{IntoResponse, Response},
 };
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer},
+};
 
 use crate::{
     app::App,
@@ -17,12 +22,16 @@ use crate::{
 
 /// The gateway's own surface. Metrics are elsewhere, on their own listener.
 pub fn router(app: App) -> Router {
-    Router::new()
-        .merge(v1::routes())
+    let limits = app.config.limits;
+    let seconds = Duration::from_secs;
+    // Their bodies are small, so a slow one is no honest one.
+    let small = v1::routes()
         .merge(auth::token::routes())
+        .layer(RequestBodyDeadlineLayer::new(seconds(limits.body_seconds)));
+    Router::new()
+        .merge(small)
         .merge(fhir::routes())
         .merge(page::routes())
-        .merge(health::routes())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {
             Problem::new(
@@ -31,9 +40,12 @@ pub fn router(app: App) -> Router {
             )
         })
         // A route that takes more says so itself; its own limit is the inner one and wins.
-        .layer(DefaultBodyLimit::max(app.config.limits.request_bytes))
+        .layer(DefaultBodyLimit::max(limits.request_bytes))
+        .layer(RequestBodyTimeoutLayer::new(seconds(limits.body_idle_seconds)))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), request::around))
+        // Whoever watches this process is answered whatever else is at work.
+        .merge(health::routes())
         .with_state(app)
 }
 

@@ -7,7 +7,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{app::App, custody::mend, index, problem::Failure, router::router, staging};
+use crate::{app::App, connections, custody::mend, index, problem::Failure, router::router, staging};
 
 /// How long requests at work may take to end. An orchestrator kills after 30 seconds.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -65,19 +65,20 @@ pub async fn serve(
         tasks.spawn(async move { Ok(axum::serve(listener, page).await?) });
     }
     let ended = stop.child_token();
-    let graceful = ended.clone().cancelled_owned();
-    let mut server = tokio::spawn(
-        axum::serve(listener, router(app.clone()))
-            .with_graceful_shutdown(graceful)
-            .into_future(),
-    );
+    let limits = app.config.limits;
+    let mut server = tokio::spawn(connections::accept(
+        listener,
+        router(app.clone()),
+        limits,
+        ended.clone(),
+    ));
     let outcome = tokio::select! {
         () = stop.cancelled() => Ok(()),
         task = tasks.join_next() => match task {
             Some(Ok(outcome)) => outcome,
             _ => Err(Stopped::Panicked),
         },
-        served = &mut server => return served.map_err(|_| Stopped::Panicked)?.map_err(Stopped::Listener),
+        _ = &mut server => return Err(Stopped::Panicked),
     };
     app.draining.store(true, Ordering::Relaxed);
     ended.cancel();

@@ -17,7 +17,7 @@ pub mod sessions;
 use axum::{
     Json, Router,
     extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::JsonRejection},
-    http::request::Parts,
+    http::{StatusCode, request::Parts},
 };
 use serde::de::DeserializeOwned;
 
@@ -53,7 +53,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         match Json::<T>::from_request(request, app).await {
             Ok(Json(value)) => Ok(Self(value)),
-            Err(JsonRejection::BytesRejection(_)) => Err(Problem::new(
+            Err(JsonRejection::BytesRejection(e)) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Problem::new(
                 Code::TooLarge,
                 format!("a request here is at most {} bytes", app.config.limits.request_bytes),
             )),
