@@ -9,9 +9,8 @@ macro_rules! numbered {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $n:literal $word:literal),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "lowercase")]
         #[repr(u8)]
-        pub enum $name { $($(#[$vdoc])* $variant = $n),* }
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant = $n),* }
 
         impl $name {
             /// Reads the contract's number.
@@ -229,6 +228,15 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_custody_mode_is_the_same_word_in_json_as_in_text() {
+        for mode in [Custody::None, Custody::SelfCustody, Custody::Gateway] {
+            let json = serde_json::to_value(mode).unwrap();
+            assert_eq!(json, mode.as_str());
+            assert_eq!(serde_json::from_value::<Custody>(json).unwrap(), mode);
+        }
+    }
 
     fn logged(block: u64, event: Event) -> Logged {
         Logged {
