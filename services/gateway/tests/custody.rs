@@ -8,9 +8,9 @@ use alloy::{
     providers::{Provider, ext::AnvilApi},
 };
 use chartseal_envelope::key::{EpochSecret, Identity};
-use chartseal_gateway::custody::{epochs, live, mend, wraps};
+use chartseal_gateway::custody::{epochs, live, mend, root, wraps};
 use chartseal_record::{Scope, Slot, Target, typed};
-use common::{ALICE, DOCTOR, People, World, terms};
+use common::{ALICE, DOCTOR, People, STRANGER, World, terms};
 use serde_json::json;
 
 fn slot() -> Slot {
@@ -120,5 +120,47 @@ async fn a_wrap_under_way_while_its_grant_is_refused_leaves_no_key() {
     let wrap = wraps::make(&world.app, next, &secret).await.unwrap().unwrap();
     assert_ne!(keccak256(wrap), B256::ZERO);
     assert_eq!(keys(&world, hospital).await, 1);
+    world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_custodian_keeps_neither_root_nor_release_keys() {
+    let world = World::new().await;
+    let people = world.people().await;
+    people.enrol().await;
+    let (alice, hospital) = (people.alice.address(), people.hospital.address());
+    people
+        .alice
+        .decide("grant", terms(people.doctor.address(), "clinical", 1))
+        .await;
+    let root = root::key(hospital, alice);
+    assert!(world.app.store.vault_get(&root).await.unwrap().is_some());
+
+    // Alice takes the root back: the hospital goes on keeping release keys, and no root.
+    people
+        .alice
+        .decide("custodian", json!({ "custodian": hospital, "custodyMode": "self" }))
+        .await;
+    mend::look_after(&world.app, alice).await.unwrap();
+    assert_eq!(world.app.store.vault_get(&root).await.unwrap(), None);
+    assert_eq!(keys(&world, hospital).await, 1);
+
+    // Alice leaves for a hospital that is served elsewhere.
+    let other = world.sign_in(STRANGER).await;
+    let mut params = json!({ "role": "hospital", "custody": "gateway", "credential": B256::repeat_byte(7) });
+    params["credentialExpiry"] = json!(common::now() + 86_400);
+    people.register(&other, params).await;
+    let change = json!({ "custodian": other.address(), "custodyMode": "gateway" });
+    let laid = people.alice.lay_out("custodian", change).await;
+    people.alice.sign(&laid).await;
+    mend::look_after(&world.app, alice).await.unwrap();
+    assert_eq!(
+        keys(&world, hospital).await,
+        1,
+        "nothing is destroyed for a wish that is not on chain"
+    );
+    assert_eq!(world.relay().await, Vec::<String>::new());
+    mend::look_after(&world.app, alice).await.unwrap();
+    assert_eq!(keys(&world, hospital).await, 0);
     world.stop.cancel();
 }

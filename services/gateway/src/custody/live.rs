@@ -146,8 +146,16 @@ pub async fn permission(
 ) -> Result<LiveGrant, NotLive> {
     let grant = slot(app, Slot::of(patient, grantee, target), patient, grantee, permission).await?;
     // A commitment to one record has the shape of a compartment. What a patient signed as one record opens no scope.
-    let signed = grant.state.terms.as_ref().and_then(|t| Target::from_fields(&t.scope, t.record));
-    if signed.as_ref() == Some(target) { Ok(grant) } else { Err(NotLive::None) }
+    let signed = grant
+        .state
+        .terms
+        .as_ref()
+        .and_then(|t| Target::from_fields(&t.scope, t.record));
+    if signed.as_ref() == Some(target) {
+        Ok(grant)
+    } else {
+        Err(NotLive::None)
+    }
 }
 
 /// The same for a slot.

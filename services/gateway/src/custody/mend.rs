@@ -18,13 +18,8 @@ use chartseal_record::{
 use chartseal_store::Error as StoreError;
 use tokio::sync::Notify;
 
-use super::{Patient, advance, live, revoke, root, wraps};
-use crate::{
-    app::App,
-    intent::Decision,
-    problem::{Failure, Problem},
-    queue, statement,
-};
+use super::{Patient, advance, leave, live, revoke, root, wraps};
+use crate::{app::App, intent::Decision, problem::Problem, queue, statement};
 
 /// How often every patient is looked at, whatever happened: an hour.
 const ROUND: Duration = Duration::from_secs(3600);
@@ -63,6 +58,9 @@ pub fn followed(app: &App, block: u64, events: &[Logged]) {
     let mut concerned = HashSet::new();
     for logged in events {
         concerned.extend(logged.event.patient());
+        if let Event::CustodianChanged { who, .. } = logged.event {
+            concerned.insert(who);
+        }
         if let Event::EncryptionKeyChanged { who, .. } = logged.event {
             let grants = app.index.grants_to(who).into_iter();
             concerned.extend(grants.filter_map(|(_, state)| state.terms.map(|t| t.patient)));
@@ -121,8 +119,9 @@ async fn leftovers(app: &App) {
     }
 }
 
-/// What one patient's grants lack.
+/// What one patient's grants lack, and what must not be here any more.
 pub async fn look_after(app: &App, patient: Address) -> Result<(), Problem> {
+    leave::destroy(app, patient).await?;
     let Ok(patient) = Patient::of(app, patient) else {
         return Ok(());
     };
@@ -235,9 +234,10 @@ async fn rewrap(app: &App, patient: &Patient, slot: Slot, scope: &Scope, state: 
     if !app.mend.first(keccak256(format!("{place:?}"))) {
         return Ok(());
     }
-    let root = root::get(app, patient)
-        .await?
-        .ok_or(Failure::Broken("a patient in gateway custody has no root here"))?;
+    // None until a patient that came from elsewhere enrols here.
+    let Some(root) = root::get(app, patient).await? else {
+        return Ok(());
+    };
     let secret = tree::epoch_secret(&root, &app.contracts, compartment, newest.epoch.number);
     if *secret.public_key().as_bytes() != newest.epoch.key {
         return Ok(());

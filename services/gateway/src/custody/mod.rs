@@ -2,6 +2,7 @@
 
 pub mod advance;
 pub mod epochs;
+pub mod leave;
 pub mod live;
 pub mod mend;
 pub mod open;

@@ -5,6 +5,7 @@ use chartseal_envelope::{
     backup::{self, RootBackup},
     key::Root,
 };
+use chartseal_store::VaultKey;
 use zeroize::Zeroizing;
 
 use super::Patient;
@@ -71,6 +72,11 @@ async fn back_up(app: &App, patient: Address, root: &Root) -> Result<Backup, Fai
         .await
         .map_err(|_| Failure::Broken("sealing the backup of a root panicked"))??;
     Ok(Backup { file, passphrase })
+}
+
+/// Where a custodian keeps a patient's root.
+pub fn key(custodian: Address, patient: Address) -> VaultKey {
+    VaultKey::new(custodian, Kind::Root.as_str(), place(patient))
 }
 
 fn place(patient: Address) -> String {

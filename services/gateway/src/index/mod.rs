@@ -10,7 +10,11 @@ use std::sync::{PoisonError, RwLock};
 
 use alloy::primitives::Address;
 use chartseal_chain::Head;
-use chartseal_record::{Compartment, Slot, account::Account, grant::GrantState};
+use chartseal_record::{
+    Compartment, Slot,
+    account::{Account, Custody},
+    grant::GrantState,
+};
 use chartseal_store::Store;
 use tokio::sync::watch;
 
@@ -73,9 +77,14 @@ impl Index {
         self.read(|s| s.wrapped_up_to(slot))
     }
 
-    /// Every patient that ever granted or revoked anything.
+    /// Every registered patient.
     pub fn patients(&self) -> Vec<Address> {
         self.read(|s| s.patients())
+    }
+
+    /// Every custodian the account had up to the end of `block`, oldest first: the last is in office then.
+    pub fn custodians(&self, who: Address, block: u64) -> Vec<(Address, Custody)> {
+        self.read(|s| s.custodians(who, block))
     }
 
     /// Every slot of the patient's that was ever granted or revoked.

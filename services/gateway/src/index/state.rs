@@ -7,7 +7,7 @@ use alloy::primitives::{Address, B256};
 use chartseal_chain::Head;
 use chartseal_record::{
     Compartment, Slot,
-    account::Account,
+    account::{Account, Custody, Role},
     event::{Event, Logged},
     grant::GrantState,
 };
@@ -157,9 +157,28 @@ impl State {
         wraps.max().unwrap_or(0)
     }
 
-    /// Every patient that ever granted or revoked anything.
+    /// Every registered patient.
     pub fn patients(&self) -> Vec<Address> {
-        self.by_patient.keys().copied().collect()
+        let patient =
+            |logged: &Logged| matches!(logged.event, Event::Registered { role, .. } if role == Role::Patient as u8);
+        let accounts = self.accounts.iter().filter(|(_, events)| events.iter().any(patient));
+        accounts.map(|(who, _)| *who).collect()
+    }
+
+    /// Every custodian the account had up to the end of `block`, oldest first: the last is in office then.
+    pub fn custodians(&self, who: Address, block: u64) -> Vec<(Address, Custody)> {
+        let events = self.accounts.get(&who).into_iter().flatten();
+        let events = events.filter(|logged| logged.block <= block);
+        let chosen = events.filter_map(|logged| match &logged.event {
+            Event::Registered { custodian, custody, .. } | Event::CustodianChanged { custodian, custody, .. } => {
+                Some((
+                    *custodian,
+                    Custody::from_number(*custody).unwrap_or(Custody::SelfCustody),
+                ))
+            }
+            _ => None,
+        });
+        chosen.collect()
     }
 
     pub fn grants_of_patient(&self, patient: Address) -> Vec<(Slot, GrantState)> {
