@@ -164,3 +164,67 @@ async fn who_was_custodian_keeps_neither_root_nor_release_keys() {
     assert_eq!(keys(&world, hospital).await, 0);
     world.stop.cancel();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_alone_does_not_spend_the_custodians_money_without_end() {
+    let world = World::new().await;
+    let people = world.people().await;
+    people.enrol().await;
+    let ask = async |kind: &str, params: serde_json::Value| {
+        let (status, answer) = people.alice.ask(kind, params).await;
+        (status, answer["code"].as_str().unwrap_or_default().to_owned())
+    };
+    let invalid = (422, "invalid".to_owned());
+    assert_eq!(ask("advance", json!({ "scope": "made-up" })).await, invalid);
+    let scopes = json!({ "scopes": ["laboratory", "made-up"] });
+    assert_eq!(ask("enrol", scopes).await, invalid, "and nothing of it is done");
+
+    // One at a time per scope.
+    assert_eq!(ask("advance", json!({ "scope": "clinical" })).await.0, 201);
+    let waits = (409, "wrong-state".to_owned());
+    assert_eq!(ask("advance", json!({ "scope": "clinical" })).await, waits);
+    assert_eq!(world.relay().await, Vec::<String>::new());
+    assert_eq!(ask("advance", json!({ "scope": "clinical" })).await.0, 201);
+    assert_eq!(world.relay().await, Vec::<String>::new());
+
+    // And 64 a day, whoever relays how fast. 4 were opened above; these were relayed long ago.
+    let advances = chartseal_store::IntentFilter {
+        account: Some(people.alice.address()),
+        kind: Some("advance".into()),
+        limit: 1,
+        ..Default::default()
+    };
+    let relayed = world.app.store.find_intents(&advances).await.unwrap().remove(0);
+    let more: Vec<_> = (0..60)
+        .map(|n| chartseal_store::NewIntent {
+            id: format!("advance-{n}"),
+            org: relayed.org,
+            kind: relayed.kind.clone(),
+            account: relayed.account,
+            payload: relayed.payload.clone(),
+            parent: None,
+            after: None,
+            created_at: common::now(),
+            expires_at: common::now() + 86_400,
+        })
+        .collect();
+    world.app.store.insert_intents(&more).await.unwrap();
+    for intent in &more {
+        world.app.store.intent_decided(&intent.id, common::now()).await.unwrap();
+    }
+    let too_many = (429, "too-many".to_owned());
+    assert_eq!(ask("advance", json!({ "scope": "clinical" })).await, too_many);
+
+    // A revocation moves the scope on all the same.
+    let hospital = people.hospital.address();
+    let laid = people
+        .alice
+        .lay_out("revoke", json!({ "grantee": hospital, "scope": "clinical" }))
+        .await;
+    people.alice.sign(&laid).await;
+    let newest = epochs::newest(&world.app, people.alice.address(), &Scope::clinical())
+        .await
+        .unwrap();
+    assert_eq!(newest.number, 4);
+    world.stop.cancel();
+}

@@ -3,7 +3,8 @@
 use alloy::primitives::Bytes;
 use chartseal_chain::calls::{self, Wrap};
 use chartseal_envelope::{key::EpochSecret, key::Root, link, tree};
-use chartseal_record::{Compartment, Scope, typed};
+use chartseal_record::{Compartment, Scope, scope, typed};
+use chartseal_store::IntentFilter;
 
 use super::{
     Patient,
@@ -24,9 +25,12 @@ pub enum When {
     Closed,
     /// If somebody who held the newest one has lost READ.
     Due,
-    /// In any case.
+    /// In any case, because the patient asks.
     Always,
 }
+
+/// Epochs of one patient within 24 hours after which its session may ask for no more: two enrolments of the most scopes.
+const A_DAY: u32 = 64;
 
 /// Opens the next epoch of the scope if it is time, and gives the newest one.
 ///
@@ -42,19 +46,59 @@ pub async fn open(
     let (app, patient, scope, parent) = (app.clone(), patient.clone(), scope.clone(), parent.map(str::to_owned));
     let task = async move {
         let _one = app.pending.lock(patient.id()).await;
-        let current = epochs::current(&app, Compartment::of(patient.id(), &scope)).map(|(epoch, _)| epoch);
+        let current = epochs::current(&app, Compartment::of(patient.id(), &scope));
         match (current, when) {
-            (Some(epoch), When::Closed) => return Ok(epoch),
-            (Some(epoch), When::Due) if !epochs::is_due(&app, patient.id(), &scope, epoch.number).await? => {
+            (Some((epoch, _)), When::Closed) => return Ok(epoch),
+            (Some((epoch, _)), When::Due) if !epochs::is_due(&app, patient.id(), &scope, epoch.number).await? => {
                 return Ok(epoch);
             }
-            _ => {}
+            (_, When::Due) => {}
+            (Some((_, Some(_))), When::Always) => {
+                let why = "the scope's next epoch is on its way to the chain already; wait until it is there";
+                return Err(Problem::new(Code::WrongState, why));
+            }
+            (_, When::Closed | When::Always) => may_ask(&app, &patient, &scope).await?,
         }
         queue_next(&app, &patient, &scope, parent.as_deref()).await
     };
     tokio::spawn(task)
         .await
         .map_err(|_| Failure::Broken("opening an epoch panicked"))?
+}
+
+/// Every epoch costs the custodian a transaction, and nobody signs when a session asks for one: so it asks for scopes that
+/// mean something, and not for ever. What is due is opened all the same.
+async fn may_ask(app: &App, patient: &Patient, scope: &Scope) -> Result<(), Problem> {
+    check_known(app, patient, scope)?;
+    let filter = IntentFilter {
+        account: Some(patient.id()),
+        kind: Some("advance".into()),
+        limit: A_DAY,
+        ..IntentFilter::default()
+    };
+    let newest = app.store.find_intents(&filter).await?;
+    let since = app.clock.seconds().saturating_sub(86_400);
+    if newest.len() == A_DAY as usize && newest.iter().all(|intent| intent.created_at > since) {
+        return Err(Problem::new(
+            Code::TooMany,
+            format!("{A_DAY} epochs of this patient's were opened within a day; try again tomorrow"),
+        ));
+    }
+    Ok(())
+}
+
+/// A scope that is open already, that every deployment knows, or that this one's configuration names.
+pub fn check_known(app: &App, patient: &Patient, scope: &Scope) -> Result<(), Problem> {
+    let known = scope::KNOWN.contains(&scope.as_str())
+        || app.config.scopes.iter().any(|rule| rule.scope == *scope)
+        || epochs::current(app, Compartment::of(patient.id(), scope)).is_some();
+    let unknown = || {
+        Problem::new(
+            Code::Invalid,
+            "the scope is neither a known one nor named in this gateway's configuration",
+        )
+    };
+    known.then_some(()).ok_or_else(unknown)
 }
 
 /// The number is marked as used before anything is sealed with it: whatever a re-org or a crash drops, no number ever

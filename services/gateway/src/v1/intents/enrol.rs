@@ -47,6 +47,9 @@ pub async fn enrol(app: &App, caller: &Caller, input: Enrol) -> Result<Laid, Pro
     if scopes.len() > MOST || input.grants.len() > MOST {
         return Err(Problem::new(Code::Invalid, "at most 32 scopes and 32 grants at once"));
     }
+    for scope in &scopes {
+        advance::check_known(app, &patient, scope)?;
+    }
     if input
         .grants
         .iter()
