@@ -3,9 +3,11 @@
 //! An entry is durable before the answer it is about. A gap or a changed row is found when the list is read; rows cut
 //! off at the end are not: whoever owns the database can do that, and the chain of other custodians is needed to see it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use alloy::primitives::{Address, B256};
 use chartseal_record::account::Role;
-use chartseal_store::{AuditEntry, NewAudit};
+use chartseal_store::{AuditEntry, NewAudit, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -37,7 +39,7 @@ pub enum Action {
 #[serde(rename_all = "camelCase")]
 pub struct Subject {
     pub scope: String,
-    /// Record id or CID.
+    /// Ids of records, or a CID; none for a search, which names every scope it found something in.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub record: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -92,6 +94,37 @@ impl Entry {
 pub async fn append(app: &App, org: Address, entry: Entry) -> Result<(), Problem> {
     let new = sealed(app, org, &entry)?;
     Ok(app.store.append_audit(vec![new]).await.map(drop)?)
+}
+
+/// Makes durable that the caller is about to learn what there is of these patients: one entry for each, whether or not
+/// a record is opened afterwards. How many there are, and of what kind, is a disclosure too.
+pub async fn searched(app: &App, caller: &Caller, purpose: &str, rows: &[Record]) -> Result<(), Problem> {
+    let mut found: BTreeMap<Address, (Address, BTreeSet<&str>)> = BTreeMap::new();
+    for row in rows {
+        let (_, scopes) = found.entry(row.patient).or_insert((row.org, BTreeSet::new()));
+        scopes.insert(row.scope.as_str());
+    }
+    let mut entries = Vec::with_capacity(found.len());
+    for (patient, (org, scopes)) in found {
+        let subject = Subject {
+            scope: Vec::from_iter(scopes).join(" "),
+            ..Subject::default()
+        };
+        let entry = Entry::of(caller, patient, Action::Search, purpose, subject);
+        entries.push(sealed(app, journal(app, patient, org), &entry)?);
+    }
+    if !entries.is_empty() {
+        app.store.append_audit(entries).await?;
+    }
+    Ok(())
+}
+
+/// Whose gateway keeps the patient's journal: the patient's own custodian, or `org` if that one is served elsewhere.
+pub fn journal(app: &App, patient: Address, org: Address) -> Address {
+    let custodian = app.index.account(patient).map(|account| account.custodian);
+    custodian
+        .filter(|custodian| app.config.organisation(*custodian).is_some())
+        .unwrap_or(org)
 }
 
 /// The row of an entry; commit it together with what it is about where that is possible.

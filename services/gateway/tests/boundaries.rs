@@ -12,7 +12,7 @@ use chartseal_gateway::{
 use chartseal_record::account::Role;
 use common::{
     Person, World,
-    fhir::{READ, document, enrol},
+    fhir::{READ, create, document, enrol, get},
     terms,
 };
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ async fn what_is_stored_after_a_revocation_is_not_sealed_to_the_epoch_before_it(
     assert_eq!(row.epoch, 2, "the header was sealed again");
     let id = stored.id.to_string();
     assert_eq!(world.relay().await, Vec::<String>::new());
-    let read = common::fhir::get(hospital, &format!("/DocumentReference/{id}")).await;
+    let read = get(hospital, &format!("/DocumentReference/{id}")).await;
     assert_eq!(read.status, 200, "{}", read.json());
 
     let refused = write::sign_and_commit(&world.app, &caller, scan, |_, _| Ok(None))
@@ -91,5 +91,48 @@ async fn what_is_stored_after_a_revocation_is_not_sealed_to_the_epoch_before_it(
         .await
         .unwrap_err();
     assert_eq!(refused.code, Code::NoWriteGrant);
+    world.stop.cancel();
+}
+
+/// What Alice's journal says was done, with the scopes it was done in.
+async fn journal(patient: &Person<'_>) -> Vec<(String, String)> {
+    let (status, entries) = patient.get("/v1/audit").await;
+    assert_eq!(status, 200, "{entries}");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let entries = entries.as_array().unwrap().iter();
+    entries
+        .map(|entry| (text(&entry["action"]), text(&entry["subject"]["scope"])))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_opens_nothing_stands_in_the_journal_all_the_same() {
+    let world = World::new().await;
+    let people = world.people().await;
+    enrol(&people).await;
+    let (alice, hospital) = (&people.alice, &people.hospital);
+    let stored = create(hospital, "DocumentReference", &document(b"hello")).await;
+    assert_eq!(stored.status, 201, "{}", stored.json());
+    for path in ["?_summary=count", "?_count=0"] {
+        let before = journal(alice).await.len();
+        let found = get(hospital, &format!("/DocumentReference{path}")).await.json();
+        assert_eq!(found["total"], 1, "{found}");
+        let after = journal(alice).await;
+        // The reading of the journal before is an entry too.
+        assert_eq!(after[before + 1..], [("search".into(), "clinical".into())], "{path}");
+    }
+    let before = journal(alice).await.len();
+    let (_, rows) = hospital.get("/v1/records").await;
+    assert_eq!(rows.as_array().unwrap().len(), 1);
+    assert_eq!(
+        journal(alice).await[before + 1..],
+        [("search".into(), "clinical".into())]
+    );
+    let before = journal(alice).await.len();
+    assert_eq!(
+        get(&people.doctor, "/DocumentReference?_summary=count").await.json()["total"],
+        0
+    );
+    assert_eq!(journal(alice).await.len(), before + 1, "nothing was told");
     world.stop.cancel();
 }

@@ -1,5 +1,4 @@
 //! Records over FHIR: uploaded, read back, found, corrected, refused.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     app::App,
+    audit,
     auth::{caller::Caller, scopes::Interaction},
     problem::{Code, Problem},
     read,
@@ -87,6 +88,7 @@ async fn search(
     let pairs = paging::unfold(app, caller, pairs)?;
     let query = Query::parse(kind.as_str(), &pairs, prefers(headers, "handling=strict"), here)?;
     let candidates = candidates(app, caller, kind, &query).await?;
+    audit::searched(app, caller, read::purpose(caller), &candidates).await?;
     let page = page(app, caller, candidates, &query).await?;
     let url = format!("{base}/{}", kind.as_str());
     let next = match page.next {

@@ -12,7 +12,7 @@ use chartseal_store::{Record, RecordQuery};
 use serde::{Deserialize, Serialize};
 
 use super::Asked;
-use crate::{app::App, auth::caller::Caller, problem::Problem, read};
+use crate::{app::App, audit, auth::caller::Caller, problem::Problem, read};
 
 /// Records on a page, unless the caller asks for fewer.
 const PAGE: u32 = 200;
@@ -83,6 +83,7 @@ async fn list(
         ..RecordQuery::default()
     };
     let rows = app.store.find_records(&query).await?;
+    audit::searched(&app, &caller, read::purpose(&caller), &rows).await?;
     let mut headers = HeaderMap::new();
     if rows.len() == limit as usize
         && let Some(next) = rows.last().and_then(|last| next_page(&app, &input, limit, last.seq))

@@ -236,10 +236,8 @@ fn entry(app: &App, caller: &Caller, prepared: &Prepared) -> Result<NewAudit, Pr
     };
     let patient = prepared.admitted.patient;
     let entry = Entry::of(caller, patient, action, read::purpose(caller), subject);
-    // The patient's own custodian keeps the journal, as for reads.
-    let custodian = app.index.account(patient).map(|account| account.custodian);
-    let served = custodian.filter(|custodian| app.config.organisation(*custodian).is_some());
-    Ok(audit::sealed(app, served.unwrap_or(prepared.admitted.org), &entry)?)
+    let org = audit::journal(app, patient, prepared.admitted.org);
+    Ok(audit::sealed(app, org, &entry)?)
 }
 
 fn too_large(error: chartseal_envelope::Error) -> Problem {
