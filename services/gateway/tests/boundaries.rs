@@ -4,7 +4,10 @@
 mod common;
 
 use chartseal_gateway::{
-    auth::caller::{Caller, Via},
+    auth::{
+        bearer,
+        caller::{Caller, Via},
+    },
     fhir::{json::Json, reference::PatientRef},
     problem::Code,
     write::{self, Prepared, Upload},
@@ -13,7 +16,7 @@ use chartseal_record::account::Role;
 use common::{
     Person, World,
     fhir::{READ, create, document, enrol, get},
-    terms,
+    now, terms,
 };
 use serde_json::{Value, json};
 
@@ -134,5 +137,72 @@ async fn a_search_that_opens_nothing_stands_in_the_journal_all_the_same() {
         0
     );
     assert_eq!(journal(alice).await.len(), before + 1, "nothing was told");
+    world.stop.cancel();
+}
+
+/// A system of the hospital's whose token has these scopes.
+async fn system<'a>(hospital: &Person<'a>, scopes: &str) -> Person<'a> {
+    let store = &hospital.world.app.store;
+    let client_id = format!("client-{}", scopes.len());
+    let client = chartseal_store::Client {
+        client_id: client_id.clone(),
+        org: hospital.address(),
+        account: hospital.address(),
+        name: "a system".into(),
+        jwks: Some("{}".into()),
+        jwks_uri: None,
+        scopes: scopes.into(),
+        created_at: now(),
+        disabled_at: None,
+    };
+    store.insert_client(&client).await.unwrap();
+    let (token, token_hash) = bearer::issue(bearer::Kind::Client).unwrap();
+    let kept = chartseal_store::AccessToken {
+        token_hash,
+        client_id,
+        org: hospital.address(),
+        account: hospital.address(),
+        scopes: scopes.into(),
+        expires_at: now() + 300,
+    };
+    store.insert_token(&kept).await.unwrap();
+    Person {
+        world: hospital.world,
+        wallet: hospital.wallet.clone(),
+        token,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_system_sees_no_more_on_the_native_api_than_its_scopes_say() {
+    let world = World::new().await;
+    let people = world.people().await;
+    enrol(&people).await;
+    let hospital = &people.hospital;
+    let stored = create(hospital, "DocumentReference", &document(b"hello")).await.json();
+    let (_, rows) = hospital.get("/v1/records").await;
+    let record = rows[0]["cid"].as_str().unwrap();
+    let url = stored["content"][0]["attachment"]["url"].as_str().unwrap();
+    let scan = url.rsplit('/').next().unwrap();
+
+    let claims = system(hospital, "system/Claim.rs").await;
+    let all = system(hospital, "system/*.rs").await;
+    let whom = hospital.address();
+    for (path, expected) in [
+        (format!("/v1/receipts/{record}"), 409),
+        (format!("/ipfs/{record}?format=raw"), 200),
+        (format!("/ipfs/{scan}?format=raw"), 200),
+        (format!("/v1/grants?grantee={whom}"), 200),
+    ] {
+        let refused = claims.get(&path).await;
+        assert_eq!(
+            (refused.0, refused.1["code"].as_str()),
+            (403, Some("forbidden")),
+            "{path}"
+        );
+        assert_eq!(all.get(&path).await.0, expected, "{path}");
+    }
+    assert_eq!(claims.get("/v1/records").await, (200, json!([])));
+    assert_eq!(all.get("/v1/records").await.1[0]["cid"], record);
     world.stop.cancel();
 }

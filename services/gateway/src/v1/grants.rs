@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Asked;
 use crate::{
     app::App,
-    auth::caller::Caller,
+    auth::{caller::Caller, scopes::Interaction},
     custody::live::{self, NotLive},
     problem::{Code, Problem},
 };
@@ -45,8 +45,18 @@ struct Shown {
     epoch: u32,
 }
 
-/// Own grants only: given by the caller, or given to it.
+/// Own grants only: given by the caller, or given to it. A grant is about no resource type, so a system needs a scope
+/// over all of them.
 async fn list(State(app): State<App>, caller: Caller, Asked(input): Asked<Input>) -> Result<Json<Vec<Shown>>, Problem> {
+    if [Interaction::Read, Interaction::Search]
+        .iter()
+        .any(|how| caller.may("*", *how).is_err())
+    {
+        return Err(Problem::new(
+            Code::Forbidden,
+            "grants are listed for tokens with system/*.rs; ask the token endpoint for it",
+        ));
+    }
     let me = caller.account;
     let mine = |who: Option<Address>| who.is_none_or(|who| who == me);
     let found = match (input.patient, input.grantee) {

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::{Asked, At};
 use crate::{
     app::App,
-    auth::caller::Caller,
+    auth::{caller::Caller, scopes::Interaction},
     problem::{Code, Problem},
     read::{self, document},
 };
@@ -67,14 +67,23 @@ async fn show(
     ))
 }
 
-/// Whether the CID is a record or a document of one that the caller may open.
+/// Whether the CID is a record or a document of one that the caller may open. A system's token must allow it too; that
+/// it does not is said only to who is let in otherwise.
 async fn may(app: &App, caller: &Caller, cid: &Cid) -> Result<bool, Problem> {
     if let Ok(content) = ContentHash::from_cid(cid)
         && let Some(row) = app.store.record(content).await?
     {
-        return read::may(app, caller, &row).await;
+        if !read::may(app, caller, &row).await? {
+            return Ok(false);
+        }
+        caller.may(&row.resource_type, Interaction::Read)?;
+        return Ok(true);
     }
-    Ok(document::row(app, caller, cid).await?.is_some())
+    if document::row(app, caller, cid).await?.is_none() {
+        return Ok(false);
+    }
+    caller.may("Binary", Interaction::Read)?;
+    Ok(true)
 }
 
 fn answer(cid: &Cid, content_type: &'static str, extension: &str, body: Body) -> Response {

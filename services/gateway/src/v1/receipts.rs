@@ -12,7 +12,7 @@ use chartseal_store::{Batch, Record};
 use super::At;
 use crate::{
     app::App,
-    auth::caller::Caller,
+    auth::{caller::Caller, scopes::Interaction},
     problem::{Code, Failure, Problem},
     read,
 };
@@ -30,6 +30,7 @@ async fn show(State(app): State<App>, caller: Caller, At(cid): At<String>) -> Re
     if !reader && caller.account != row.author && caller.account != row.org {
         return Err(Problem::not_found());
     }
+    caller.may(&row.resource_type, Interaction::Read)?;
     let mut receipt = receipt(&app, &row).await?;
     if reader {
         add_statement(&app, &caller, &row, &mut receipt).await?;
