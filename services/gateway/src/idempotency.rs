@@ -1,6 +1,7 @@
 //! Idempotency-Key: a creating request that is sent twice creates once.
 //!
-//! The first answer is kept for a day, sealed, and given again for the same key and the same bytes. The same key with
+//! The first answer is kept for a day, sealed, and given again for the same key and the same bytes, except for what is
+//! shown once. The same key with
 //! other bytes is a mistake of the caller. Two at the same instant: the second is told to come back.
 
 use std::{
@@ -34,6 +35,9 @@ const NAME: HeaderName = HeaderName::from_static("idempotency-key");
 const LONGEST: usize = 255;
 /// Seconds an answer is kept.
 const LIFE: u64 = 24 * 3600;
+/// The member of an answer that is shown once: the backup of a patient's root with its passphrase. Kept, it would be a
+/// second copy of every key the patient has.
+const SHOWN_ONCE: &str = "backup";
 
 /// What was created.
 #[derive(Debug, Clone)]
@@ -140,9 +144,13 @@ pub async fn answered(app: &App, caller: &Caller, key: B256, request: B256) -> R
 /// The row that keeps an answer; commit it together with what was created where that is possible.
 pub fn answer(app: &App, caller: &Caller, key: B256, request: B256, created: &Created) -> Result<KeptAnswer, Failure> {
     let name = caller.name();
+    let mut body = created.body.clone();
+    if let Some(members) = body.as_object_mut() {
+        members.remove(SHOWN_ONCE);
+    }
     let sealed = app
         .vault
-        .seal(caller.org, Kind::Answer, &name, created.body.to_string().as_bytes())?;
+        .seal(caller.org, Kind::Answer, &name, body.to_string().as_bytes())?;
     Ok(KeptAnswer {
         caller: name,
         key_hash: key,

@@ -15,9 +15,10 @@ use chartseal_gateway::{
 use chartseal_record::account::Role;
 use common::{
     Person, World,
-    fhir::{READ, create, document, enrol, get},
+    fhir::{READ, READ_AND_WRITE, create, document, enrol, get, send},
     now, terms,
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 
 fn as_hospital(hospital: &Person<'_>) -> Caller {
@@ -69,7 +70,7 @@ async fn what_is_stored_after_a_revocation_is_not_sealed_to_the_epoch_before_it(
     assert!(world.app.content.has(&pinned).await.unwrap());
 
     revoke(alice, &people.doctor).await;
-    let (stored, _) = write::sign_and_commit(&world.app, &caller, letter, |_, _| Ok(None))
+    let (stored, _) = write::sign_and_commit(&world.app, &caller, letter, |_| None)
         .await
         .unwrap();
     let row = world.app.store.record(stored.content).await.unwrap().unwrap();
@@ -79,7 +80,7 @@ async fn what_is_stored_after_a_revocation_is_not_sealed_to_the_epoch_before_it(
     let read = get(hospital, &format!("/DocumentReference/{id}")).await;
     assert_eq!(read.status, 200, "{}", read.json());
 
-    let refused = write::sign_and_commit(&world.app, &caller, scan, |_, _| Ok(None))
+    let refused = write::sign_and_commit(&world.app, &caller, scan, |_| None)
         .await
         .unwrap_err();
     assert_eq!(refused.code, Code::EpochMoved);
@@ -90,7 +91,7 @@ async fn what_is_stored_after_a_revocation_is_not_sealed_to_the_epoch_before_it(
 
     let late = on_its_way(&world, &caller, alice, &plain).await;
     revoke(alice, hospital).await;
-    let refused = write::sign_and_commit(&world.app, &caller, late, |_, _| Ok(None))
+    let refused = write::sign_and_commit(&world.app, &caller, late, |_| None)
         .await
         .unwrap_err();
     assert_eq!(refused.code, Code::NoWriteGrant);
@@ -204,5 +205,49 @@ async fn a_system_sees_no_more_on_the_native_api_than_its_scopes_say() {
     }
     assert_eq!(claims.get("/v1/records").await, (200, json!([])));
     assert_eq!(all.get("/v1/records").await.1[0]["cid"], record);
+    world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_answer_holds_neither_a_resource_nor_a_backup() {
+    let world = World::new().await;
+    let people = world.people().await;
+    let (alice, hospital) = (&people.alice, &people.hospital);
+    let grants: Vec<Value> = ["clinical", "claims"]
+        .map(|scope| terms(hospital.address(), scope, READ_AND_WRITE))
+        .into();
+    let body = json!({ "kind": "enrol", "scopes": ["clinical", "claims"], "grants": grants });
+    let enrol = async || {
+        let request = world.http.post(format!("{}/v1/intents", world.base)).json(&body);
+        let request = request.bearer_auth(&alice.token).header("idempotency-key", "enrol-1");
+        request.send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    let (first, again) = (enrol().await, enrol().await);
+    assert!(first["backup"]["passphrase"].is_string(), "{first}");
+    assert_eq!((&again["id"], &again["backup"]), (&first["id"], &Value::Null));
+    alice.sign(&first).await;
+    assert_eq!(world.relay().await, Vec::<String>::new());
+
+    let headers = [("content-type", "application/fhir+json"), ("idempotency-key", "k")];
+    let text = document(b"hello").to_string();
+    let post = async || send(hospital, Method::POST, "/DocumentReference", &headers, text.clone()).await;
+    let first = post().await;
+    assert_eq!(first.status, 201, "{}", first.json());
+    let again = post().await;
+    assert_eq!((again.status, again.json()), (201, first.json()));
+    let entries = journal(alice).await;
+    let read = |entry: &&(String, String)| **entry == ("read".into(), "clinical".into());
+    assert_eq!(
+        entries.iter().filter(read).count(),
+        1,
+        "showing it again is a read: {entries:?}"
+    );
+
+    revoke(alice, hospital).await;
+    let after = post().await;
+    assert_eq!((after.status, after.bytes.len()), (201, 0), "{}", after.json());
+    for name in ["location", "etag"] {
+        assert!(!after.header(name).is_empty() && after.header(name) == first.header(name));
+    }
     world.stop.cancel();
 }

@@ -11,16 +11,17 @@ use chartseal_store::KeptAnswer;
 use super::{
     json::Json,
     kind::Kind,
-    once::{self, Answer, Look},
+    once::{self, Look, Told},
     outcome::Outcome,
-    reference::{self, PatientRef},
-    request::{Resource, Who},
+    reference::{self, PatientRef, RecordId},
+    request::{Resource, Who, prefers},
     respond,
 };
 use crate::{
     app::App,
     auth::{caller::Caller, scopes::Interaction},
-    problem::{Code, Problem},
+    problem::{Code, Failure, Problem},
+    read,
     write::{self, Prepared, Stored, Upload},
 };
 
@@ -39,7 +40,7 @@ pub async fn create(
         return Err(Outcome::new(Code::NotImplemented, text));
     }
     let key = match once::look(&app, &caller, &headers, &request_of(kind, &body.bytes)).await? {
-        Look::Answered(before) => return told(&headers, &before),
+        Look::Answered(before) => return again(&app, &caller, kind, &headers, &before).await,
         Look::Fresh(key) => Some(key),
         Look::None => None,
     };
@@ -52,13 +53,12 @@ pub async fn create(
         scope: None,
     };
     let prepared = write::prepare(&app, &caller, upload).await?;
-    let keep = |stored: &Stored, resource: &[u8]| match key {
-        Some(key) => Ok(Some(key.keep(
-            &app,
-            &caller,
-            &answer(&app, kind, StatusCode::CREATED, stored, resource)?,
-        )?)),
-        None => Ok(None),
+    let keep = |stored: &Stored| {
+        let told = Told {
+            status: StatusCode::CREATED,
+            location: location(&app, kind, stored),
+        };
+        key.map(|key| key.keep(&app, &caller, told))
     };
     finish(&app, &caller, kind, &headers, StatusCode::CREATED, prepared, keep).await
 }
@@ -71,31 +71,64 @@ pub async fn finish(
     headers: &HeaderMap,
     status: StatusCode,
     prepared: Prepared,
-    keep: impl Fn(&Stored, &[u8]) -> Result<Option<KeptAnswer>, Problem>,
+    keep: impl Fn(&Stored) -> Option<KeptAnswer>,
 ) -> Result<Response, Outcome> {
     let (stored, resource) = write::sign_and_commit(app, caller, prepared, keep).await?;
-    told(headers, &answer(app, kind, status, &stored, &resource)?)
-}
-
-/// What the client is told of a stored record, and told again under its Idempotency-Key.
-fn answer(app: &App, kind: Kind, status: StatusCode, stored: &Stored, resource: &[u8]) -> Result<Answer, Problem> {
-    let resource = Json::parse(resource)?;
+    let resource = Json::parse(&resource)?;
     let served = respond::served(&app.config, resource, stored.content, RecordState::Stored);
-    let location = format!("/fhir/R4/{}/{}/_history/{}", kind.as_str(), stored.id, stored.version);
-    Ok(Answer {
-        status,
-        location: app.config.url(&location),
-        body: served.to_bytes(),
-    })
-}
-
-fn told(headers: &HeaderMap, answer: &Answer) -> Result<Response, Outcome> {
     Ok(respond::written(
         headers,
-        answer.status,
-        &answer.location,
-        &Json::parse(&answer.body)?,
+        status,
+        &location(app, kind, &stored),
+        &served,
     ))
+}
+
+fn location(app: &App, kind: Kind, stored: &Stored) -> String {
+    app.config.url(&format!(
+        "/fhir/R4/{}/{}/_history/{}",
+        kind.as_str(),
+        stored.id,
+        stored.version
+    ))
+}
+
+/// The answer to a request that was answered before. Who may read the record sees it again, as any reader does; who may
+/// not (WRITE alone never reads back) is told where it is.
+async fn again(
+    app: &App,
+    caller: &Caller,
+    kind: Kind,
+    headers: &HeaderMap,
+    before: &Told,
+) -> Result<Response, Outcome> {
+    check_author(app, caller)?;
+    let Some((id, version)) = version_at(&before.location) else {
+        return Err(Problem::from(Failure::Broken("a kept answer names no version")).into());
+    };
+    let may = !prefers(headers, "return=minimal") && caller.may(kind.as_str(), Interaction::Read).is_ok();
+    let row = match may {
+        true => app.store.record_version(id.0, version).await.map_err(Problem::from)?,
+        false => None,
+    };
+    if let Some(row) = row {
+        match read::open(app, caller, &row, read::purpose(caller)).await {
+            Ok(opened) => {
+                let served = respond::served(&app.config, opened.json, row.content_hash, row.state);
+                return Ok(respond::written(headers, before.status, &before.location, &served));
+            }
+            Err(problem) if matches!(problem.code, Code::NotLive | Code::OwnKey) => {}
+            Err(problem) => return Err(problem.into()),
+        }
+    }
+    Ok(respond::placed(before.status, &before.location, version))
+}
+
+/// Record and version of `…/<id>/_history/<version>`.
+fn version_at(location: &str) -> Option<(RecordId, u32)> {
+    let (place, version) = location.rsplit_once("/_history/")?;
+    let (_, id) = place.rsplit_once('/')?;
+    Some((id.parse().ok()?, version.parse().ok()?))
 }
 
 /// The same bytes to another type are another request.

@@ -1,7 +1,9 @@
-//! Idempotency-Key on a FHIR create: the answer is committed with the record it is about, so the pair cannot come
-//! apart, and it is given again byte for byte.
+//! Idempotency-Key on a FHIR create: where the record went is committed with the record, so the pair cannot come apart.
+//!
+//! Only the status and the place are kept. What a repeated request is shown of the resource is read again, with a live
+//! grant and an audit entry: a kept copy would outlive the revocation, outside every epoch's key.
 
-use alloy::primitives::B256;
+use alloy::primitives::{B256, Bytes};
 use axum::http::{HeaderMap, StatusCode};
 use chartseal_store::KeptAnswer;
 
@@ -9,17 +11,14 @@ use crate::{
     app::App,
     auth::caller::Caller,
     idempotency,
-    problem::{Code, Failure, Problem},
-    vault::Kind,
+    problem::{Code, Problem},
 };
 
-/// What a client is told of a record it made.
+/// What a client was told of a record it made.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Told {
     pub status: StatusCode,
     pub location: String,
-    /// The resource as served.
-    pub body: Vec<u8>,
 }
 
 /// A request under an Idempotency-Key that was not answered before.
@@ -34,8 +33,8 @@ pub struct Key {
 pub enum Look {
     /// There is none.
     None,
-    /// It was answered; the answer stands.
-    Answered(Answer),
+    /// It was answered.
+    Answered(Told),
     /// It is new.
     Fresh(Key),
 }
@@ -56,27 +55,23 @@ pub async fn look(app: &App, caller: &Caller, headers: &HeaderMap, request: &[u8
             "this Idempotency-Key was used with another request; use a new key",
         ));
     }
-    let body = app.vault.open(caller.org, Kind::Answer, &name, &kept.body)?;
-    Ok(Look::Answered(Answer {
+    Ok(Look::Answered(Told {
         status: StatusCode::from_u16(kept.status).unwrap_or(StatusCode::CREATED),
         location: kept.location.unwrap_or_default(),
-        body: body.to_vec(),
     }))
 }
 
 impl Key {
     /// The row that keeps the answer, to be committed with the record.
-    pub fn keep(&self, app: &App, caller: &Caller, answer: &Answer) -> Result<KeptAnswer, Failure> {
-        let name = caller.name();
-        let body = app.vault.seal(caller.org, Kind::Answer, &name, &answer.body)?;
-        Ok(KeptAnswer {
-            caller: name,
+    pub fn keep(&self, app: &App, caller: &Caller, told: Told) -> KeptAnswer {
+        KeptAnswer {
+            caller: caller.name(),
             key_hash: self.key,
             request_hash: self.request,
-            status: answer.status.as_u16(),
-            location: Some(answer.location.clone()),
-            body: body.into(),
+            status: told.status.as_u16(),
+            location: Some(told.location),
+            body: Bytes::new(),
             expires_at: idempotency::expiry(app),
-        })
+        }
     }
 }

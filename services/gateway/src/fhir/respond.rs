@@ -43,6 +43,15 @@ pub fn written(headers: &HeaderMap, status: StatusCode, location: &str, resource
     with_version(response, resource)
 }
 
+/// Where a write went, for who may not be shown it (again).
+pub fn placed(status: StatusCode, location: &str, version: u32) -> Response {
+    let mut response = (status, [(header::ETAG, version::etag(version))]).into_response();
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
 fn stored() -> serde_json::Value {
     json!({ "resourceType": "OperationOutcome", "issue": [{
         "severity": "information",

@@ -58,7 +58,7 @@ pub async fn update(
         prepared.give_up(&app).await;
         return Err(stale());
     }
-    create::finish(&app, &caller, kind, &headers, StatusCode::OK, prepared, |_, _| Ok(None)).await
+    create::finish(&app, &caller, kind, &headers, StatusCode::OK, prepared, |_| None).await
 }
 
 /// Shares its path with a type that can be updated, so what the router says in Allow would be wrong.

@@ -32,7 +32,7 @@ pub async fn sign_and_commit(
     app: &App,
     caller: &Caller,
     mut prepared: Prepared,
-    answer: impl Fn(&Stored, &[u8]) -> Result<Option<KeptAnswer>, Problem>,
+    answer: impl Fn(&Stored) -> Option<KeptAnswer>,
 ) -> Result<(Stored, Vec<u8>), Problem> {
     let result = match statement::sign(app, prepared.admitted.author, prepared.digest(app)).await {
         Ok(signature) => commit(app, caller, &mut prepared, signature, answer, None).await,
@@ -60,7 +60,7 @@ pub async fn commit_draft(
     signature: Bytes,
     draft: Uuid,
 ) -> Result<Stored, Problem> {
-    match commit(app, caller, &mut prepared, signature, |_, _| Ok(None), Some(draft)).await {
+    match commit(app, caller, &mut prepared, signature, |_| None, Some(draft)).await {
         Ok(stored) => {
             document::forget_staged(app, &prepared.documents).await;
             Ok(stored)
@@ -79,7 +79,7 @@ async fn commit(
     caller: &Caller,
     prepared: &mut Prepared,
     signature: Bytes,
-    answer: impl Fn(&Stored, &[u8]) -> Result<Option<KeptAnswer>, Problem>,
+    answer: impl Fn(&Stored) -> Option<KeptAnswer>,
     draft: Option<Uuid>,
 ) -> Result<Stored, NotStored> {
     for _ in 0..ATTEMPTS {
@@ -134,7 +134,7 @@ fn seal(
     caller: &Caller,
     prepared: &Prepared,
     signature: Bytes,
-    answer: impl Fn(&Stored, &[u8]) -> Result<Option<KeptAnswer>, Problem>,
+    answer: impl Fn(&Stored) -> Option<KeptAnswer>,
     draft: Option<Uuid>,
 ) -> Result<(Stored, RecordCommit), Problem> {
     let header = RecordHeader {
@@ -151,7 +151,7 @@ fn seal(
         sealed: sealed.bytes.into(),
         attachments: prepared.documents.iter().map(|d| d.stored.clone()).collect(),
         index: prepared.index.clone(),
-        answer: answer(&stored, &prepared.resource)?,
+        answer: answer(&stored),
         staged: used.map(|id| (id.to_string(), caller.account)).collect(),
         audit: vec![entry(app, caller, prepared)?],
         standing: None,
