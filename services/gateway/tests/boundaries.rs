@@ -251,3 +251,31 @@ async fn a_kept_answer_holds_neither_a_resource_nor_a_backup() {
     }
     world.stop.cancel();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_marked_restricted_goes_nowhere_but_into_sensitive() {
+    let world = World::new().await;
+    let people = world.people().await;
+    enrol(&people).await;
+    let (alice, hospital, doctor) = (&people.alice, &people.hospital, &people.doctor);
+    alice
+        .decide("grant", terms(doctor.address(), "clinical", READ_AND_WRITE))
+        .await;
+    let mut restricted = document(b"hello");
+    let label = json!({ "system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R" });
+    let tag = json!({ "system": "urn:chartseal:scope", "code": "clinical" });
+    restricted["meta"] = json!({ "security": [label], "tag": [tag] });
+    // The hospital may write 'clinical' and has no grant for 'sensitive'.
+    let refused = create(hospital, "DocumentReference", &restricted).await;
+    assert_eq!(refused.code(), (403, "no-write-grant".into()));
+    let draft = json!({ "patient": alice.address(), "scope": "clinical", "resource": restricted });
+    let (status, refused) = doctor.post("/v1/drafts", draft.clone()).await;
+    assert_eq!((status, refused["code"].as_str()), (422, Some("invalid")), "{refused}");
+
+    let before = create(hospital, "DocumentReference", &document(b"hello")).await.json();
+    let mut next = draft;
+    next["replaces"] = before["id"].clone();
+    let (status, refused) = doctor.post("/v1/drafts", next).await;
+    assert_eq!((status, refused["code"].as_str()), (422, Some("invalid")), "{refused}");
+    world.stop.cancel();
+}

@@ -76,19 +76,20 @@ pub struct Rule {
 
 /// The scope of a resource that is about to be written.
 ///
-/// A Patient is always `demographics`. For the rest, in this order: an explicit tag, a confidentiality label
-/// of R or V (`sensitive`), the operator's rules, the resource type, the table over codes, DICOM content, and
-/// `clinical` for whatever is left.
+/// A Patient is always `demographics`. For the rest, in this order: a confidentiality label of R or V (`sensitive`), an
+/// explicit tag, the operator's rules, the resource type, the table over codes, DICOM content, and `clinical` for
+/// whatever is left. The label comes first: nothing a writer adds may put a restricted record before more readers.
 pub fn of(resource: &Json, rules: &[Rule]) -> Result<Scope, Problem> {
     let kind = resource.text("resourceType").unwrap_or_default();
     if kind == "Patient" {
         return Ok(Scope::demographics());
     }
-    if let Some(tag) = tagged(resource)? {
-        return Ok(tag);
-    }
+    let tag = tagged(resource)?;
     if restricted(resource) {
         return Ok(Scope::sensitive());
+    }
+    if let Some(tag) = tag {
+        return Ok(tag);
     }
     let codings = codings(resource);
     for rule in rules {
@@ -111,6 +112,21 @@ pub fn of(resource: &Json, rules: &[Rule]) -> Result<Scope, Problem> {
         return Ok(Scope::imaging());
     }
     Ok(Scope::clinical())
+}
+
+/// The scope a writer names beside the resource, as far as the resource itself does not forbid it.
+pub fn chosen(resource: &Json, chosen: Scope) -> Result<Scope, Problem> {
+    let patient = resource.text("resourceType") == Some("Patient");
+    let text = if patient != (chosen == Scope::demographics()) {
+        "a Patient belongs to 'demographics', and nothing else does"
+    } else if chosen.as_str() == "audit" {
+        "records are not put into 'audit'"
+    } else if !patient && restricted(resource) && chosen != Scope::sensitive() {
+        "the resource is marked restricted (confidentiality R or V), so it belongs to 'sensitive' and to no other scope"
+    } else {
+        return Ok(chosen);
+    };
+    Err(Problem::new(Code::Invalid, text))
 }
 
 fn tagged(resource: &Json) -> Result<Option<Scope>, Problem> {
@@ -225,6 +241,24 @@ mod tests {
         );
         assert_eq!(scope(&label), "sensitive");
         assert_eq!(scope(&label.replace("\"R\"", "\"N\"")), "laboratory");
+    }
+
+    #[test]
+    fn neither_a_tag_nor_a_chosen_scope_takes_a_restricted_record_out_of_sensitive() {
+        let text = format!(
+            r#"{{"resourceType":"DocumentReference","meta":{{"tag":[{{"system":"{TAG}","code":"clinical"}}],
+                "security":[{{"system":"{CONFIDENTIALITY}","code":"V"}}]}}}}"#
+        );
+        assert_eq!(scope(&text), "sensitive");
+        let restricted = Json::parse(text.as_bytes()).unwrap();
+        assert!(chosen(&restricted, Scope::clinical()).is_err());
+        assert_eq!(chosen(&restricted, Scope::sensitive()).unwrap(), Scope::sensitive());
+        let open = Json::parse(text.replace("\"V\"", "\"N\"").as_bytes()).unwrap();
+        assert_eq!(chosen(&open, Scope::sensitive()).unwrap(), Scope::sensitive());
+        assert_eq!(chosen(&open, Scope::clinical()).unwrap(), Scope::clinical());
+        for side_door in ["audit", "demographics"] {
+            assert!(chosen(&open, Scope::new(side_door).unwrap()).is_err(), "{side_door}");
+        }
     }
 
     #[test]

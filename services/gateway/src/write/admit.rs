@@ -42,7 +42,7 @@ pub async fn admit(
     let author = may_author(app, caller)?;
     let patient = patient_of(app, patient).await?;
     let by_content = match chosen {
-        Some(chosen) => chosen,
+        Some(chosen) => scope::chosen(resource, chosen)?,
         None => scope::of(resource, &app.config.scopes)?,
     };
     let scope = match replaces {
