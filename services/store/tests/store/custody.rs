@@ -73,7 +73,7 @@ async fn a_record_whose_custody_has_moved_since_it_was_sealed_is_not_taken() {
         refused_at: NOW,
         receipt: serde_json::Value::Null,
     };
-    store.refuse_slot(&tombstone, &[]).await.unwrap();
+    store.refuse_slot(&tombstone).await.unwrap();
     assert!(matches!(commit(3, &second).await, Err(Error::StandingChanged(_))));
     let third = store.standing(compartment, [slot]).await.unwrap();
     assert_eq!((third.epoch_mark, &third.refused[..]), (1, &[(slot, 4)][..]));
