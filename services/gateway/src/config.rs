@@ -85,6 +85,9 @@ pub struct Chain {
     /// Seconds after which a head is too old to open anything.
     #[serde(default = "max_head_age")]
     pub max_head_age: u64,
+    /// Whether contract wallets (ERC-1271) sign in and sign here. Their signatures are checked by the node's word alone.
+    #[serde(default)]
+    pub contract_wallets: bool,
 }
 
 /// An organisation this gateway serves.
@@ -129,6 +132,21 @@ pub struct Limits {
     pub body_idle_seconds: u64,
     /// Seconds the whole body of a request other than FHIR may take.
     pub body_seconds: u64,
+    /// Bytes of FHIR bodies beyond `request_bytes` that may be in memory at one time.
+    pub large_bodies_bytes: u64,
+    /// Registrations that may wait for signatures at one time, of everybody together.
+    pub open_registrations: u32,
+    /// Registrations one address may have waiting.
+    pub registrations_per_address: u32,
+}
+
+impl Limits {
+    /// `large_bodies_bytes` in KiB, as the room for them is counted.
+    pub fn large_bodies_kib(&self) -> u32 {
+        u32::try_from(self.large_bodies_bytes / 1024)
+            .unwrap_or(u32::MAX >> 4)
+            .max(1)
+    }
 }
 
 impl Default for Limits {
@@ -146,6 +164,9 @@ impl Default for Limits {
             header_seconds: 15,
             body_idle_seconds: 10,
             body_seconds: 20,
+            large_bodies_bytes: 256 * 1024 * 1024,
+            open_registrations: 500,
+            registrations_per_address: 2,
         }
     }
 }

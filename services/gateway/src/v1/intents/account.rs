@@ -21,6 +21,8 @@ use crate::{
 
 /// `until` of a window that stays open.
 const OPEN: u64 = u64::MAX;
+/// Bytes of an endpoint; the Directory takes no more.
+const ENDPOINT: usize = 256;
 
 /// Who keeps an encryption key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -53,6 +55,9 @@ pub async fn register(app: &App, caller: &Caller, who: Address, input: Register)
             Code::AlreadyRegistered,
             "this address is an account already; an address registers once",
         ));
+    }
+    if input.endpoint.as_ref().is_some_and(|e| e.len() > ENDPOINT) {
+        return Err(invalid("endpoint is at most 256 bytes"));
     }
     let patient = input.role == Role::Patient;
     if !patient && (input.credential.is_none() || input.credential_expiry.is_none()) {

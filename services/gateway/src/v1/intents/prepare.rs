@@ -67,20 +67,40 @@ impl Laid {
 /// Decisions of one account that may wait for signatures at one time.
 const OPEN: u32 = 200;
 
-/// Strangers may lay out a registration, and each one is a row: what nobody signs expires, and until then is counted.
-async fn not_too_many(app: &App, account: Address) -> Result<(), Problem> {
-    let filter = IntentFilter {
-        account: Some(account),
+/// Each decision laid out is a row: what nobody signs expires, and until then is counted. Addresses cost nothing, so
+/// registrations are also counted over all of them.
+async fn not_too_many(app: &App, caller: &Caller, input: &Input) -> Result<(), Problem> {
+    let limits = app.config.limits;
+    let visitor = caller.role.is_none();
+    let own = if visitor && matches!(input, Input::Register(_)) {
+        limits.registrations_per_address
+    } else {
+        OPEN
+    };
+    let mut filter = IntentFilter {
+        account: Some(caller.account),
         state: Some(IntentState::Prepared),
-        limit: OPEN,
+        limit: own,
         ..IntentFilter::default()
     };
-    if app.store.find_intents(&filter).await?.len() < OPEN as usize {
+    fewer(app, &filter, "sign them, or wait a day until they expire").await?;
+    if matches!(input, Input::Register(_)) {
+        filter.account = None;
+        filter.kind = Some("register".into());
+        filter.limit = limits.open_registrations;
+        fewer(app, &filter, "try again later").await?;
+    }
+    Ok(())
+}
+
+async fn fewer(app: &App, filter: &IntentFilter, advice: &str) -> Result<(), Problem> {
+    let most = filter.limit;
+    if app.store.find_intents(filter).await?.len() < most as usize {
         return Ok(());
     }
     Err(Problem::new(
         Code::TooMany,
-        format!("{OPEN} decisions wait for signatures; sign them, or wait a day until they expire"),
+        format!("{most} decisions wait for signatures; {advice}"),
     ))
 }
 
@@ -106,7 +126,7 @@ async fn create(app: &App, caller: &Caller, input: Input) -> Result<Created, Pro
     if !input.open_to_visitors() {
         caller.registered()?;
     }
-    not_too_many(app, caller.account).await?;
+    not_too_many(app, caller, &input).await?;
     let laid = match input {
         Input::Register(i) => account::register(app, caller, signer, i).await?,
         Input::StatementKey(i) => account::statement_key(app, caller, i).await?,
