@@ -48,6 +48,8 @@ pub struct Parts {
     pub places: Semaphore,
     /// Places for requests that need no token.
     pub strangers: Semaphore,
+    /// Room for large bodies, in KiB.
+    pub room: Arc<Semaphore>,
     /// Whose requests are at work.
     pub peers: Peers,
     /// Patients whose grants may lack a wrap.
@@ -108,6 +110,7 @@ impl App {
         let pending = Pending::load(&store).await?;
         let nonces = Nonces::new(vault.subkey("sign-in-nonce", config.organisations[0].account));
         let places = Semaphore::new(config.limits.concurrent_requests);
+        let room = Arc::new(Semaphore::new(config.limits.large_bodies_kib() as usize));
         let strangers = Semaphore::new(config.limits.stranger_requests);
         let http = crate::auth::fetch::client(config.development)?;
         Ok(Self(Arc::new(Parts {
@@ -127,6 +130,7 @@ impl App {
             at_work: AtWork::default(),
             places,
             strangers,
+            room,
             peers: Peers::default(),
             mend: Mend::default(),
             draining: AtomicBool::new(false),

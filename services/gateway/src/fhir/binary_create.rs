@@ -74,6 +74,7 @@ async fn json(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Staged, Outcome> {
+    let _room = request::room(app, &headers, app.config.limits.fhir_json_bytes)?;
     let bytes = request::read(headers, body, app.config.limits.fhir_json_bytes).await?;
     let (content_type, bytes) = match Json::parse(&bytes) {
         Ok(binary) if binary.text("resourceType") == Some("Binary") => content(&binary)?,

@@ -57,6 +57,7 @@ pub enum Malformed {
 impl Json {
     /// Reads one object.
     pub fn parse(text: &[u8]) -> Result<Self, Malformed> {
+        not_too_many(text)?;
         let raw: &RawValue = serde_json::from_slice(text).map_err(|e| Malformed::Syntax {
             line: e.line(),
             column: e.column(),
@@ -142,6 +143,26 @@ impl Json {
     /// Whether this is an object.
     pub fn is_object(&self) -> bool {
         matches!(self, Self::Object(_))
+    }
+}
+
+/// Counts values before anything is made of them: [`grow`] lists a level before it looks at its elements. Every value but
+/// the first stands behind an opening bracket or a comma; an empty list or object counts as if it held one.
+fn not_too_many(text: &[u8]) -> Result<(), Malformed> {
+    let (mut values, mut quoted, mut escaped) = (1usize, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' | b'[' | b'{' if !quoted => values += 1,
+            _ => {}
+        }
+    }
+    if values > MAX_NODES {
+        Err(Malformed::TooMany)
+    } else {
+        Ok(())
     }
 }
 
@@ -311,6 +332,11 @@ mod tests {
         assert!(Json::parse(nested(100_000).as_bytes()).is_err());
         let wide = format!("{{\"a\":[{}0]}}", "0,".repeat(MAX_NODES));
         assert_eq!(Json::parse(wide.as_bytes()).unwrap_err(), Malformed::TooMany);
+        // Counted before it is parsed: this is no JSON, and nobody came to see it.
+        let counted_first = format!("{{\"a\":[{}", "0,".repeat(MAX_NODES));
+        assert_eq!(Json::parse(counted_first.as_bytes()).unwrap_err(), Malformed::TooMany);
+        let quoted = format!("{{\"a\":\"\\\"{}\"}}", ",[{".repeat(MAX_NODES));
+        assert!(Json::parse(quoted.as_bytes()).is_ok(), "text is no values");
     }
 
     #[test]

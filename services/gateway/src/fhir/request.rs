@@ -3,13 +3,14 @@
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, Method, header, request::Parts},
 };
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::{json::Json, media, outcome::Outcome};
+use super::{create, json::Json, kind::Kind, media, outcome::Outcome};
 use crate::{
     app::App,
-    auth::caller::Caller,
+    auth::{caller::Caller, scopes::Interaction},
     problem::{Code, Problem},
 };
 
@@ -21,7 +22,13 @@ impl FromRequestParts<App> for Who {
     type Rejection = Outcome;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Outcome> {
-        Ok(Self(Caller::from_request_parts(parts, app).await?))
+        // Kept for the extractor of the body, which asks again.
+        if let Some(caller) = parts.extensions.get::<Caller>() {
+            return Ok(Self(caller.clone()));
+        }
+        let caller = Caller::from_request_parts(parts, app).await?;
+        parts.extensions.insert(caller.clone());
+        Ok(Self(caller))
     }
 }
 
@@ -31,6 +38,7 @@ pub struct Resource {
     pub json: Json,
     /// The bytes as they came: what an Idempotency-Key stands for.
     pub bytes: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl FromRequest<App> for Resource {
@@ -38,26 +46,53 @@ impl FromRequest<App> for Resource {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Outcome> {
         media::check_json_body(request.headers())?;
-        let bytes = read(
-            request.headers().clone(),
-            request.into_body(),
-            app.config.limits.fhir_json_bytes,
-        )
-        .await?;
+        let (mut parts, body) = request.into_parts();
+        // Who may not write this at all is told so before a byte of it is read.
+        let Who(caller) = Who::from_request_parts(&mut parts, app).await?;
+        let kind = Kind::from_request_parts(&mut parts, app).await?;
+        let how = match parts.method {
+            Method::PUT => Interaction::Update,
+            _ => Interaction::Create,
+        };
+        caller.may(kind.as_str(), how)?;
+        create::check_author(app, &caller)?;
+        let limit = app.config.limits.fhir_json_bytes;
+        let room = room(app, &parts.headers, limit)?;
+        let bytes = read(parts.headers, body, limit).await?;
         Ok(Self {
             json: Json::parse(&bytes)?,
             bytes,
+            _room: room,
         })
     }
+}
+
+/// Room for a body, to be kept as long as what is made of it; none is needed for a small one.
+pub fn room(app: &App, headers: &HeaderMap, limit: u64) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+    let size = announced(headers).unwrap_or(limit).min(limit);
+    if size <= app.config.limits.request_bytes as u64 {
+        return Ok(None);
+    }
+    let kib = u32::try_from(size.div_ceil(1024)).unwrap_or(u32::MAX);
+    let kib = kib.min(app.config.limits.large_bodies_kib());
+    match app.room.clone().try_acquire_many_owned(kib) {
+        Ok(room) => Ok(Some(room)),
+        Err(_) => Err(Problem::new(
+            Code::Unavailable,
+            "too many large bodies are at work; try again in a moment",
+        )),
+    }
+}
+
+/// The length a body is announced with.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Reads a body of at most `limit` bytes.
 pub async fn read(headers: HeaderMap, body: Body, limit: u64) -> Result<Bytes, Outcome> {
     // A length that is announced saves the client from sending what will be refused.
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|size| size > limit) {
+    if announced(&headers).is_some_and(|size| size > limit) {
         return Err(too_large(limit).into());
     }
     let limit_here = usize::try_from(limit).unwrap_or(usize::MAX);

@@ -39,6 +39,7 @@ pub async fn create(State(app): State<App>, caller: Caller, request: Request) ->
     write::may_author(&app, &caller)?;
     let (parts, body) = request.into_parts();
     let key = idempotency::key(&parts.headers)?;
+    let _room = request::room(&app, &parts.headers, app.config.limits.fhir_json_bytes)?;
     let bytes = request::read(parts.headers, body, app.config.limits.fhir_json_bytes)
         .await
         .map_err(told)?;
