@@ -34,6 +34,20 @@ async fn sockets_that_never_finish_a_request_stop_nobody() {
     let world = World::new().await;
     let people = world.people().await;
     people.enrol().await;
+    // Whose wallet would have to sign a draft is told so before the body: this one never comes.
+    let large = format!(
+        "POST /fhir/R4/Claim HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {}\r\n\
+         content-type: application/fhir+json\r\ncontent-length: 30000000\r\n\r\n{{",
+        people.doctor.token
+    );
+    let refused = answer(half_a_request(&world, &large).await).await;
+    assert!(
+        refused.contains("403") && refused.contains("draft-required"),
+        "{refused}"
+    );
+    let (status, _) = people.alice.get("/v1/audit?after=18446744073709551615").await;
+    assert_eq!(status, 400);
+
     let sign_in =
         "POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{";
     let forged = format!(

@@ -150,9 +150,12 @@ async fn client(app: &App, hash: B256) -> Result<Caller, Problem> {
         .await?
         .ok_or_else(unauthenticated)?;
     let scopes = Scopes::parse(&token.scopes).map_err(|_| unauthenticated())?;
+    // The token endpoint asked the same; a token does not outlive its answer.
+    let account = app.index.account(token.account);
+    let account = account.filter(|a| a.is_active(app.clock.seconds()));
     Ok(Caller {
         account: token.account,
-        role: app.index.account(token.account).map(|a| a.role),
+        role: Some(account.ok_or_else(unauthenticated)?.role),
         org: token.org,
         via: Via::Client {
             client_id: token.client_id,

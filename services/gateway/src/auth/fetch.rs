@@ -3,9 +3,13 @@
 //! The URL comes from an organisation's administrator, the answer from anywhere: https only, no redirects, five
 //! seconds, 64 KiB, and outside development no address of this machine or a private network.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use jsonwebtoken::jwk::JwkSet;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::jwks;
 use crate::app::App;
@@ -19,11 +23,14 @@ pub struct NotFetched(&'static str);
 
 /// A client that follows no redirects.
 pub fn client(development: bool) -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
+    let builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(Duration::from_secs(5))
-        .https_only(!development)
-        .build()
+        .https_only(!development);
+    if development {
+        return builder.build();
+    }
+    builder.dns_resolver(OnlyPublic).build()
 }
 
 /// Fetches and checks a key set.
@@ -47,8 +54,22 @@ pub async fn keys(app: &App, url: &str) -> Result<JwkSet, NotFetched> {
     jwks::check(&json).map_err(|_| NotFetched("the answer is no key set of public P-384 or RSA keys"))
 }
 
-/// Refuses names that lead inside. The name is looked up again when the connection is made; a resolver that answers
-/// differently then can still send us inside, where all it gains is a GET whose answer nobody sees.
+/// Looks names up for the connection itself, so that what was checked is what is connected to.
+struct OnlyPublic;
+
+impl Resolve for OnlyPublic {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            if found.iter().any(|address| !is_public(address.ip())) {
+                return Err(NotFetched("its host is inside a private network").into());
+            }
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Refuses what leads inside, addresses written out included, of which no resolver is asked.
 async fn only_public(url: &reqwest::Url) -> Result<(), NotFetched> {
     let (host, port) = (
         url.host_str().unwrap_or_default(),

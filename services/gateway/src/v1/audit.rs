@@ -10,7 +10,7 @@ use crate::{
     audit::{self, Action, Entry, Recorded, Subject},
     auth::caller::Caller,
     custody::Patient,
-    problem::Problem,
+    problem::{Code, Problem},
 };
 
 pub fn routes() -> Router<App> {
@@ -32,6 +32,9 @@ async fn list(
     caller: Caller,
     Asked(input): Asked<Input>,
 ) -> Result<Json<Vec<Recorded>>, Problem> {
+    if i64::try_from(input.after).is_err() {
+        return Err(Problem::new(Code::Malformed, "after is the sequence of an entry"));
+    }
     let who = input.patient.unwrap_or(caller.account);
     if who != caller.account {
         return Err(Problem::not_found());
