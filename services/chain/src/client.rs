@@ -117,6 +117,11 @@ impl Client {
         })
     }
 
+    /// Whether there is code at the address, at the newest block.
+    pub async fn has_code(&self, address: Address) -> Result<bool, Error> {
+        Ok(!self.ask(self.provider.get_code_at(address)).await?.is_empty())
+    }
+
     pub(crate) fn provider(&self) -> &DynProvider {
         &self.provider
     }

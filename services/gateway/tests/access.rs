@@ -3,8 +3,12 @@
 
 mod common;
 
-use alloy::{primitives::Bytes, signers::SignerSync};
-use common::{ALICE, DOCTOR, World, now, wallet};
+use alloy::{
+    primitives::{Address, Bytes, bytes},
+    providers::ext::AnvilApi,
+    signers::SignerSync,
+};
+use common::{ALICE, DOCTOR, HOSPITAL, STRANGER, World, now, wallet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -76,6 +80,58 @@ async fn a_wallet_signs_in_once_per_nonce_and_only_as_itself() {
         .await;
     assert_eq!(status, 204);
     assert_eq!(alice.get("/v1/requests").await.0, 401, "signed out");
+    world.stop.cancel();
+}
+
+/// A contract that says yes to every signature: what a node can claim to be at any address.
+async fn says_yes(world: &World, address: Address) {
+    let code = bytes!("631626ba7e60e01b60005260206000f3");
+    world.provider.anvil_set_code(address, code).await.unwrap();
+}
+
+async fn forged(world: &World, address: Address) -> (u16, String) {
+    let message = world.message(address).await;
+    enter(world, &message, sign(DOCTOR, &message)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_signs_in_on_the_word_of_the_node() {
+    let world = World::new().await;
+    let alice = wallet(ALICE).address();
+    says_yes(&world, alice).await;
+    assert_eq!(forged(&world, alice).await, (403, "bad-signature".into()));
+    world.sign_in(ALICE).await;
+    world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contract_wallets_sign_in_where_they_are_allowed_and_plain_wallets_stay_plain() {
+    let world = World::with("contract_wallets = true").await;
+    let contract = Address::repeat_byte(0xc0);
+    assert_eq!(forged(&world, contract).await.0, 403, "no code");
+    says_yes(&world, contract).await;
+    assert_eq!(forged(&world, contract).await.0, 201);
+    let stranger = wallet(STRANGER).address();
+    world.sign_in(STRANGER).await;
+    says_yes(&world, stranger).await;
+    assert_eq!(forged(&world, stranger).await.0, 403, "it has a key");
+    world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_lays_out_few_registrations_and_none_with_a_novel_in_it() {
+    let world = World::new().await;
+    let stranger = world.sign_in(STRANGER).await;
+    let mut params = json!({ "role": "patient", "custodian": wallet(HOSPITAL).address(), "custodyMode": "gateway" });
+    params["endpoint"] = json!("x".repeat(257));
+    let (status, refused) = stranger.ask("register", params.clone()).await;
+    assert_eq!((status, refused["code"].as_str()), (422, Some("invalid")));
+    params["endpoint"] = json!("x".repeat(256));
+    for _ in 0..2 {
+        stranger.lay_out("register", params.clone()).await;
+    }
+    let (status, refused) = stranger.ask("register", params).await;
+    assert_eq!((status, refused["code"].as_str()), (429, Some("too-many")));
     world.stop.cancel();
 }
 

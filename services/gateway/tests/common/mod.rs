@@ -120,6 +120,11 @@ async fn deploy(provider: &DynProvider, admin: Address) -> Value {
 
 impl World {
     pub async fn new() -> Self {
+        Self::with("").await
+    }
+
+    /// With more lines in `[chain]`.
+    pub async fn with(chain: &str) -> Self {
         let (child, rpc) = anvil().await;
         let admin = wallet(ADMIN);
         let signer = EthereumWallet::from(admin.clone());
@@ -143,7 +148,7 @@ impl World {
         let text = format!(
             "listen = \"127.0.0.1:0\"\npublic_url = \"{base}\"\nmaster_key_file = \"{master}\"\n\
              [database]\npath = \"{folder}/gateway.db\"\n[content]\nlocation = \"{folder}/content\"\n\
-             [chain]\nrpc = \"{rpc}\"\ndeployment = \"{deployment}\"\nconfirmations = {CONFIRMATIONS}\n\
+             [chain]\nrpc = \"{rpc}\"\ndeployment = \"{deployment}\"\nconfirmations = {CONFIRMATIONS}\n{chain}\n\
              [[organisations]]\naccount = \"{hospital}\"\nname = \"Hospital\"\n\
              [[organisations]]\naccount = \"{insurer}\"\nname = \"Insurer\"\n",
             folder = folder.path().display(),
