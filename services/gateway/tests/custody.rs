@@ -228,3 +228,29 @@ async fn a_session_alone_does_not_spend_the_custodians_money_without_end() {
     assert_eq!(newest.number, 4);
     world.stop.cancel();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_grant_keeps_no_release_key() {
+    let world = World::new().await;
+    let people = world.people().await;
+    people.enrol().await;
+    let (alice, hospital, doctor) = (
+        people.alice.address(),
+        people.hospital.address(),
+        people.doctor.address(),
+    );
+    people.alice.decide("grant", terms(doctor, "clinical", 1)).await;
+    let later = common::now() + 90_000;
+    world.provider.anvil_set_next_block_timestamp(later).await.unwrap();
+    world.settle().await;
+    mend::look_after(&world.app, alice).await.unwrap();
+    assert_eq!(keys(&world, hospital).await, 1, "our own clock does not say so yet");
+
+    let clock = std::sync::Arc::new(chartseal_record::clock::ManualClock::at(later));
+    let tomorrow = chartseal_gateway::App::open(world.app.config.clone(), clock)
+        .await
+        .unwrap();
+    mend::look_after(&tomorrow, alice).await.unwrap();
+    assert_eq!(keys(&world, hospital).await, 0);
+    world.stop.cancel();
+}

@@ -19,7 +19,13 @@ use chartseal_store::Error as StoreError;
 use tokio::sync::Notify;
 
 use super::{Patient, advance, leave, live, revoke, root, wraps};
-use crate::{app::App, intent::Decision, problem::Problem, queue, statement};
+use crate::{
+    app::App,
+    intent::Decision,
+    problem::Problem,
+    queue, statement,
+    vault::{Kind, rows},
+};
 
 /// How often every patient is looked at, whatever happened: an hour.
 const ROUND: Duration = Duration::from_secs(3600);
@@ -127,6 +133,7 @@ pub async fn look_after(app: &App, patient: Address) -> Result<(), Problem> {
     };
     for (slot, state) in app.index.grants_of_patient(patient.id()) {
         revoked_on_chain(app, &patient, slot).await?;
+        expired(app, &patient, slot).await?;
         let scope = state.terms.as_ref().and_then(|t| Scope::new(t.scope.clone()).ok());
         if let Some(scope) = scope.filter(|_| patient.in_gateway_custody()) {
             rewrap(app, &patient, slot, &scope, state).await?;
@@ -160,6 +167,33 @@ async fn revoked_on_chain(app: &App, patient: &Patient, slot: Slot) -> Result<()
         }
         None => Ok(()),
     }
+}
+
+/// A grant that has expired never opens anything again: only a higher serial does, with keys of its own. Both our clock and
+/// the chain's must say so, and the grant must be final, since destroying cannot be taken back.
+async fn expired(app: &App, patient: &Patient, slot: Slot) -> Result<(), Problem> {
+    let Some(head) = app.index.head() else {
+        return Ok(());
+    };
+    let settled = (head.number + 1).saturating_sub(app.config.chain.confirmations);
+    let now = app.clock.seconds().min(head.timestamp);
+    let Some(terms) = app.index.grant_at(slot, settled).terms.filter(|t| t.until <= now) else {
+        return Ok(());
+    };
+    let prefix = format!("{}|", slot.0);
+    if rows::places(app, patient.custodian, Kind::ReleaseKey, &prefix)
+        .await?
+        .is_empty()
+    {
+        return Ok(());
+    }
+    match app.store.destroy_release_keys(slot, terms.serial).await {
+        Ok(0) => {}
+        Ok(destroyed) => tracing::info!(destroyed, "a grant has expired; its release keys are destroyed"),
+        Err(StoreError::LogNotWiped) => revoke::wipe_later(app),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
 }
 
 /// Forgets queued epochs that are on chain by now, and sends those again that the chain refused.
