@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::wallet::MNEMONIC;
 
@@ -108,16 +109,45 @@ impl ChainFolder {
     /// kept copy in its place, or nothing if there is none: then the chain begins anew, and everyone notices.
     pub fn mend(&self) -> Result<()> {
         let state = self.state();
-        if !state.exists() || whole(&state) {
+        if !state.exists() {
             return Ok(());
         }
-        if self.kept().exists() {
+        if !whole(&state) {
+            if !self.kept().exists() {
+                return fs::remove_file(&state).context("the broken state cannot be removed");
+            }
             fs::copy(self.kept(), &state).context("the kept state cannot be put back")?;
-        } else {
-            fs::remove_file(&state).context("the broken state cannot be removed")?;
         }
-        Ok(())
+        one_genesis(&state)
     }
+}
+
+/// anvil begins each start with a block 0 of that moment, then loads the state beside it, and writes both back: the next
+/// start takes either for its genesis. The chain's own is the oldest.
+fn one_genesis(state: &Path) -> Result<()> {
+    let read = fs::read(state).context("the chain's state cannot be read")?;
+    let mut json: Value = serde_json::from_slice(&read).context("the chain's state is not JSON")?;
+    let Some(blocks) = json["blocks"].as_array_mut() else {
+        return Ok(());
+    };
+    let number = |block: &Value, name: &str| {
+        let text = block["header"][name].as_str().unwrap_or_default();
+        u64::from_str_radix(text.trim_start_matches("0x"), 16).ok()
+    };
+    let first = |block: &Value| number(block, "number") == Some(0);
+    let oldest = blocks
+        .iter()
+        .filter(|block| first(block))
+        .filter_map(|block| number(block, "timestamp"))
+        .min();
+    let before = blocks.len();
+    blocks.retain(|block| !first(block) || number(block, "timestamp") == oldest);
+    if blocks.len() < before {
+        let fresh = state.with_extension("json.new");
+        fs::write(&fresh, json.to_string()).context("the chain's state cannot be written")?;
+        fs::rename(&fresh, state).context("the chain's state cannot be replaced")?;
+    }
+    Ok(())
 }
 
 fn whole(file: &Path) -> bool {
@@ -138,6 +168,25 @@ mod tests {
         chain.keep().unwrap();
         chain.mend().unwrap();
         assert_eq!(fs::read_to_string(chain.state()).unwrap(), r#"{"block":1}"#);
+    }
+
+    #[test]
+    fn the_oldest_of_two_first_blocks_is_the_chains_own() {
+        let data = tempfile::tempdir().unwrap();
+        let chain = ChainFolder::new(data.path()).unwrap();
+        let block = |number: &str, time: &str| serde_json::json!({ "header": { "number": number, "timestamp": time } });
+        let blocks = [block("0x0", "0x20"), block("0x1", "0x11"), block("0x0", "0x10")];
+        fs::write(
+            chain.state(),
+            serde_json::json!({ "best": 1, "blocks": blocks }).to_string(),
+        )
+        .unwrap();
+        chain.mend().unwrap();
+        let mended: Value = serde_json::from_slice(&fs::read(chain.state()).unwrap()).unwrap();
+        assert_eq!(
+            mended,
+            serde_json::json!({ "best": 1, "blocks": [blocks[1], blocks[2]] })
+        );
     }
 
     #[test]

@@ -22,8 +22,9 @@ use crate::{
 
 /// How long a process may take from start to ready.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often a whole copy of the chain's state is kept: as many seconds of blocks a torn state costs.
-const KEEP: Duration = Duration::from_secs(20);
+/// How often a whole copy of the chain's state is kept: as many seconds of blocks a torn state costs. As often as anvil
+/// writes it, since anvil told to stop may leave half a file as well as anvil killed.
+const KEEP: Duration = Duration::from_secs(2);
 
 /// What system to bring up.
 #[derive(Debug, Clone)]
@@ -89,9 +90,13 @@ impl Stack {
             json,
             ports,
             keeper: tokio::spawn(async move {
+                let mut took = Duration::ZERO;
                 loop {
-                    tokio::time::sleep(KEEP).await;
+                    // A state that has grown large is copied less often: a fiftieth of the time at most.
+                    tokio::time::sleep(KEEP.max(took * 50)).await;
+                    let begun = std::time::Instant::now();
                     keep(&kept);
+                    took = begun.elapsed();
                 }
             }),
             folder,
