@@ -103,7 +103,7 @@ async fn a_document_that_is_not_what_its_hash_says_is_refused() {
 
 #[tokio::test]
 async fn an_author_who_is_not_registered_is_refused() {
-    refused((422, "unregistered-author"), async |system| {
+    refused((409, "not-registered"), async |system| {
         let stranger = Session::sign_in(&system.gateway(), &Wallet::random("stranger"))
             .await
             .unwrap();
