@@ -17,6 +17,7 @@ pub mod health;
 pub mod idempotency;
 pub mod index;
 pub mod intent;
+mod linger;
 pub mod page;
 pub mod peers;
 pub mod problem;

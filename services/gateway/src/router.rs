@@ -15,7 +15,7 @@ use tower_http::{
 
 use crate::{
     app::App,
-    auth, fhir, health, page,
+    auth, fhir, health, linger, page,
     problem::{Code, Problem},
     request, v1,
 };
@@ -44,6 +44,7 @@ pub fn router(app: App) -> Router {
         .layer(RequestBodyTimeoutLayer::new(seconds(limits.body_idle_seconds)))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), request::around))
+        .layer(middleware::map_request(linger::read_on))
         // Whoever watches this process is answered whatever else is at work.
         .merge(health::routes())
         .with_state(app)

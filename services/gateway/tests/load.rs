@@ -94,3 +94,53 @@ async fn sockets_that_never_finish_a_request_stop_nobody() {
     );
     world.stop.cancel();
 }
+
+#[tokio::test]
+async fn who_is_refused_while_still_sending_reads_why_and_may_go_on() {
+    let world = World::new().await;
+    let head = format!(
+        "POST /fhir/R4/Binary HTTP/1.1\r\nhost: x\r\nauthorization: Bearer css_{}\r\ncontent-length: 1000\r\n\r\n",
+        "A".repeat(43)
+    );
+    let mut stream = half_a_request(&world, &head).await;
+    let refused = until(&mut stream, "\"OperationOutcome\"").await;
+    assert!(refused.starts_with("HTTP/1.1 401"), "{refused}");
+    stream.write_all(&[b'x'; 1000]).await.unwrap();
+    stream
+        .write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let next = until(&mut stream, "\r\n\r\n").await;
+    assert!(next.contains("HTTP/1.1 200"), "{next}");
+    world.stop.cancel();
+}
+
+/// What comes until `mark` has come.
+async fn until(stream: &mut TcpStream, mark: &str) -> String {
+    let (mut answer, mut piece) = (String::new(), [0; 4096]);
+    while !answer.contains(mark) {
+        let read = tokio::time::timeout(Duration::from_secs(60), stream.read(&mut piece));
+        let read = read.await.expect("the gateway answers").unwrap();
+        assert_ne!(read, 0, "hung up after {answer:?}");
+        answer.push_str(&String::from_utf8_lossy(&piece[..read]));
+    }
+    answer
+}
+
+#[test]
+fn a_setting_nobody_knows_is_refused_in_the_environment_too() {
+    let program = env!("CARGO_BIN_EXE_chartseal-gateway");
+    let output = std::process::Command::new(program)
+        .args([
+            "--check-config",
+            "--config",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/sample.toml"),
+        ])
+        .env("CHARTSEAL_LOG", "info")
+        .env("CHARTSEAL_LIMIT__DOCUMENT_BYTES", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(said.contains("LIMIT") && said.contains("CHARTSEAL_"), "{said}");
+}

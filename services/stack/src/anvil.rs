@@ -15,9 +15,9 @@ use crate::wallet::MNEMONIC;
 /// Chain id of every development system.
 pub const CHAIN_ID: u64 = 31337;
 
-/// The binary: `CHARTSEAL_ANVIL`, else the npm package beside the contracts, else whatever `PATH` has.
+/// The binary: `ANVIL_BIN`, else the npm package beside the contracts, else whatever `PATH` has.
 pub fn program() -> Result<PathBuf> {
-    if let Some(named) = std::env::var_os("CHARTSEAL_ANVIL") {
+    if let Some(named) = std::env::var_os("ANVIL_BIN") {
         return Ok(named.into());
     }
     let here = std::env::current_dir().unwrap_or_default();
@@ -37,7 +37,7 @@ pub fn program() -> Result<PathBuf> {
         .find(|file| file.is_file())
     {
         Some(found) => Ok(found),
-        None => bail!("anvil was not found; run `make build` once, install Foundry, or set CHARTSEAL_ANVIL to it"),
+        None => bail!("anvil was not found; run `make build` once, install Foundry, or set ANVIL_BIN to it"),
     }
 }
 

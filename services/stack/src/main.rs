@@ -72,7 +72,7 @@ enum Command {
     /// Example: chartseal deploy --rpc http://127.0.0.1:8545 --key-file deployer.key
     Deploy {
         /// JSON-RPC of a node of the chain.
-        #[arg(long, env = "CHARTSEAL_RPC", hide_env_values = true)]
+        #[arg(long, env = "ETH_RPC_URL", hide_env_values = true)]
         rpc: String,
         /// Holds the key that pays, as 64 hex digits.
         #[arg(long)]

@@ -280,7 +280,7 @@ impl Stack {
         ];
         for (process, file) in both {
             let arguments = vec!["--config".into(), file.into()];
-            self.run(process, sibling(process)?, arguments, || Ok(()))?;
+            self.run(process, program(&format!("chartseal-{process}"))?, arguments, || Ok(()))?;
         }
         Ok(())
     }
@@ -340,15 +340,6 @@ fn belongs_to(pid: u32, data: &Path) -> bool {
     let named = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let data = data.join("").into_os_string().into_encoded_bytes();
     named.windows(data.len()).any(|part| part == data)
-}
-
-/// One of our own programs: named by `CHARTSEAL_GATEWAY` or `CHARTSEAL_SUBMITTER`, else beside this one. Tests run
-/// from a folder below.
-fn sibling(process: Process) -> Result<PathBuf> {
-    if let Some(named) = std::env::var_os(format!("CHARTSEAL_{}", process.to_string().to_uppercase())) {
-        return Ok(named.into());
-    }
-    program(&format!("chartseal-{process}"))
 }
 
 /// A program of this workspace, found beside the running one.

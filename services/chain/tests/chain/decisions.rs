@@ -10,7 +10,7 @@ use chartseal_record::{
     typed::{self, READ, SUITE_X25519},
 };
 
-use crate::world::{FAR, World, key, sign};
+use chartseal_stage::{Chain, FAR, key, sign};
 
 fn wrap(byte: u8) -> Bytes {
     vec![byte; 80].into()
@@ -18,7 +18,7 @@ fn wrap(byte: u8) -> Bytes {
 
 #[tokio::test]
 async fn the_directory_takes_every_decision_signed_over_our_structs() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     let (hospital, doctor, patient, other) = (key(1), key(2), key(3), key(4));
     let directory = world.contracts.directory;
     let domain = world.contracts.directory_domain();
@@ -140,7 +140,7 @@ async fn the_directory_takes_every_decision_signed_over_our_structs() {
 
 #[tokio::test]
 async fn consent_takes_every_decision_signed_over_our_structs() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     let (hospital, doctor, patient, statement) = (key(1), key(2), key(3), key(8));
     world.register(&hospital, 3, None).await;
     world.register(&doctor, 2, None).await;
@@ -280,7 +280,7 @@ async fn consent_takes_every_decision_signed_over_our_structs() {
 
 #[tokio::test]
 async fn an_anchor_is_found_and_verifies_our_proofs() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     let hospital = key(1);
     world.register(&hospital, 3, None).await;
     // The world's sender publishes.

@@ -4,10 +4,10 @@ use alloy::{primitives::Address, providers::Provider};
 use chartseal_chain::{Client, Error};
 use chartseal_record::Contracts;
 
-use crate::world::World;
+use chartseal_stage::Chain;
 
-async fn check(world: &World, contracts: Contracts) -> Result<(), Error> {
-    Client::connect(&world.anvil.url(), contracts)
+async fn check(world: &Chain, contracts: Contracts) -> Result<(), Error> {
+    Client::connect(&world.anvil.url, contracts)
         .await?
         .check_contracts()
         .await
@@ -15,7 +15,7 @@ async fn check(world: &World, contracts: Contracts) -> Result<(), Error> {
 
 #[tokio::test]
 async fn our_own_deployment_passes_and_every_other_is_named() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     let ours = world.contracts;
     check(&world, ours).await.unwrap();
 

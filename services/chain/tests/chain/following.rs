@@ -5,7 +5,7 @@ use std::time::Duration;
 use chartseal_chain::{BlockRef, Client, Error, Follower, Pace, Step};
 use chartseal_record::{Contracts, event::Event};
 
-use crate::world::{World, key};
+use chartseal_stage::{Chain, key};
 
 /// What a follower has told, as a database would keep it: blocks and the events in them.
 #[derive(Default, Debug, PartialEq)]
@@ -60,7 +60,7 @@ fn pace(depth: usize) -> Pace {
     }
 }
 
-async fn told(world: &World, depth: usize) -> Told {
+async fn told(world: &Chain, depth: usize) -> Told {
     let head = world.client.head().await.unwrap().number;
     let mut follower = world.client.follow(world.first_block, [], pace(depth));
     Told::default().until(&mut follower, head).await
@@ -68,7 +68,7 @@ async fn told(world: &World, depth: usize) -> Told {
 
 #[tokio::test]
 async fn every_block_is_told_with_or_without_events() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     world.register(&key(1), 3, None).await;
     world.mine(3).await;
     world.register(&key(2), 2, None).await;
@@ -81,7 +81,7 @@ async fn every_block_is_told_with_or_without_events() {
 
 #[tokio::test]
 async fn far_below_the_head_only_blocks_with_events_are_told() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     world.register(&key(1), 3, None).await;
     world.mine(50).await;
     world.register(&key(2), 2, None).await;
@@ -96,12 +96,12 @@ async fn far_below_the_head_only_blocks_with_events_are_told() {
 
 #[tokio::test]
 async fn ranges_are_halved_until_the_node_takes_them() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     world.register(&key(1), 3, None).await;
     world.mine(100).await;
     world.register(&key(2), 2, None).await;
     world.mine(10).await;
-    let url = crate::relay::before(world.anvil.url(), 5).await;
+    let url = crate::relay::before(world.anvil.url.clone(), 5).await;
     let client = Client::connect(&url, world.contracts).await.unwrap();
     let mut follower = client.follow(1, [], Pace { range: 64, ..pace(4) });
     let limited = Told::default().until(&mut follower, 115).await;
@@ -110,7 +110,7 @@ async fn ranges_are_halved_until_the_node_takes_them() {
 
 #[tokio::test]
 async fn a_reorg_takes_back_and_tells_what_stands_there_now() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     world.register(&key(1), 3, None).await;
     world.register(&key(2), 2, None).await;
     world.mine(1).await;
@@ -135,7 +135,7 @@ async fn a_reorg_takes_back_and_tells_what_stands_there_now() {
 
 #[tokio::test]
 async fn a_rollback_is_noticed_when_another_block_stands_there() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     world.mine(6).await;
     let mut follower = world.client.follow(1, [], pace(64));
     let before = Told::default().until(&mut follower, 9).await;
@@ -153,7 +153,7 @@ async fn a_rollback_is_noticed_when_another_block_stands_there() {
 
 #[tokio::test]
 async fn a_follower_goes_on_where_the_stored_blocks_end() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     world.register(&key(1), 3, None).await;
     let first = told(&world, 64).await;
     world.mine(2).await;
@@ -184,7 +184,7 @@ async fn a_follower_goes_on_where_the_stored_blocks_end() {
 #[tokio::test]
 async fn a_reorg_below_what_is_remembered_ends_the_follower() {
     use futures::StreamExt;
-    let world = World::start().await;
+    let world = Chain::start().await;
     world.mine(20).await;
     let mut follower = world.client.follow(1, [], pace(4));
     Told::default().until(&mut follower, 23).await;
@@ -198,7 +198,7 @@ async fn a_reorg_below_what_is_remembered_ends_the_follower() {
 
 #[tokio::test]
 async fn a_chain_that_is_replaced_from_the_first_block_is_told_anew() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     world.mine(2).await;
     let mut follower = world.client.follow(3, [], pace(64));
     let before = Told::default().until(&mut follower, 5).await;
@@ -216,7 +216,7 @@ async fn a_chain_that_is_replaced_from_the_first_block_is_told_anew() {
 
 #[tokio::test]
 async fn a_node_that_goes_away_and_comes_back_loses_nothing() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     world.register(&key(1), 3, None).await;
     let (gate, contracts) = (Gate::before(world.anvil.port).await, world.contracts);
     let client = Client::connect(&gate.url(), Contracts { ..contracts }).await.unwrap();

@@ -7,4 +7,3 @@ mod following;
 mod nodes;
 mod refusals;
 mod relay;
-mod world;

@@ -11,7 +11,7 @@ use alloy::{
 use chartseal_chain::{Client, Error};
 use chartseal_record::Contracts;
 
-use crate::world::{Anvil, World, key};
+use chartseal_stage::{Anvil, Chain, key};
 
 fn nowhere() -> Contracts {
     Contracts {
@@ -58,7 +58,7 @@ async fn only_urls_a_node_can_have_are_taken() {
 #[tokio::test]
 async fn a_websocket_reads_the_same_chain() {
     let anvil = Anvil::start(&[]);
-    let http = Client::connect(&anvil.url(), nowhere()).await.unwrap();
+    let http = Client::connect(&anvil.url, nowhere()).await.unwrap();
     let ws = Client::connect(&format!("ws://127.0.0.1:{}", anvil.port), nowhere())
         .await
         .unwrap();
@@ -84,7 +84,7 @@ fn signed(nonce: u64) -> Vec<u8> {
 
 #[tokio::test]
 async fn identical_bytes_may_be_sent_again_and_a_taken_nonce_is_refused() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     let (client, sender) = (&world.client, key(1).address());
     world.anvil("evm_setAutomine", [false]).await;
     let raw = signed(0);
@@ -121,7 +121,7 @@ async fn identical_bytes_may_be_sent_again_and_a_taken_nonce_is_refused() {
 
 #[tokio::test]
 async fn a_transaction_whose_block_left_the_chain_is_not_mined() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     let hash = world.client.send_raw(&signed(0)).await.unwrap();
     assert!(world.client.mined(hash).await.unwrap().is_some());
     world.anvil("anvil_rollback", [1]).await;
@@ -134,7 +134,7 @@ async fn a_transaction_whose_block_left_the_chain_is_not_mined() {
 
 #[tokio::test]
 async fn fees_cover_the_base_fee_and_balances_are_read() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     let fees = world.client.fees().await.unwrap();
     assert!(fees.base_fee > 0 && fees.max_fee_per_gas >= fees.base_fee + fees.max_priority_fee_per_gas);
     assert!(world.client.balance(key(5).address()).await.unwrap() > U256::ZERO);

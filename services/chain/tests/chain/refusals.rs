@@ -11,11 +11,11 @@ use chartseal_chain::{
 };
 use chartseal_record::typed;
 
-use crate::world::{FAR, World, key, sign};
+use chartseal_stage::{Chain, FAR, key, sign};
 
 #[tokio::test]
 async fn each_contract_says_no_in_its_own_words() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     let (hospital, patient) = (key(1), key(3));
     let refused = async |to: Address, data: Bytes| -> Revert {
         let (from, at) = (world.admin.address(), BlockId::latest());
@@ -56,7 +56,7 @@ async fn each_contract_says_no_in_its_own_words() {
 
 #[tokio::test]
 async fn a_transaction_that_fails_on_chain_is_mined_without_success() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     let anchor = calls::anchor(key(1).address(), keccak256("root"), 1, keccak256("manifest"));
     let mined = world.try_send(world.contracts.anchors, anchor).await;
     assert!(!mined.success && mined.events.is_empty() && mined.gas_used > 21_000);
@@ -64,7 +64,7 @@ async fn a_transaction_that_fails_on_chain_is_mined_without_success() {
 
 #[tokio::test]
 async fn a_forged_grant_changes_nothing() {
-    let world = World::start().await;
+    let world = Chain::start().await;
     let (hospital, patient) = (key(1), key(3));
     world.register(&hospital, 3, None).await;
     world.register(&patient, 1, Some(hospital.address())).await;

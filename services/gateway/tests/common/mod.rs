@@ -5,8 +5,6 @@
 pub mod fhir;
 
 use std::{
-    path::PathBuf,
-    process::Stdio,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -17,30 +15,19 @@ use alloy::{
     primitives::{Address, B256, Bytes},
     providers::{DynProvider, Provider, ProviderBuilder, ext::AnvilApi},
     rpc::types::TransactionRequest,
-    signers::{
-        SignerSync,
-        local::{MnemonicBuilder, PrivateKeySigner},
-    },
+    signers::{SignerSync, local::PrivateKeySigner},
 };
-use chartseal_chain::deployment;
 use chartseal_gateway::{App, Config, serve};
 use chartseal_record::clock::SystemClock;
+pub use chartseal_stage::key as wallet;
+use chartseal_stage::{Anvil, deploy};
 use chartseal_store::{Mined, SentTransaction};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
-};
 use tokio_util::sync::CancellationToken;
 
-pub const MNEMONIC: &str = "test test test test test test test test test test test junk";
 pub const CONFIRMATIONS: u64 = 2;
-
-pub fn wallet(place: u32) -> PrivateKeySigner {
-    MnemonicBuilder::from_phrase_nth(MNEMONIC, place)
-}
 
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
@@ -52,7 +39,7 @@ pub struct World {
     pub http: reqwest::Client,
     pub provider: DynProvider,
     pub stop: CancellationToken,
-    _anvil: Child,
+    _anvil: Anvil,
     pub folder: TempDir,
 }
 
@@ -65,59 +52,6 @@ pub const DOCTOR: u32 = 4;
 pub const ALICE: u32 = 5;
 pub const STRANGER: u32 = 6;
 
-fn anvil_program() -> PathBuf {
-    if let Some(named) = std::env::var_os("CHARTSEAL_ANVIL") {
-        return named.into();
-    }
-    let machine = if cfg!(target_arch = "aarch64") {
-        "arm64"
-    } else {
-        "amd64"
-    };
-    let system = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
-    let packages = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/node_modules/@foundry-rs");
-    PathBuf::from(format!("{packages}/anvil-{system}-{machine}/bin/anvil"))
-}
-
-async fn anvil() -> (Child, String) {
-    let mut child = Command::new(anvil_program())
-        .args(["--port", "0", "--mnemonic", MNEMONIC])
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("anvil starts; run `make build` once or set CHARTSEAL_ANVIL");
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let address = loop {
-        let line = lines.next_line().await.unwrap().expect("anvil says where it listens");
-        if let Some(address) = line.strip_prefix("Listening on ") {
-            break address.to_owned();
-        }
-    };
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    (child, format!("http://{address}"))
-}
-
-async fn deploy(provider: &DynProvider, admin: Address) -> Value {
-    let mut addresses = Vec::new();
-    for step in 0..3 {
-        let code = match step {
-            0 => deployment::directory_initcode(admin),
-            1 => deployment::consent_initcode(addresses[0]),
-            _ => deployment::anchors_initcode(addresses[0]),
-        };
-        let request = TransactionRequest::default().with_deploy_code(code);
-        let receipt = provider
-            .send_transaction(request)
-            .await
-            .unwrap()
-            .get_receipt()
-            .await
-            .unwrap();
-        addresses.push(receipt.contract_address.unwrap());
-    }
-    json!({ "chainId": 31337, "directory": addresses[0], "consent": addresses[1], "anchors": addresses[2], "block": 0, "registrar": admin })
-}
-
 impl World {
     pub async fn new() -> Self {
         Self::with("").await
@@ -125,8 +59,8 @@ impl World {
 
     /// With more lines in `[chain]`.
     pub async fn with(chain: &str) -> Self {
-        let (child, rpc) = anvil().await;
-        let admin = wallet(ADMIN);
+        let (anvil, admin) = (Anvil::start(&[]), wallet(ADMIN));
+        let rpc = anvil.url.clone();
         let signer = EthereumWallet::from(admin.clone());
         let provider = ProviderBuilder::new()
             .wallet(signer)
@@ -140,7 +74,10 @@ impl World {
             std::fs::write(&path, text).unwrap();
             path.display().to_string()
         };
-        let deployed = deploy(&provider, admin.address()).await;
+        let contracts = deploy(&provider, admin.address()).await;
+        let mut deployed = json!(contracts);
+        deployed["block"] = json!(0);
+        deployed["registrar"] = json!(admin.address());
         let deployment = file("deployment.json", &deployed.to_string());
         let master = file("master.key", &"5a".repeat(32));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -166,7 +103,7 @@ impl World {
             http: reqwest::Client::new(),
             provider,
             stop,
-            _anvil: child,
+            _anvil: anvil,
             folder,
         };
         world.settle().await;

@@ -24,9 +24,9 @@ pub struct Node {
     pub gateway: String,
 }
 
-/// Kubo's program: by CHARTSEAL_IPFS_BIN, from `make kubo`, or on the PATH. Without it a test says that it did not run.
+/// Kubo's program: by IPFS_BIN, from `make kubo`, or on the PATH. Without it a test says that it did not run.
 pub fn binary(test: &str) -> Option<PathBuf> {
-    let named = env::var_os("CHARTSEAL_IPFS_BIN").map(PathBuf::from);
+    let named = env::var_os("IPFS_BIN").map(PathBuf::from);
     let found = named.or_else(|| {
         let made = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.kubo"));
         let path = env::var_os("PATH")?;
@@ -35,7 +35,7 @@ pub fn binary(test: &str) -> Option<PathBuf> {
     });
     if found.is_none() {
         // Not eprintln!, which the test harness would keep to itself.
-        let said = format!("NOT RUN: {test}: no Kubo; `make kubo`, or name its program in CHARTSEAL_IPFS_BIN\n");
+        let said = format!("NOT RUN: {test}: no Kubo; `make kubo`, or name its program in IPFS_BIN\n");
         let _ = io::stderr().write_all(said.as_bytes());
     }
     found

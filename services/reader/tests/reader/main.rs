@@ -12,9 +12,6 @@ use std::{
 
 mod decrypt;
 mod records;
-#[allow(dead_code, reason = "the chain room's world can do more than is needed here")]
-#[path = "../../../chain/tests/chain/world.rs"]
-mod world;
 
 struct Run {
     code: i32,

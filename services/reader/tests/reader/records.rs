@@ -17,14 +17,12 @@ use chartseal_record::{
     statement::Statement,
     typed,
 };
+use chartseal_stage::{Chain, FAR, key, sign};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::{
-    run_async, text,
-    world::{FAR, World, key, sign},
-};
+use crate::{run_async, text};
 
 const RESOURCE: &[u8] = br#"{"resourceType":"DocumentReference","status":"current"}"#;
 const RESOURCE_LATER: &[u8] = br#"{"resourceType":"DocumentReference","status":"superseded"}"#;
@@ -35,7 +33,7 @@ type Change<'a> = &'a dyn Fn(&mut Receipt);
 /// One hospital, patient and doctor; a record of epoch 1 with a document and one of epoch 2, anchored; the doctor's
 /// grant reaches epoch 2.
 struct Story {
-    world: World,
+    world: Chain,
     dir: TempDir,
     content: PathBuf,
     first: SealedRecord,
@@ -71,7 +69,7 @@ fn compartment() -> Compartment {
 
 impl Story {
     async fn tell() -> Self {
-        let world = World::start().await;
+        let world = Chain::start().await;
         let doctor_key = Identity::generate().unwrap();
         world.register(&hospital(), 3, None).await;
         world.register(&patient(), 1, Some(hospital().address())).await;
@@ -166,13 +164,13 @@ impl Story {
     }
 
     async fn verify(&self, receipt: &str, more: &[&str]) -> (i32, Value) {
-        let url = self.world.anvil.url();
-        let ran = run_async(&[&["verify", receipt, "--rpc", &url, "--json"], more].concat()).await;
+        let url = &self.world.anvil.url;
+        let ran = run_async(&[&["verify", receipt, "--rpc", url, "--json"], more].concat()).await;
         (ran.code, serde_json::from_slice(&ran.stdout).unwrap())
     }
 }
 
-async fn advance(world: &World, epoch: u32, secret: &EpochSecret, link: Bytes) {
+async fn advance(world: &Chain, epoch: u32, secret: &EpochSecret, link: Bytes) {
     let signed = typed::Advance {
         patient: patient().address(),
         scope: "clinical".into(),
@@ -189,7 +187,7 @@ async fn advance(world: &World, epoch: u32, secret: &EpochSecret, link: Bytes) {
         .await;
 }
 
-async fn grant(world: &World, recipient: &Identity, wrap: &[u8]) {
+async fn grant(world: &Chain, recipient: &Identity, wrap: &[u8]) {
     let signed = typed::Grant {
         patient: patient().address(),
         grantee: doctor().address(),
@@ -227,7 +225,7 @@ async fn attach(store: &Content, secret: &EpochSecret, document: &[u8]) -> Attac
     }
 }
 
-fn header(world: &World, resource: &[u8], attachments: Vec<AttachmentRef>, signer: &PrivateKeySigner) -> RecordHeader {
+fn header(world: &Chain, resource: &[u8], attachments: Vec<AttachmentRef>, signer: &PrivateKeySigner) -> RecordHeader {
     let statement = Statement {
         compartment: compartment(),
         id: B256::repeat_byte(5),
@@ -246,7 +244,7 @@ fn header(world: &World, resource: &[u8], attachments: Vec<AttachmentRef>, signe
 }
 
 fn seal(
-    world: &World,
+    world: &Chain,
     secret: &EpochSecret,
     resource: &[u8],
     attachments: Vec<AttachmentRef>,
@@ -256,7 +254,7 @@ fn seal(
 }
 
 /// Stores and anchors; the receipt is of the first record, as its readers get it.
-async fn anchor(world: &World, store: &Content, records: &[(u32, &SealedRecord)]) -> Receipt {
+async fn anchor(world: &Chain, store: &Content, records: &[(u32, &SealedRecord)]) -> Receipt {
     let entry = |(epoch, record): &(u32, &SealedRecord)| Entry {
         compartment: compartment(),
         epoch: *epoch,
@@ -322,7 +320,7 @@ async fn a_receipt_is_verified_and_each_falsehood_has_its_exit_code() {
     for check in ["path", "contracts", "anchor", "author", "content", "manifest"] {
         assert!(whole.1["checks"][check].is_object(), "{check}: {}", whole.1);
     }
-    let url = story.world.anvil.url();
+    let url = story.world.anvil.url.clone();
     let shown = run_async(&["verify", &story.path("receipt"), "--rpc", &url]).await;
     assert!(shown.code == 0 && String::from_utf8(shown.stdout).unwrap().ends_with("verified\n"));
 
@@ -417,7 +415,7 @@ async fn an_epochs_identity_opens_the_record_its_document_and_nothing_of_another
     let files: Vec<_> = fs::read_dir(documents).unwrap().map(|e| e.unwrap().path()).collect();
     assert!(files.len() == 1 && fs::read(&files[0]).unwrap() == story.document);
 
-    let (url, receipt) = (story.world.anvil.url(), story.path("receipt"));
+    let (url, receipt) = (story.world.anvil.url.clone(), story.path("receipt"));
     let checked = [
         "open",
         "-i",
@@ -457,7 +455,7 @@ async fn an_epochs_identity_opens_the_record_its_document_and_nothing_of_another
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grantee_opens_with_its_key_the_release_and_the_wrap_and_walks_back() {
     let story = Story::tell().await;
-    let (place, url) = (text(&story.content), story.world.anvil.url());
+    let (place, url) = (text(&story.content), story.world.anvil.url.clone());
     let (doctor, release) = (story.path("doctor.key"), story.path("release"));
     for (record, resource) in [(&story.first, RESOURCE), (&story.second, RESOURCE_LATER)] {
         let cid = record.content.to_string();

@@ -9,7 +9,7 @@ use chartseal_record::{
 use chartseal_submitter::Worker;
 
 use crate::{
-    chain::{hospital, publisher},
+    people::{hospital, publisher},
     stage::{K, Stage},
 };
 

@@ -6,7 +6,7 @@ use chartseal_record::state::IntentState;
 use chartseal_submitter::{LEASE_SECONDS, Worker};
 
 use crate::{
-    chain::{hospital, patient, relayer},
+    people::{hospital, patient, relayer},
     stage::Stage,
 };
 
@@ -15,16 +15,10 @@ async fn a_decision_waits_for_the_one_it_needs() {
     let stage = Stage::open().await;
     let (directory, consent) = (stage.chain.contracts.directory, stage.chain.contracts.consent);
     stage
-        .signed(
-            "1",
-            "register",
-            directory,
-            stage.chain.registration(&patient(), 1),
-            None,
-        )
+        .signed("1", "register", directory, stage.registering(&patient(), 1), None)
         .await;
     stage
-        .signed("2", "grant", consent, stage.chain.grant("clinical", 1), Some("1"))
+        .signed("2", "grant", consent, stage.grant("clinical", 1), Some("1"))
         .await;
     stage.chain.automine(false).await;
     let mut worker = stage.relayer();
@@ -59,7 +53,7 @@ async fn an_intent_is_mined_once_wherever_the_worker_dies() {
                 "1",
                 "register",
                 stage.chain.contracts.directory,
-                stage.chain.registration(&patient(), 1),
+                stage.registering(&patient(), 1),
                 None,
             )
             .await;
@@ -86,16 +80,10 @@ async fn a_duplicate_registration_fails_with_its_reason_and_takes_its_followers_
     let stage = Stage::open().await;
     let (directory, consent) = (stage.chain.contracts.directory, stage.chain.contracts.consent);
     stage
-        .signed(
-            "1",
-            "register",
-            directory,
-            stage.chain.registration(&hospital(), 3),
-            None,
-        )
+        .signed("1", "register", directory, stage.registering(&hospital(), 3), None)
         .await;
     stage
-        .signed("2", "grant", consent, stage.chain.grant("clinical", 1), Some("1"))
+        .signed("2", "grant", consent, stage.grant("clinical", 1), Some("1"))
         .await;
     stage.relayer().turn().await.unwrap();
     let first = stage.intent("1").await;
@@ -113,16 +101,13 @@ async fn a_duplicate_registration_fails_with_its_reason_and_takes_its_followers_
 async fn what_is_in_force_already_is_confirmed_and_what_differs_is_refused() {
     let stage = Stage::open().await;
     let (directory, consent) = (stage.chain.contracts.directory, stage.chain.contracts.consent);
+    stage.chain.send(directory, stage.registering(&patient(), 1)).await;
+    stage.chain.send(consent, stage.advance("clinical", 1, 7)).await;
     stage
-        .chain
-        .send(directory, stage.chain.registration(&patient(), 1))
-        .await;
-    stage.chain.send(consent, stage.chain.advance("clinical", 1, 7)).await;
-    stage
-        .signed("same", "advance", consent, stage.chain.advance("clinical", 1, 7), None)
+        .signed("same", "advance", consent, stage.advance("clinical", 1, 7), None)
         .await;
     stage
-        .signed("other", "advance", consent, stage.chain.advance("clinical", 1, 8), None)
+        .signed("other", "advance", consent, stage.advance("clinical", 1, 8), None)
         .await;
     stage.relayer().turn().await.unwrap();
     assert_eq!(stage.state("same").await, IntentState::Confirmed);
@@ -135,10 +120,10 @@ async fn a_refusal_that_may_still_lift_is_waited_for_and_then_final() {
     let stage = Stage::open().await;
     let (directory, consent) = (stage.chain.contracts.directory, stage.chain.contracts.consent);
     stage
-        .signed("early", "grant", consent, stage.chain.grant("clinical", 1), None)
+        .signed("early", "grant", consent, stage.grant("clinical", 1), None)
         .await;
     stage
-        .signed("never", "grant", consent, stage.chain.grant("claims", 5), None)
+        .signed("never", "grant", consent, stage.grant("claims", 5), None)
         .await;
     let mut worker = stage.relayer();
     worker.turn().await.unwrap();
@@ -146,10 +131,7 @@ async fn a_refusal_that_may_still_lift_is_waited_for_and_then_final() {
         (stage.state("early").await, stage.state("never").await),
         (IntentState::Signed, IntentState::Signed)
     );
-    stage
-        .chain
-        .send(directory, stage.chain.registration(&patient(), 1))
-        .await;
+    stage.chain.send(directory, stage.registering(&patient(), 1)).await;
     let early = stage.decided(&mut worker, "early").await;
     assert_eq!(early.state, IntentState::Confirmed);
     stage.clock.advance(Duration::from_secs(60));
@@ -163,13 +145,7 @@ async fn a_refusal_that_may_still_lift_is_waited_for_and_then_final() {
 async fn a_call_to_anything_but_our_contracts_is_not_paid_for() {
     let stage = Stage::open().await;
     stage
-        .signed(
-            "1",
-            "grant",
-            hospital().address(),
-            stage.chain.grant("clinical", 1),
-            None,
-        )
+        .signed("1", "grant", hospital().address(), stage.grant("clinical", 1), None)
         .await;
     stage.relayer().turn().await.unwrap();
     assert_eq!(stage.state("1").await, IntentState::Failed);
@@ -186,7 +162,7 @@ async fn a_second_relayer_with_the_same_key_waits_for_the_lease() {
             "1",
             "register",
             stage.chain.contracts.directory,
-            stage.chain.registration(&patient(), 1),
+            stage.registering(&patient(), 1),
             None,
         )
         .await;

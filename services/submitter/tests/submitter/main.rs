@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod batches;
-mod chain;
 mod intents;
 mod nonces;
+mod people;
 mod process;
 mod reorgs;
 mod stage;

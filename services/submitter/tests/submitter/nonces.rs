@@ -9,7 +9,7 @@ use chartseal_record::state::IntentState;
 use chartseal_submitter::Worker;
 
 use crate::{
-    chain::{patient, relayer},
+    people::{patient, relayer},
     stage::Stage,
 };
 
@@ -18,13 +18,7 @@ async fn a_nonce_taken_by_another_transaction_costs_a_new_signature_and_nothing_
     let stage = Stage::open().await;
     let directory = stage.chain.contracts.directory;
     stage
-        .signed(
-            "1",
-            "register",
-            directory,
-            stage.chain.registration(&patient(), 1),
-            None,
-        )
+        .signed("1", "register", directory, stage.registering(&patient(), 1), None)
         .await;
     let mut worker = stage.relayer();
     worker.hold().await.unwrap();
@@ -50,15 +44,12 @@ async fn a_nonce_taken_by_another_transaction_costs_a_new_signature_and_nothing_
 async fn a_nonce_given_up_is_filled_so_that_later_ones_are_mined() {
     let stage = Stage::open().await;
     let (directory, consent) = (stage.chain.contracts.directory, stage.chain.contracts.consent);
+    stage.chain.send(directory, stage.registering(&patient(), 1)).await;
     stage
-        .chain
-        .send(directory, stage.chain.registration(&patient(), 1))
+        .signed("1", "grant", consent, stage.grant("clinical", 1), None)
         .await;
     stage
-        .signed("1", "grant", consent, stage.chain.grant("clinical", 1), None)
-        .await;
-    stage
-        .signed("2", "grant", consent, stage.chain.grant("claims", 1), None)
+        .signed("2", "grant", consent, stage.grant("claims", 1), None)
         .await;
     let mut worker = stage.relayer();
     worker.hold().await.unwrap();
@@ -76,13 +67,7 @@ async fn a_transaction_the_node_forgot_is_sent_again_byte_for_byte() {
     let stage = Stage::open().await;
     let directory = stage.chain.contracts.directory;
     stage
-        .signed(
-            "1",
-            "register",
-            directory,
-            stage.chain.registration(&patient(), 1),
-            None,
-        )
+        .signed("1", "register", directory, stage.registering(&patient(), 1), None)
         .await;
     stage.chain.automine(false).await;
     let mut worker = stage.relayer();
@@ -103,13 +88,7 @@ async fn transactions_the_base_fee_left_behind_are_outbid_with_the_same_nonce() 
     let stage = Stage::open().await;
     let directory = stage.chain.contracts.directory;
     stage
-        .signed(
-            "1",
-            "register",
-            directory,
-            stage.chain.registration(&patient(), 1),
-            None,
-        )
+        .signed("1", "register", directory, stage.registering(&patient(), 1), None)
         .await;
     stage.record(1).await;
     stage.chain.automine(false).await;
@@ -138,13 +117,7 @@ async fn an_outbid_transaction_that_is_mined_after_all_counts() {
     let stage = Stage::open().await;
     let directory = stage.chain.contracts.directory;
     stage
-        .signed(
-            "1",
-            "register",
-            directory,
-            stage.chain.registration(&patient(), 1),
-            None,
-        )
+        .signed("1", "register", directory, stage.registering(&patient(), 1), None)
         .await;
     stage.record(1).await;
     stage.chain.automine(false).await;

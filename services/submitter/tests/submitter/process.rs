@@ -11,7 +11,7 @@ use alloy::primitives::hex;
 use chartseal_record::state::RecordState;
 
 use crate::{
-    chain::{hospital, publisher, relayer},
+    people::{hospital, publisher, relayer},
     stage::Stage,
 };
 

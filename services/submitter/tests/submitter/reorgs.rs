@@ -4,7 +4,7 @@ use chartseal_record::state::{IntentState, RecordState};
 use chartseal_submitter::{Heads, Worker};
 
 use crate::{
-    chain::{hospital, patient},
+    people::{hospital, patient},
     stage::{K, Stage},
 };
 
@@ -60,7 +60,7 @@ async fn a_decision_dropped_at_any_depth_is_sent_again_byte_for_byte() {
                 "1",
                 "register",
                 stage.chain.contracts.directory,
-                stage.chain.registration(&patient(), 1),
+                stage.registering(&patient(), 1),
                 None,
             )
             .await;

@@ -11,13 +11,14 @@ use chartseal_record::{
     merkle,
     state::{IntentState, RecordState},
 };
+use chartseal_stage::Chain;
 use chartseal_store::{
     AttachmentPlace, Batch, BatchId, Intent, NewAttachment, NewIntent, NewRecord, RecordCommit, Store,
 };
 use chartseal_submitter::{LEASE_SECONDS, Publisher, Relayer, Rules, Signer, Worker};
 use tempfile::TempDir;
 
-use crate::chain::{Chain, hospital, patient, publisher, relayer};
+use crate::people::{self, hospital, patient, publisher, relayer};
 
 /// Confirmations of every test.
 pub const K: u64 = 3;
@@ -32,7 +33,7 @@ pub struct Stage {
 
 impl Stage {
     pub async fn open() -> Self {
-        let (chain, folder) = (Chain::start().await, tempfile::tempdir().unwrap());
+        let (chain, folder) = (people::chain().await, tempfile::tempdir().unwrap());
         let store = Store::open(folder.path().join("chartseal.db")).await.unwrap();
         let content = Content::open(folder.path().join("content").to_str().unwrap())
             .await

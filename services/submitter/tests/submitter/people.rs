@@ -1,0 +1,81 @@
+//! The people of every test, and what they decide.
+
+use alloy::{
+    primitives::{B256, Bytes},
+    signers::local::PrivateKeySigner,
+};
+use chartseal_chain::calls;
+use chartseal_record::typed;
+use chartseal_stage::{Chain, FAR, key, sign};
+
+use crate::stage::Stage;
+
+pub fn hospital() -> PrivateKeySigner {
+    key(1)
+}
+pub fn publisher() -> PrivateKeySigner {
+    key(2)
+}
+pub fn relayer() -> PrivateKeySigner {
+    key(3)
+}
+pub fn statement() -> PrivateKeySigner {
+    key(4)
+}
+pub fn patient() -> PrivateKeySigner {
+    key(5)
+}
+
+/// A chain with the hospital registered, its publisher and its statement key listed.
+pub async fn chain() -> Chain {
+    let chain = Chain::start().await;
+    chain.register(&hospital(), 3, None).await;
+    chain.statement_key(&hospital(), statement().address()).await;
+    chain.publisher(&hospital(), &publisher()).await;
+    chain
+}
+
+impl Stage {
+    /// Calldata that registers `who`; patients with the hospital as custodian in gateway mode.
+    pub fn registering(&self, who: &PrivateKeySigner, role: u8) -> Bytes {
+        let custodian = (role == 1).then(|| hospital().address());
+        self.chain
+            .registration_call(who, &self.chain.registration(who.address(), role, custodian))
+    }
+
+    /// Calldata of the patient's permission for the hospital to write.
+    pub fn grant(&self, scope: &str, serial: u64) -> Bytes {
+        let grant = typed::Grant {
+            patient: patient().address(),
+            grantee: hospital().address(),
+            scope: scope.into(),
+            record: B256::ZERO,
+            serial,
+            permission: typed::WRITE,
+            until: FAR,
+            purpose: "TREAT".into(),
+            epoch: 0,
+            suite: 0,
+            recipientKeyHash: B256::ZERO,
+            wrapHash: B256::ZERO,
+        };
+        let signature = sign(&patient(), &grant, &self.chain.contracts.consent_domain());
+        calls::grant(&grant, Bytes::new(), signature)
+    }
+
+    /// Calldata that opens an epoch with a key made from `seed`, signed by the custodian's statement key.
+    pub fn advance(&self, scope: &str, epoch: u32, seed: u8) -> Bytes {
+        let advance = typed::Advance {
+            patient: patient().address(),
+            scope: scope.into(),
+            epoch,
+            suite: typed::SUITE_X25519,
+            key: vec![seed; 32].into(),
+            link: Bytes::new(),
+            wraps: calls::wraps_hash(&[]),
+            by: hospital().address(),
+        };
+        let signature = sign(&statement(), &advance, &self.chain.contracts.consent_domain());
+        calls::advance(&advance, vec![], signature)
+    }
+}
