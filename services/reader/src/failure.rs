@@ -13,6 +13,7 @@ Exit codes:
    3  the receipt is malformed or proves nothing
    4  the chain does not confirm it           5  content is missing or damaged
    6  the author's signature does not hold    7  the node or the content place cannot be reached
+   8  recovered, but not everything
   10  age: header                            11  age: header MAC
   12  age: no key matches                    13  age: payload damaged or cut off
   14  wrap, link or release does not open    15  opened, but not a record in its place";
@@ -56,6 +57,14 @@ pub enum Failure {
     /// Nobody answered; nothing is known.
     #[error("nothing could be checked: {0}")]
     Unreachable(String),
+    /// Some of a patient's records could not be brought back.
+    #[error("{lost} of the patient's records, documents or batches could not be brought back; {} says which and why", list.display())]
+    Incomplete {
+        /// How many.
+        lost: usize,
+        /// The list.
+        list: PathBuf,
+    },
     /// Something sealed does not open.
     #[error(transparent)]
     Sealed(#[from] envelope::Error),
@@ -71,6 +80,7 @@ impl Failure {
             Self::Missing { .. } | Self::Content(_) => 5,
             Self::Author(_) => 6,
             Self::Unreachable(_) => 7,
+            Self::Incomplete { .. } => 8,
             Self::Sealed(error) => sealed_code(error),
         }
     }

@@ -3,22 +3,21 @@
 
 use std::path::Path;
 
-use chartseal_chain::{Client, Pace, Step};
+use chartseal_chain::Client;
 use chartseal_envelope::{
     Error,
     key::{EpochSecret, Identity, PublicKey, SUITE},
     link, release,
     wrap::{self, Place},
 };
-use chartseal_record::{
-    B256, Bytes, Compartment, Contracts, Scope, Slot,
-    event::{Event, Logged},
-    grant::GrantState,
-    receipt::Addresses,
-};
+use chartseal_record::{B256, Bytes, Compartment, Contracts, Scope, Slot, grant::GrantState, receipt::Addresses};
 use serde::Deserialize;
 
-use crate::{failure::Failure, input};
+use crate::{
+    failure::Failure,
+    history::{self, Epoch},
+    input,
+};
 
 /// What a custodian answered to a signed request, with the request's nonce and the deployment: one JSON object.
 #[derive(Deserialize)]
@@ -77,13 +76,6 @@ impl Release {
     }
 }
 
-/// One epoch of a compartment, as `Advanced` told it.
-struct Epoch {
-    number: u32,
-    key: PublicKey,
-    link: Bytes,
-}
-
 /// What the chain says about a release's slot.
 pub struct Granted {
     /// The compartment granted.
@@ -97,7 +89,7 @@ pub struct Granted {
 impl Granted {
     /// Reads the grant's wrap and the epochs of its compartment.
     pub async fn look_up(client: &Client, release: &Release) -> Result<Self, Failure> {
-        let events = all_events(client).await?;
+        let events = history::read(client).await?;
         let slot = release.slot.0;
         let grant = GrantState::fold(events.iter().filter(|logged| logged.event.subject() == slot));
         let terms = grant.terms.filter(|terms| terms.serial == release.serial);
@@ -111,7 +103,8 @@ impl Granted {
             Failure::Input("this release is for a grant of one record; only grants of a scope are opened here".into())
         })?;
         let compartment = Compartment::of(terms.patient, &scope);
-        let epochs = epochs_of(&events, compartment, release.epoch);
+        let mut epochs = history::epochs(&events, compartment);
+        epochs.retain(|epoch| epoch.number <= release.epoch);
         if epochs.last().is_none_or(|epoch| epoch.number != release.epoch) {
             return Err(Failure::Chain(format!(
                 "the compartment has no epoch {}",
@@ -151,45 +144,5 @@ impl Granted {
             newer = Some((epoch, secret));
         }
         Ok(secrets)
-    }
-}
-
-fn epochs_of(events: &[Logged], compartment: Compartment, last: u32) -> Vec<Epoch> {
-    let advanced = events.iter().filter_map(|logged| match &logged.event {
-        Event::Advanced {
-            compartment: c,
-            epoch,
-            suite,
-            key,
-            link,
-            ..
-        } if *c == compartment && *epoch <= last && *suite == SUITE => {
-            let key = PublicKey::try_from(key.as_ref()).ok()?;
-            Some(Epoch {
-                number: *epoch,
-                key,
-                link: link.clone(),
-            })
-        }
-        _ => None,
-    });
-    advanced.collect()
-}
-
-/// Every event of the deployment, from the first block to the newest.
-async fn all_events(client: &Client) -> Result<Vec<Logged>, Failure> {
-    let end = client.head().await?.number;
-    let mut follower = client.follow(0, [], Pace::default());
-    let mut all: Vec<Logged> = Vec::new();
-    loop {
-        match follower.next().await? {
-            Step::Added { block, events } => {
-                all.extend(events);
-                if block.number >= end {
-                    return Ok(all);
-                }
-            }
-            Step::Removed { from } => all.retain(|logged| logged.block < from),
-        }
     }
 }

@@ -3,7 +3,11 @@
 use std::{fs::File, io::Read, path::Path};
 
 use chartseal_envelope::key::Identity;
-use chartseal_record::receipt::Receipt;
+use chartseal_record::{
+    Contracts,
+    receipt::{Addresses, Receipt},
+};
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -48,4 +52,27 @@ pub fn identities(path: &Path) -> Result<Vec<Identity>, Failure> {
 /// A receipt whose path holds.
 pub fn receipt(path: &Path) -> Result<Receipt, Failure> {
     Ok(Receipt::parse(&small_file(path)?)?)
+}
+
+/// The contracts named by JSON {"chainId", "contracts": {"directory", "consent", "anchors"}}.
+pub fn deployment(path: &Path) -> Result<Contracts, Failure> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Deployment {
+        chain_id: u64,
+        contracts: Addresses,
+    }
+    let Deployment { chain_id, contracts } = serde_json::from_slice(&small_file(path)?)
+        .map_err(|e| Failure::Input(format!("{} is not a deployment: {e}", path.display())))?;
+    let Addresses {
+        directory,
+        consent,
+        anchors,
+    } = contracts;
+    Ok(Contracts {
+        chain_id,
+        directory,
+        consent,
+        anchors,
+    })
 }

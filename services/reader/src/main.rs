@@ -12,10 +12,12 @@ mod author;
 mod decrypt;
 mod failure;
 mod grant;
+mod history;
 mod input;
 mod open;
 mod output;
 mod place;
+mod recover;
 mod verify;
 
 /// Opens and verifies Chartseal records with no gateway and no database.
@@ -31,6 +33,7 @@ enum Command {
     Verify(verify::Verify),
     Open(open::Open),
     Decrypt(decrypt::Decrypt),
+    Recover(recover::Recover),
 }
 
 #[tokio::main]
@@ -39,6 +42,7 @@ async fn main() -> ExitCode {
         Command::Verify(verify) => verify.run().await,
         Command::Open(open) => open.run().await,
         Command::Decrypt(decrypt) => decrypt.run(),
+        Command::Recover(recover) => recover.run().await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -114,11 +114,7 @@ impl Verify {
 
     fn check_deployment(&self, found: &Contracts) -> Result<(), Failure> {
         let Some(path) = &self.deployment else { return Ok(()) };
-        let bytes = input::small_file(path)?;
-        let expected: Deployment = serde_json::from_slice(&bytes)
-            .map_err(|e| Failure::Input(format!("{} is not a deployment: {e}", path.display())))?;
-        let same = (expected.chain_id, expected.contracts) == (found.chain_id, found.into());
-        if same {
+        if input::deployment(path)? == *found {
             Ok(())
         } else {
             Err(Failure::Chain(format!(
@@ -127,13 +123,6 @@ impl Verify {
             )))
         }
     }
-}
-
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Deployment {
-    chain_id: u64,
-    contracts: chartseal_record::receipt::Addresses,
 }
 
 /// The block in which the receipt's batch was anchored. `Anchors` itself walks the path.

@@ -12,8 +12,10 @@ use std::{
 
 mod decrypt;
 mod records;
+mod recover;
+mod story;
 
-struct Run {
+pub struct Run {
     code: i32,
     stdout: Vec<u8>,
     stderr: String,
@@ -59,7 +61,7 @@ fn help_shows_an_example_of_each_command_and_the_exit_codes() {
             .unwrap()
             .contains("12  age: no key matches")
     );
-    for command in ["verify", "open", "decrypt"] {
+    for command in ["verify", "open", "decrypt", "recover"] {
         let help = String::from_utf8(run(&[command, "--help"]).stdout).unwrap();
         assert!(help.contains(&format!("chartseal-reader {command} ")), "{help}");
     }

@@ -86,8 +86,8 @@ impl Story {
         compartment: Compartment,
         epoch: u32,
     ) -> Result<EpochSecret> {
-        let backup = people.backup.as_ref().context("the patient has no backup")?;
-        let secret = tree::epoch_secret(&backup.root, &self.contracts, compartment, epoch);
+        let kept = people.kept.as_ref().context("the patient has no backup")?;
+        let secret = tree::epoch_secret(&kept.opened.root, &self.contracts, compartment, epoch);
         let on_chain = self.epoch_key(compartment, epoch).await?;
         ensure!(
             *secret.public_key() == on_chain,

@@ -7,6 +7,7 @@ mod insurer;
 mod leaks;
 mod papers;
 mod people;
+mod recovery;
 mod revocation;
 mod tampering;
 
@@ -68,7 +69,14 @@ pub(crate) struct People {
     pub doctor: Session,
     pub patient: Session,
     /// What the patient took home at enrolment.
-    pub backup: Option<RootBackup>,
+    pub kept: Option<Kept>,
+}
+
+/// The backup of a patient's root, as it was handed out once.
+pub(crate) struct Kept {
+    pub file: Vec<u8>,
+    pub passphrase: String,
+    pub opened: RootBackup,
 }
 
 /// What the story knows so far.
@@ -205,6 +213,8 @@ pub async fn tell(stage: Stage, sabotage: Option<Sabotage>) -> Result<()> {
     story.chapter("The disk");
     tampering::flip(&mut story, &people, &papers).await?;
     leaks::search(&mut story).await?;
+    story.chapter("The patient alone");
+    recovery::recover(&mut story, &people).await?;
     println!("\n{}", story.summary());
     Ok(())
 }

@@ -5,10 +5,10 @@ use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chartseal_chain::bindings::{Consent, Directory};
-use chartseal_envelope::backup::{self, RootBackup};
+use chartseal_envelope::backup;
 use serde_json::Value;
 
-use super::{People, Sabotage, Story};
+use super::{Kept, People, Sabotage, Story};
 use crate::decide::{self, Enrolled, Role};
 use crate::session::Session;
 use crate::wallet::{self, Wallet};
@@ -27,7 +27,7 @@ pub async fn register(story: &mut Story) -> Result<People> {
         insurer: sign_in(Wallet::sample("the insurer", wallet::INSURER)).await?,
         doctor: sign_in(Wallet::random("the doctor")).await?,
         patient: sign_in(Wallet::random("the patient")).await?,
-        backup: None,
+        kept: None,
     };
     ensure!(
         story.chain.is_registrar(people.admin.account).await?,
@@ -210,7 +210,7 @@ pub async fn enrol(story: &mut Story, people: &mut People) -> Result<()> {
     for transaction in &transactions {
         gas += story.node.gas_used(*transaction).await?;
     }
-    people.backup = Some(backup(story, people, &enrolled)?);
+    people.kept = Some(kept(story, people, &enrolled)?);
     story.held(
         format!(
             "the patient enrols: {} scopes opened, {} grants to the hospital signed",
@@ -222,8 +222,8 @@ pub async fn enrol(story: &mut Story, people: &mut People) -> Result<()> {
     Ok(())
 }
 
-/// The patient's root, as the backup file that is handed out once; opened here, not kept by anyone else in the story.
-fn backup(story: &Story, people: &People, enrolled: &Enrolled) -> Result<RootBackup> {
+/// The backup opens with its passphrase, and is this patient's.
+fn kept(story: &Story, people: &People, enrolled: &Enrolled) -> Result<Kept> {
     let file = STANDARD
         .decode(&enrolled.backup_file)
         .context("the backup is not base64")?;
@@ -237,5 +237,9 @@ fn backup(story: &Story, people: &People, enrolled: &Enrolled) -> Result<RootBac
             ),
         "the backup belongs to another patient or another chain"
     );
-    Ok(opened)
+    Ok(Kept {
+        file,
+        passphrase: enrolled.backup_passphrase.clone(),
+        opened,
+    })
 }
