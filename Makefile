@@ -1,17 +1,19 @@
 # Chartseal. `make` alone lists what there is.
-# A fresh machine needs Rust 1.95, a C compiler, make and Node 20 or newer; tests also need `age`.
+# A fresh machine needs Rust 1.95, a C compiler, make and Node 20 or newer; tests also need Python 3.11 with venv, and `age`.
 
 CARGO  ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 NODE   := contracts/node_modules/.package-lock.json
 TYPES  := tests/vectors-ts/node_modules/.package-lock.json
+PYTHON_CLIENTS := tests/clients/python/.venv/installed
+NODE_CLIENTS   := tests/clients/node/node_modules/.package-lock.json
 RAGE   := $(abspath $(TARGET))/peers/bin/rage
 
 # Kubo is used as a block store. It is built from its Go module by the Go toolchain that is installed.
 KUBO_VERSION ?= v0.43.0
 KUBO         := .kubo/ipfs
 
-.PHONY: help run demo test bench fuzz lint contracts kubo build clean
+.PHONY: help run demo test clients bench fuzz lint contracts kubo build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -25,10 +27,12 @@ demo: build ## tell and check the whole story on a system of its own
 build: $(NODE) ## build every crate
 	$(CARGO) build --workspace --locked
 
-test: build $(TYPES) ## run every test: Rust, Solidity, TypeScript, end to end
+test: build $(TYPES) clients ## run every test: Rust, Solidity, TypeScript, end to end
 	$(CARGO) test --workspace --locked
 	contracts/test.sh
 	cd tests/vectors-ts && CHARTSEAL_AGE_FILE=$(abspath $(TARGET))/debug/examples/age_file npm test
+
+clients: $(PYTHON_CLIENTS) $(NODE_CLIENTS) ## install the FHIR clients that tests/clients drives
 
 bench: $(RAGE) ## measure beside the floor and the peers (rage, age), after seeing that each opens the other's files
 	cd bench && CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) test --release --locked
@@ -64,6 +68,15 @@ $(TYPES): tests/vectors-ts/package-lock.json
 	cd tests/vectors-ts && npm ci --no-audit --no-fund --ignore-scripts
 	@touch $@
 
+$(NODE_CLIENTS): tests/clients/node/package-lock.json
+	cd tests/clients/node && npm ci --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+$(PYTHON_CLIENTS): tests/clients/python/requirements.txt
+	python3 -m venv tests/clients/python/.venv
+	tests/clients/python/.venv/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 clean: ## remove what was built and the development data
 	$(CARGO) clean
-	rm -rf data contracts/node_modules contracts/out contracts/cache tests/vectors-ts/node_modules tests/vectors-ts/out
+	rm -rf data contracts/node_modules contracts/out contracts/cache tests/vectors-ts/node_modules tests/vectors-ts/out tests/clients/node/node_modules tests/clients/python/.venv

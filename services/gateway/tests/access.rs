@@ -261,7 +261,7 @@ async fn a_system_gets_a_token_for_a_fresh_assertion_of_its_own_key() {
         ("grant_type", "", "invalid_request"),
         ("client_assertion_type", "urn:other", "invalid_request"),
         ("client_assertion", "", "invalid_request"),
-        ("scope", "", "invalid_scope"),
+        ("scope", "launch/patient openid", "invalid_scope"),
         ("scope", "system/Patient.rs", "invalid_scope"),
         ("scope", "system/*.rs", "invalid_scope"),
         ("scope", "user/Claim.rs", "invalid_scope"),
@@ -280,6 +280,14 @@ async fn a_system_gets_a_token_for_a_fresh_assertion_of_its_own_key() {
     )
     .await;
     assert_eq!((status, twice["error"].as_str()), (400, Some("invalid_request")));
+
+    // Without a scope it gets what it is registered for, and what only people are granted is passed over.
+    let registered = "system/DocumentReference.crus system/Claim.read";
+    let (status, all) = token(&world, set("scope", ""), good()).await;
+    assert_eq!((status, &all["scope"]), (200, &json!(registered)), "{all}");
+    let people_too = "launch/patient openid system/Claim.rs";
+    let (status, some) = token(&world, set("scope", people_too), good()).await;
+    assert_eq!((status, &some["scope"]), (200, &json!("system/Claim.rs")), "{some}");
 
     // Disabled: no more tokens.
     let (status, _) = world

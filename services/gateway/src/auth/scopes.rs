@@ -5,7 +5,7 @@ use std::fmt;
 /// What smart-configuration says is offered.
 pub const SUPPORTED: [&str; 6] = [
     "system/*.cruds",
-    "system/Patient.crs",
+    "system/Patient.crus",
     "system/DocumentReference.crus",
     "system/Binary.cr",
     "system/Claim.crs",
@@ -14,6 +14,17 @@ pub const SUPPORTED: [&str; 6] = [
 
 /// The longest scope parameter that is read, in bytes.
 const LONGEST: usize = 2048;
+/// What apps ask for when a person launches them. It means nothing to a system, and some clients put it before their
+/// system scopes all the same.
+const OF_PEOPLE: [&str; 7] = [
+    "launch",
+    "launch/patient",
+    "openid",
+    "profile",
+    "fhirUser",
+    "online_access",
+    "offline_access",
+];
 
 /// What a client may do with a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +79,12 @@ impl Scopes {
         } else {
             Ok(Self(scopes))
         }
+    }
+
+    /// Reads what a client asks the token endpoint for: the same, past what only people are granted.
+    pub fn asked(text: &str) -> Result<Self, BadScope> {
+        let words = text.split_whitespace().filter(|word| !OF_PEOPLE.contains(word));
+        Self::parse(&words.collect::<Vec<_>>().join(" "))
     }
 
     /// Whether the resource type may be used this way.
@@ -178,6 +195,14 @@ mod tests {
         ] {
             assert!(Scopes::parse(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_only_people_are_granted_is_passed_over_in_a_request() {
+        let asked = Scopes::asked("launch/patient openid system/Claim.rs").unwrap();
+        assert_eq!(asked.to_string(), "system/Claim.rs");
+        assert!(Scopes::asked("launch/patient").is_err());
+        assert!(Scopes::asked("user/Claim.rs system/Claim.rs").is_err());
     }
 
     #[test]

@@ -111,10 +111,13 @@ async fn token(
     let assertion = input
         .client_assertion
         .ok_or(OAuthError::InvalidRequest("client_assertion is missing"))?;
-    let asked = input.scope.ok_or(OAuthError::InvalidScope("scope is missing".into()))?;
     let client = authenticate(&app, &assertion).await?;
-    let asked = Scopes::parse(&asked).map_err(|why| OAuthError::InvalidScope(why.to_string()))?;
     let registered = Scopes::parse(&client.scopes).map_err(|_| Failure::Broken("a client's scopes do not parse"))?;
+    let asked = match input.scope {
+        Some(asked) => Scopes::asked(&asked).map_err(|why| OAuthError::InvalidScope(why.to_string()))?,
+        // RFC 6749 §3.3: without the parameter a documented default counts, and the answer names it.
+        None => registered.clone(),
+    };
     if !registered.cover(&asked) {
         return Err(OAuthError::InvalidScope(
             "the client is not registered for all of the scopes it asks for".into(),

@@ -33,6 +33,7 @@ pub async fn create(
 ) -> Result<Response, Outcome> {
     caller.may("Binary", Interaction::Create)?;
     write::may_author(&app, &caller)?;
+    check_context(&headers)?;
     let content_type = content_type(&headers)?;
     let staged = if media::is_json(&content_type) {
         json(&app, &caller, &content_type, headers.clone(), body).await?
@@ -42,11 +43,31 @@ pub async fn create(
     let location = app
         .config
         .url(&format!("/fhir/R4/Binary/staged-{}/_history/1", staged.id));
-    Ok(respond::written(
-        &headers,
-        StatusCode::CREATED,
-        &location,
-        &resource(&staged),
+    let mut binary = resource(&staged);
+    if headers.contains_key("x-medplum") {
+        // R4 has no such element. Medplum's client reads the place of the bytes from nowhere else when it puts them into
+        // a DocumentReference.
+        binary.set("url", app.config.url(&format!("/fhir/R4/Binary/staged-{}", staged.id)));
+    }
+    Ok(respond::written(&headers, StatusCode::CREATED, &location, &binary))
+}
+
+/// `X-Security-Context` names the resource whose readers a Binary shall have. Here that is the record it comes to hang on,
+/// and until then nobody but its uploader; what the header says is therefore only looked at for its form.
+fn check_context(headers: &HeaderMap) -> Result<(), Outcome> {
+    let Some(context) = headers.get("x-security-context") else {
+        return Ok(());
+    };
+    let named = context.to_str().ok().and_then(|text| text.rsplit_once('/'));
+    let id = |text: &str| {
+        (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b))
+    };
+    if named.is_some_and(|(kind, last)| !kind.is_empty() && id(last)) {
+        return Ok(());
+    }
+    Err(Outcome::new(
+        Code::Malformed,
+        "X-Security-Context must be a reference like DocumentReference/<id>",
     ))
 }
 

@@ -1,0 +1,86 @@
+//! A hospital's afternoon with other people's FHIR clients: `tests/clients/` holds one script for each library. All of
+//! them talk to one running system, each about a patient of its own.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking; its helper functions too")]
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use chartseal_stack::{rpc::Node, thief};
+use chartseal_tests::{program, root, system};
+use serde_json::Value;
+
+/// Script and the program that runs it, below `tests/clients`.
+const CLIENTS: [(&str, &str); 4] = [
+    ("python/fhirclient_hospital.py", "python/.venv/bin/python"),
+    ("python/fhirpy_hospital.py", "python/.venv/bin/python"),
+    ("node/fhir-kit-client.mjs", "node"),
+    ("node/medplum.mjs", "node"),
+];
+
+/// What the scripts tell the gateway of their patients and in their documents.
+const TOLD: [&str; 4] = ["Quill", "1970-03-01", "34109-9", "Skip Manam"];
+
+#[tokio::test]
+async fn every_client_stores_finds_pages_corrects_and_reads_back_and_nothing_of_it_is_readable_at_rest() {
+    let system = system();
+    let clients = root().join("tests/clients");
+    for installed in ["python/.venv/installed", "node/node_modules/.package-lock.json"] {
+        assert!(
+            clients.join(installed).exists(),
+            "run `make clients` once: it installs the FHIR clients"
+        );
+    }
+    for ((script, program), patient) in CLIENTS.iter().zip(enrolled(CLIENTS.len())) {
+        let runner = if program.contains('/') {
+            clients.join(program)
+        } else {
+            PathBuf::from(program)
+        };
+        let mut command = Command::new(runner);
+        command
+            .arg(clients.join(script))
+            .arg(system.json.data.join("stack.json"))
+            .arg(patient);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+            .await
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success(),
+            "{script}: {told}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        print!("{told}");
+    }
+    let files = thief::files(&system.json.data).unwrap();
+    let chain = Node::new(&system.json.rpc).everything().await.unwrap();
+    for canary in TOLD {
+        for (path, bytes) in &files {
+            assert_eq!(
+                thief::find(bytes, canary.as_bytes()),
+                None,
+                "'{canary}' in {}",
+                path.display()
+            );
+        }
+        assert_eq!(thief::find(&chain, canary.as_bytes()), None, "'{canary}' on the chain");
+    }
+}
+
+/// The addresses of so many new patients of the sample hospital.
+fn enrolled(count: usize) -> Vec<String> {
+    let mut command = Command::new(program("chartseal"));
+    command
+        .args(["enrol", "--count", &count.to_string(), "--data"])
+        .arg(&system().json.data);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let address = |line: &str| {
+        serde_json::from_str::<Value>(line).unwrap()["address"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    lines.lines().map(address).collect()
+}
