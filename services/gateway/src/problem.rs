@@ -86,6 +86,8 @@ codes! {
     ContentHashMismatch = "content-hash-mismatch", UNPROCESSABLE_ENTITY, "The document is not what its hash or size says";
     /// Stored bytes are not what was sealed, signed or anchored.
     ContentCorrupt = "content-corrupt", INTERNAL_SERVER_ERROR, "Stored content fails its proof";
+    /// No byte of the range asked for is in the document.
+    OutOfRange = "range-not-satisfiable", RANGE_NOT_SATISFIABLE, "The range lies outside the document";
     /// Nothing this server can say is acceptable to the client.
     NotAcceptable = "not-acceptable", NOT_ACCEPTABLE, "No acceptable representation";
     /// The body is in a format this server does not read.

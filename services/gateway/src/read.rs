@@ -4,6 +4,8 @@
 //! does not prove to be what its author signed; what fails names the CID and nothing else.
 
 pub mod document;
+pub mod many;
+pub mod stretch;
 
 use alloy::primitives::{Address, B256};
 use chartseal_envelope::{

@@ -105,7 +105,7 @@ pub async fn prepare(app: &App, caller: &Caller, upload: Upload) -> Result<Prepa
     let base = app.config.url("/fhir/R4");
     let found = attachment::take(&mut resource, &base)?;
     let kept = kept_from(app, caller, &found, replaces.as_deref()).await?;
-    let words = parameter::index(&resource);
+    let words = parameter::index(&resource, &base);
     let index = blind::entries(&app.vault, admitted.org, kind, &words);
     let version = compose::Version::after(app, &admitted, replaces.as_deref()).map_err(Problem::from)?;
     let documents = document::seal_all(app, caller, &admitted, found, kept.as_ref()).await?;

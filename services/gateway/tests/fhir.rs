@@ -414,7 +414,9 @@ async fn what_cannot_be_taken_is_refused_with_a_stable_code_and_nothing_is_store
             r#"{"resourceType":"Bundle"}"#,
             (501, "not-implemented"),
         ),
-        (Method::GET, "/Claim/a/_history", &[][..], "", (501, "not-implemented")),
+        (Method::GET, "/Claim/_history", &[][..], "", (404, "not-found")),
+        (Method::GET, "/Claim/a/_history", &[][..], "", (404, "not-found")),
+        (Method::GET, "/_history", &[][..], "", (404, "not-supported")),
         (Method::DELETE, "/Claim/a", &[][..], "", (405, "method-not-allowed")),
         (Method::GET, "/Claim/a", &[][..], "", (404, "not-found")),
         (

@@ -1,9 +1,11 @@
 //! `GET /fhir/R4/Binary/<cid>`: a document, decrypted; its own bytes unless the FHIR resource is asked for.
 
+use std::ops::Range;
+
 use axum::{
     body::Body,
     extract::{Path, RawQuery, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -14,6 +16,7 @@ use super::{
     json::Json,
     media::{self, BinaryFormat},
     outcome::Outcome,
+    range::{self, Wanted},
     request::Who,
     search::read_form,
 };
@@ -21,7 +24,7 @@ use crate::{
     app::App,
     auth::{caller::Caller, scopes::Interaction},
     problem::{Code, Problem},
-    read::{self, document},
+    read::{self, document, stretch::stretch},
     staging,
 };
 
@@ -47,21 +50,19 @@ pub async fn read_binary(
     }
     let cid = Cid::try_from(id.as_str()).map_err(|_| Problem::not_found())?;
     let found = document::find(&app, &caller, &cid, read::purpose(&caller)).await?;
+    let size = found.reference.size;
     match media::answer_binary(&headers, format, &found.content_type)? {
         BinaryFormat::Raw => {
-            let size = found.reference.size;
-            let pieces = document::pieces(&app, found.reference).await?;
-            Ok(raw(
-                &id,
-                &found.content_type,
-                size,
-                Body::from_stream(document::body(pieces)),
-            ))
+            let open = async |range| {
+                let plain = stretch(&app, found.reference, range).await?;
+                Ok(Body::from_stream(document::body(plain)))
+            };
+            raw(&headers, &id, &found.content_type, size, open).await
         }
         BinaryFormat::Resource(format) => {
-            check_size(found.reference.size)?;
+            check_size(size)?;
             let bytes = document::all(&app, &found.reference).await?;
-            Ok(resource(&id, &found.content_type, &bytes, format))
+            Ok(resource(&id, &found.content_type, Some(&found.record), &bytes, format))
         }
     }
 }
@@ -78,17 +79,17 @@ async fn read_staged(
     let uuid = Uuid::try_parse(uuid).map_err(|_| Problem::not_found())?;
     let staged = staging::find(app, caller, uuid).await?.ok_or_else(Problem::not_found)?;
     let format = media::answer_binary(headers, format, staged.content_type())?;
-    check_size(staged.sums().size)?;
+    let size = staged.sums().size;
+    check_size(size)?;
     let bytes = staged.open(app).await?.all().await?;
-    Ok(match format {
-        BinaryFormat::Raw => raw(
-            id,
-            staged.content_type(),
-            bytes.len() as u64,
-            Body::from(bytes.to_vec()),
-        ),
-        BinaryFormat::Resource(format) => resource(id, staged.content_type(), &bytes, format),
-    })
+    match format {
+        BinaryFormat::Raw => {
+            let open =
+                async |range: Range<u64>| Ok(Body::from(bytes[range.start as usize..range.end as usize].to_vec()));
+            raw(headers, id, staged.content_type(), size, open).await
+        }
+        BinaryFormat::Resource(format) => Ok(resource(id, staged.content_type(), None, &bytes, format)),
+    }
 }
 
 fn check_size(size: u64) -> Result<(), Outcome> {
@@ -99,35 +100,92 @@ fn check_size(size: u64) -> Result<(), Outcome> {
     Err(Outcome::new(Code::NotAcceptable, text))
 }
 
-/// The document's own bytes. They are somebody else's words on this origin, so a browser must neither guess their
-/// type nor run them.
-fn raw(id: &str, content_type: &str, size: u64, body: Body) -> Response {
-    let mut response = body.into_response();
-    let headers = response.headers_mut();
-    let fallback = HeaderValue::from_static("application/octet-stream");
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_str(content_type).unwrap_or(fallback),
-    );
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("sandbox; default-src 'none'"),
-    );
-    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{id}\"")) {
-        headers.insert(header::CONTENT_DISPOSITION, value);
+/// The document's own bytes, or the range of them that is asked for. What a CID names does not change, so its name is
+/// its strong ETag. The bytes are somebody else's words on this origin: a browser must neither guess their type nor run
+/// them.
+async fn raw(
+    headers: &HeaderMap,
+    id: &str,
+    content_type: &str,
+    size: u64,
+    open: impl AsyncFnOnce(Range<u64>) -> Result<Body, Problem>,
+) -> Result<Response, Outcome> {
+    let tag = format!("\"{id}\"");
+    let wanted = range::wanted(headers, size, &tag);
+    let mut response = if knows(headers, &tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        match wanted {
+            Wanted::Whole => with_length(open(0..size).await?, size),
+            Wanted::Part(range) => {
+                let content_range = format!("bytes {}-{}/{size}", range.start, range.end - 1);
+                let mut part = with_length(open(range.clone()).await?, range.end - range.start);
+                *part.status_mut() = StatusCode::PARTIAL_CONTENT;
+                set(&mut part, header::CONTENT_RANGE, &content_range);
+                part
+            }
+            Wanted::Nothing => {
+                let text = format!("the document has {size} bytes, and the range lies behind them");
+                let mut refused = Outcome::new(Code::OutOfRange, text).into_response();
+                set(&mut refused, header::CONTENT_RANGE, &format!("bytes */{size}"));
+                return Ok(refused);
+            }
+        }
+    };
+    if HeaderValue::from_str(content_type).is_ok() {
+        set(&mut response, header::CONTENT_TYPE, content_type);
+    } else {
+        set(&mut response, header::CONTENT_TYPE, "application/octet-stream");
     }
+    set(&mut response, header::ETAG, &tag);
+    set(&mut response, header::ACCEPT_RANGES, "bytes");
+    set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(
+        &mut response,
+        header::CONTENT_SECURITY_POLICY,
+        "sandbox; default-src 'none'",
+    );
+    set(
+        &mut response,
+        header::CONTENT_DISPOSITION,
+        &format!("attachment; filename=\"{id}\""),
+    );
+    Ok(response)
+}
+
+fn with_length(body: Body, length: u64) -> Response {
+    let mut response = body.into_response();
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     response
 }
 
-fn resource(id: &str, content_type: &str, bytes: &[u8], format: media::Format) -> Response {
-    let binary = Json::from([
+fn set(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// Whether `If-None-Match` names the document.
+fn knows(headers: &HeaderMap, tag: &str) -> bool {
+    let tags = headers.get_all(header::IF_NONE_MATCH).iter();
+    tags.filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|one| one.trim().trim_start_matches("W/"))
+        .any(|one| one == "*" || one == tag)
+}
+
+fn resource(id: &str, content_type: &str, record: Option<&str>, bytes: &[u8], format: media::Format) -> Response {
+    let mut binary = Json::from([
         ("resourceType", "Binary".into()),
         ("id", id.into()),
         ("contentType", content_type.into()),
-        ("data", STANDARD.encode(bytes).into()),
     ]);
+    if let Some(record) = record {
+        binary.set("securityContext", Json::from([("reference", record.into())]));
+    }
+    binary.set("data", STANDARD.encode(bytes));
     ([(header::CONTENT_TYPE, format.content_type())], binary.to_bytes()).into_response()
 }
 
@@ -135,9 +193,17 @@ fn resource(id: &str, content_type: &str, bytes: &[u8], format: media::Format) -
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_document_is_never_run_by_a_browser() {
-        let response = raw("bafy", "text/html", 2, Body::from("hi"));
+    async fn hi(headers: &[(HeaderName, &str)]) -> Response {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.parse().unwrap()));
+        let open = async |range: Range<u64>| Ok(Body::from(b"hi"[range.start as usize..range.end as usize].to_vec()));
+        raw(&headers.collect(), "bafy", "text/html", 2, open).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_document_is_never_run_by_a_browser() {
+        let response = hi(&[]).await;
         let headers = response.headers();
         assert_eq!(headers["content-type"], "text/html");
         assert_eq!(headers["content-length"], "2");
@@ -149,5 +215,26 @@ mod tests {
                 .starts_with("sandbox")
         );
         assert_eq!(headers["content-disposition"], "attachment; filename=\"bafy\"");
+    }
+
+    #[tokio::test]
+    async fn who_has_it_gets_no_bytes_and_who_asks_for_some_gets_those() {
+        assert_eq!(hi(&[(header::IF_NONE_MATCH, "\"bafy\"")]).await.status(), 304);
+        let part = hi(&[(header::RANGE, "bytes=1-")]).await;
+        assert_eq!(
+            (
+                part.status().as_u16(),
+                part.headers()["content-range"].to_str().unwrap()
+            ),
+            (206, "bytes 1-1/2")
+        );
+        let beyond = hi(&[(header::RANGE, "bytes=2-")]).await;
+        assert_eq!(
+            (
+                beyond.status().as_u16(),
+                beyond.headers()["content-range"].to_str().unwrap()
+            ),
+            (416, "bytes */2")
+        );
     }
 }

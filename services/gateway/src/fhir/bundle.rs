@@ -1,6 +1,7 @@
-//! A page of matches as a searchset Bundle.
+//! A page of matches as a searchset Bundle, and what other Bundles share with it.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{json::Json, search::Query};
 
@@ -11,8 +12,6 @@ pub struct Page {
     pub matches: Vec<(String, Json)>,
     /// Matches on all pages.
     pub total: usize,
-    /// Where the next page starts, if there is one.
-    pub next: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -26,10 +25,31 @@ struct Bundle {
     entry: Vec<Entry>,
 }
 
-#[derive(Serialize)]
-struct Link {
+/// One link of a Bundle.
+#[derive(Debug, Serialize)]
+pub struct Link {
     relation: &'static str,
     url: String,
+}
+
+/// The links of a page. Both are absolute: some clients follow nothing else.
+pub fn links(own: String, next: Option<String>) -> Vec<Link> {
+    let next = next.map(|url| Link { relation: "next", url });
+    let own = Link {
+        relation: "self",
+        url: own,
+    };
+    std::iter::once(own).chain(next).collect()
+}
+
+/// FHIR knows no empty list: a Bundle without entries has no `entry`.
+pub fn without_nothing(mut bundle: Value) -> Value {
+    if bundle["entry"].as_array().is_some_and(Vec::is_empty)
+        && let Some(members) = bundle.as_object_mut()
+    {
+        members.remove("entry");
+    }
+    bundle
 }
 
 #[derive(Serialize)]
@@ -45,13 +65,9 @@ struct Search {
     mode: &'static str,
 }
 
-/// Writes the Bundle. `url` is the resource type's own, and so is `next`, absolute: some clients follow nothing else.
+/// Writes the Bundle. `url` is the resource type's own.
 pub fn searchset(page: Page, query: &Query, url: &str, next: Option<String>) -> Vec<u8> {
-    let mut link = vec![Link {
-        relation: "self",
-        url: query.link(url),
-    }];
-    link.extend(next.map(|url| Link { relation: "next", url }));
+    let link = links(query.link(url), next);
     let entry = |(id, resource)| Entry {
         full_url: format!("{url}/{id}"),
         resource,
@@ -85,7 +101,6 @@ mod tests {
         let page = Page {
             matches: vec![("ab".into(), resource)],
             total: 2,
-            next: Some(1),
         };
         let bundle: serde_json::Value = serde_json::from_slice(&searchset(
             page,
@@ -115,7 +130,6 @@ mod tests {
             Page {
                 matches: vec![],
                 total: 0,
-                next: None,
             },
             &query,
             "http://x/Claim",

@@ -38,7 +38,7 @@ pub async fn candidates(app: &App, caller: &Caller, kind: Kind, query: &Query) -
     // names many, and how many there are beyond the caller's grants is nothing it should feel.
     let mut rows = match ids {
         Some(ids) => readable(app, caller, by_ids(app, ids).await?).await?,
-        None if query.names_an_identifier() => readable(app, caller, find(app, kind, query, None).await?).await?,
+        None if query.names_few() => readable(app, caller, find(app, kind, query, None).await?).await?,
         None => {
             let compartments = read::compartments(app, caller, &patients, None).await?;
             if compartments.len() > MOST_COMPARTMENTS {
@@ -122,13 +122,16 @@ async fn find(
     query: &Query,
     compartments: Option<Vec<Compartment>>,
 ) -> Result<Vec<Record>, Problem> {
-    let index = query.criteria.iter().filter_map(|criterion| match criterion {
-        Criterion::Token { column, any } => Some((blind::name(kind.as_str(), column), any)),
-        _ => None,
+    let index = query.criteria.iter().filter_map(|criterion| {
+        let (column, words): (_, Vec<String>) = match criterion {
+            Criterion::Token { column, any } => (column, any.iter().map(|token| token.word()).collect()),
+            Criterion::Record { column, any, .. } => (column, any.iter().map(RecordId::to_string).collect()),
+            _ => return None,
+        };
+        Some((blind::name(kind.as_str(), column), words))
     });
-    let index = index.map(|(name, any)| {
+    let index = index.map(|(name, words)| {
         // Each organisation served here indexes its records under a key of its own.
-        let words: Vec<String> = any.iter().map(|token| token.word()).collect();
         let organisations = app.config.organisations.iter();
         let values = organisations.flat_map(|org| words.iter().map(|word| (org.account, word)));
         let values: Vec<B256> = values

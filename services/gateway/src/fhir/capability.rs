@@ -10,16 +10,18 @@ use serde_json::{Value, json};
 use super::{media, parameter};
 use crate::{app::App, config::Config};
 
-/// The interactions of each resource type, which the routes in `fhir::routes` carry out.
-const RESOURCES: [(&str, &[&str]); 4] = [
-    ("Patient", &["create", "read", "vread", "search-type"]),
-    (
-        "DocumentReference",
-        &["create", "read", "vread", "update", "search-type"],
-    ),
+/// What is offered for each resource type, which the routes in `fhir::routes` carry out.
+const RESOURCES: [(&str, &[&str]); 7] = [
+    ("Patient", UPDATED),
+    ("DocumentReference", UPDATED),
     ("Binary", &["create", "read"]),
-    ("Claim", &["create", "read", "vread", "search-type"]),
+    ("Claim", STORED),
+    ("ClaimResponse", STORED),
+    ("Coverage", STORED),
+    ("List", STORED),
 ];
+const STORED: &[&str] = &["create", "read", "vread", "history-instance", "search-type"];
+const UPDATED: &[&str] = &["create", "read", "vread", "update", "history-instance", "search-type"];
 
 /// The handler. Anyone may ask.
 pub async fn metadata(State(app): State<App>) -> Response {

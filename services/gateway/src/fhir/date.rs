@@ -2,7 +2,17 @@
 
 use std::{cmp::Ordering, str::FromStr};
 
-use time::{Date, Month, OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
+use time::{
+    Date, Month, OffsetDateTime, PrimitiveDateTime,
+    format_description::{BorrowedFormatItem, well_known::Rfc3339},
+    macros::format_description,
+};
+
+use super::json::Json;
+
+/// The one form of HTTP date that is still written (RFC 9110 §5.6.7).
+const HTTP: &[BorrowedFormatItem<'_>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
 /// The half-open span `[start, end)` that a date, however precise, stands for. Nanoseconds since 1970, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +66,22 @@ impl Span {
             }
         }
     }
+}
+
+/// The span of a date, a time or a Period; an end that is missing is not reached.
+pub fn span_of(value: &Json) -> Option<Span> {
+    if let Some(text) = value.as_str() {
+        return Span::parse(text);
+    }
+    let edge = |name| value.text(name).and_then(Span::parse);
+    let (start, end) = (edge("start"), edge("end"));
+    if start.is_none() && end.is_none() {
+        return None;
+    }
+    Some(Span {
+        start: start.map_or(i128::MIN, |span| span.start),
+        end: end.map_or(i128::MAX, |span| span.end),
+    })
 }
 
 fn digits(text: &str, range: std::ops::Range<usize>) -> Option<i32> {
@@ -142,11 +168,15 @@ pub fn instant(seconds: u64) -> String {
 
 /// An HTTP date for Last-Modified.
 pub fn http(seconds: u64) -> String {
-    let format =
-        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
     moment(seconds)
-        .format(format)
+        .format(HTTP)
         .expect("every component of the format exists in a date-time")
+}
+
+/// Seconds since 1970 of an HTTP date.
+pub fn read_http(text: &str) -> Option<u64> {
+    let date = PrimitiveDateTime::parse(text, HTTP).ok()?;
+    u64::try_from(date.assume_utc().unix_timestamp()).ok()
 }
 
 /// Seconds since 1970 as a date; beyond the year 9999 the last second of it.
@@ -207,5 +237,7 @@ mod tests {
         assert_eq!(instant(1_795_341_600), "2026-11-22T10:00:00Z");
         assert_eq!(http(1_795_341_600), "Sun, 22 Nov 2026 10:00:00 GMT");
         assert_eq!(instant(u64::MAX), "9999-12-31T23:59:59Z");
+        assert_eq!(read_http("Sun, 22 Nov 2026 10:00:00 GMT"), Some(1_795_341_600));
+        assert_eq!(read_http("2026-11-22T10:00:00Z"), None);
     }
 }

@@ -7,6 +7,9 @@ use crate::problem::Code;
 const DOCUMENT_STATUS: &[&str] = &["current", "superseded", "entered-in-error"];
 const DOC_STATUS: &[&str] = &["preliminary", "final", "amended", "entered-in-error"];
 const CLAIM_STATUS: &[&str] = &["active", "cancelled", "draft", "entered-in-error"];
+const OUTCOME: &[&str] = &["queued", "complete", "error", "partial"];
+const LIST_STATUS: &[&str] = &["current", "retired", "entered-in-error"];
+const LIST_MODE: &[&str] = &["working", "snapshot", "changes"];
 const CLAIM_USE: &[&str] = &["claim", "preauthorization", "predetermination"];
 
 /// Checks that `resource` is a `kind` and has what R4 (and this server) needs of one.
@@ -26,6 +29,9 @@ pub fn check(resource: &Json, kind: &'static str) -> Result<(), Outcome> {
         "DocumentReference" => document(&at),
         "Claim" => claim(&at),
         "Patient" => patient(&at),
+        "ClaimResponse" => claim_response(&at),
+        "Coverage" => coverage(&at),
+        "List" => list(&at),
         _ => Ok(()),
     }
 }
@@ -60,6 +66,35 @@ fn claim(at: &Element) -> Result<(), Outcome> {
     for info in at.any("supportingInfo")? {
         info.present("sequence")?;
         info.object("category")?;
+    }
+    at.any("identifier").map(drop)
+}
+
+fn claim_response(at: &Element) -> Result<(), Outcome> {
+    at.code("status", CLAIM_STATUS)?;
+    at.code("use", CLAIM_USE)?;
+    at.code("outcome", OUTCOME)?;
+    for name in ["type", "patient", "insurer"] {
+        at.object(name)?;
+    }
+    at.time("created")?;
+    at.any("identifier").map(drop)
+}
+
+fn coverage(at: &Element) -> Result<(), Outcome> {
+    at.code("status", CLAIM_STATUS)?;
+    at.object("beneficiary")?;
+    at.some("payor")?;
+    at.any("identifier").map(drop)
+}
+
+fn list(at: &Element) -> Result<(), Outcome> {
+    at.code("status", LIST_STATUS)?;
+    at.code("mode", LIST_MODE)?;
+    at.object("subject")?;
+    at.optional_time("date")?;
+    for entry in at.any("entry")? {
+        entry.object("item")?;
     }
     at.any("identifier").map(drop)
 }

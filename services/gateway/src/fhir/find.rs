@@ -1,14 +1,11 @@
 //! `GET /fhir/R4/<type>?…` and `POST …/_search`: records found by blind index, opened, and held against the search.
 
-use std::collections::{BTreeMap, HashMap};
-
 use axum::{
     body::Body,
     extract::{RawQuery, State},
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use chartseal_record::Compartment;
 use chartseal_store::Record;
 
 use super::{
@@ -22,14 +19,14 @@ use super::{
     reference::RecordId,
     request::{self, Who, prefers},
     respond,
-    search::{Here, Query, read_form},
+    search::{Here, Query, Window, read_form},
 };
 use crate::{
     app::App,
     audit,
     auth::{caller::Caller, scopes::Interaction},
     problem::{Code, Problem},
-    read,
+    read::{self, many},
 };
 
 /// Bytes of a search form.
@@ -91,8 +88,8 @@ async fn search(
     audit::searched(app, caller, read::purpose(caller), &candidates).await?;
     let page = page(app, caller, candidates, &query).await?;
     let url = format!("{base}/{}", kind.as_str());
-    let next = match page.next {
-        Some(offset) => Some(paging::next(app, caller, &url, &query.form(offset)).map_err(Problem::from)?),
+    let next = match query.window.next(page.total) {
+        Some(next) => Some(paging::next(app, caller, &url, &query.form(next)).map_err(Problem::from)?),
         None => None,
     };
     let bundle = bundle::searchset(page, &query, &url, next);
@@ -101,16 +98,12 @@ async fn search(
 
 /// Opens what the page needs: only the page where the index decides alone, every candidate where it does not.
 async fn page(app: &App, caller: &Caller, candidates: Vec<Record>, query: &Query) -> Result<Page, Outcome> {
-    let end = query.offset.saturating_add(query.count);
+    let Window { count, offset } = query.window;
     if !query.needs_opening() {
         let total = candidates.len();
-        let chosen: Vec<Record> = candidates.into_iter().skip(query.offset).take(query.count).collect();
+        let chosen: Vec<Record> = candidates.into_iter().skip(offset).take(count).collect();
         let matches = open(app, caller, chosen, query).await?;
-        return Ok(Page {
-            matches,
-            total,
-            next: (end < total && query.count > 0).then_some(end),
-        });
+        return Ok(Page { matches, total });
     }
     if candidates.len() > MOST_OPENED {
         let text =
@@ -119,42 +112,17 @@ async fn page(app: &App, caller: &Caller, candidates: Vec<Record>, query: &Query
     }
     let all = open(app, caller, candidates, query).await?;
     let total = all.len();
-    let matches = all.into_iter().skip(query.offset).take(query.count).collect();
-    Ok(Page {
-        matches,
-        total,
-        next: (end < total && query.count > 0).then_some(end),
-    })
+    let matches = all.into_iter().skip(offset).take(count).collect();
+    Ok(Page { matches, total })
 }
 
-/// Opens records, one audit entry per compartment and epoch that names them all, and keeps those that match.
+/// Opens records and keeps those that match, as they are served.
 async fn open(app: &App, caller: &Caller, rows: Vec<Record>, query: &Query) -> Result<Vec<(String, Json)>, Outcome> {
-    let mut names: BTreeMap<(Compartment, u32), Vec<String>> = BTreeMap::new();
-    for row in &rows {
-        names
-            .entry((row.compartment, row.epoch))
-            .or_default()
-            .push(RecordId(row.record_id).to_string());
-    }
-    let mut secrets = HashMap::new();
-    let mut matches = Vec::with_capacity(rows.len());
-    for row in rows {
-        let place = (row.compartment, row.epoch);
-        if let Some(names) = names.remove(&place) {
-            let secret = read::secret(app, caller, &row, read::purpose(caller), Some(names.join(" "))).await;
-            // A grant that ended since the candidates were listed hides its records, as if it had ended before.
-            match secret {
-                Ok(secret) => drop(secrets.insert(place, secret)),
-                Err(problem) if problem.code == Code::NotLive => continue,
-                Err(problem) => return Err(problem.into()),
-            }
-        }
-        let Some(secret) = secrets.get(&place) else { continue };
-        let opened = read::open_with(app, secret, &row).await?;
-        if query.admits(&opened.json) {
-            let served = respond::served(&app.config, opened.json, row.content_hash, row.state);
-            matches.push((RecordId(row.record_id).to_string(), served));
-        }
-    }
-    Ok(matches)
+    let base = app.config.url("/fhir/R4");
+    let opened = many::open(app, caller, rows, |json| query.admits(json, &base)).await?;
+    let served = opened.into_iter().map(|(row, json)| {
+        let served = respond::served(&app.config, json, row.content_hash, row.state);
+        (RecordId(row.record_id).to_string(), served)
+    });
+    Ok(served.collect())
 }

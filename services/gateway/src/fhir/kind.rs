@@ -8,13 +8,26 @@ use axum::{
 use super::outcome::Outcome;
 use crate::problem::Code;
 
-/// A resource type kept as records. Binary has routes of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A resource type kept as records. Binary has routes of its own, and so has what is made from the chain and the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     Patient,
     DocumentReference,
     Claim,
+    ClaimResponse,
+    Coverage,
+    List,
 }
+
+/// All of them.
+pub const KINDS: [Kind; 6] = [
+    Kind::Patient,
+    Kind::DocumentReference,
+    Kind::Claim,
+    Kind::ClaimResponse,
+    Kind::Coverage,
+    Kind::List,
+];
 
 impl Kind {
     /// The type's name.
@@ -23,23 +36,30 @@ impl Kind {
             Self::Patient => "Patient",
             Self::DocumentReference => "DocumentReference",
             Self::Claim => "Claim",
+            Self::ClaimResponse => "ClaimResponse",
+            Self::Coverage => "Coverage",
+            Self::List => "List",
         }
     }
 
     /// The type of this name.
     pub fn of(name: &str) -> Option<Self> {
-        [Self::Patient, Self::DocumentReference, Self::Claim]
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
+        KINDS.into_iter().find(|kind| kind.as_str() == name)
     }
 
     /// The element that says whom a resource is about.
     pub fn subject(self) -> Option<&'static str> {
         match self {
             Self::Patient => None,
-            Self::DocumentReference => Some("subject"),
-            Self::Claim => Some("patient"),
+            Self::DocumentReference | Self::List => Some("subject"),
+            Self::Claim | Self::ClaimResponse => Some("patient"),
+            Self::Coverage => Some("beneficiary"),
         }
+    }
+
+    /// Whether a later version may replace one. What was claimed and decided is not rewritten: it is cancelled by another.
+    pub fn is_updated(self) -> bool {
+        matches!(self, Self::Patient | Self::DocumentReference)
     }
 }
 

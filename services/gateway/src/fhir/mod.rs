@@ -10,6 +10,7 @@ pub mod create;
 pub mod date;
 pub mod element;
 mod find;
+mod history;
 pub mod json;
 pub mod kind;
 mod media;
@@ -18,6 +19,8 @@ mod once;
 pub mod outcome;
 mod paging;
 pub mod parameter;
+mod path;
+mod range;
 mod read;
 pub mod reference;
 pub mod request;
@@ -50,6 +53,7 @@ pub fn routes() -> Router<App> {
         .route("/{kind}", get(find::by_query).post(create::create))
         .route("/{kind}/_search", post(find::by_form))
         .route("/{kind}/{id}", get(read::read_newest).put(update::update))
+        .route("/{kind}/{id}/_history", get(history::history))
         .route("/{kind}/{id}/_history/{version}", get(read::read_version))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)

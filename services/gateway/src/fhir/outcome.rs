@@ -54,7 +54,7 @@ fn issue_type(code: Code) -> &'static str {
     match code {
         Code::Malformed | Code::MalformedResource => "structure",
         Code::InvalidElement => "required",
-        Code::Invalid | Code::InvalidSearch | Code::ContentHashMismatch => "value",
+        Code::Invalid | Code::InvalidSearch | Code::ContentHashMismatch | Code::OutOfRange => "value",
         Code::Unauthenticated => "login",
         Code::Forbidden | Code::NoWriteGrant | Code::NotLive | Code::OwnKey | Code::DraftRequired => "forbidden",
         Code::BadSignature | Code::OutOfTime => "security",

@@ -1,6 +1,6 @@
 //! What each resource type can be searched by, and what of a resource goes into the blind index for it.
 
-use super::{json::Json, token};
+use super::{json::Json, path, reference, token};
 
 /// How a parameter finds its resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,10 +15,16 @@ pub enum Kind {
     Identifier,
     /// A concept's codes: indexed blindly. The parameter is named like its element.
     Concept,
+    /// A reference. To a record of this server it is indexed blindly; any other is held against the resource.
+    Reference,
     /// A plain code with few values. Not indexed, since its frequencies would tell; held against the resource.
     Code,
-    /// A date. Not indexed; held against the resource.
+    /// Codes, codings or identifiers further inside. Not indexed, for the same reason.
+    Token,
+    /// A date or a period. Not indexed; held against the resource.
     Date,
+    /// The beginning of a text, whatever its case. Not indexed; held against the resource.
+    Text,
 }
 
 /// One search parameter of a resource type.
@@ -26,26 +32,36 @@ pub enum Kind {
 pub struct Parameter {
     pub name: &'static str,
     pub kind: Kind,
+    /// Where the values stand; several places are separated by a blank.
+    pub path: &'static str,
 }
 
 impl Parameter {
     /// The type the CapabilityStatement names.
     pub fn fhir_type(&self) -> &'static str {
         match self.kind {
-            Kind::Patient => "reference",
+            Kind::Patient | Kind::Reference => "reference",
             Kind::Date => "date",
-            Kind::Id | Kind::PatientIdentifier | Kind::Identifier | Kind::Concept | Kind::Code => "token",
+            Kind::Text => "string",
+            Kind::Id | Kind::PatientIdentifier | Kind::Identifier | Kind::Concept | Kind::Code | Kind::Token => "token",
         }
     }
 }
 
 const fn by(name: &'static str, kind: Kind) -> Parameter {
-    Parameter { name, kind }
+    at(name, kind, name)
 }
 
-/// DocumentReference.
+const fn at(name: &'static str, kind: Kind, path: &'static str) -> Parameter {
+    Parameter { name, kind, path }
+}
+
+const LAST_UPDATED: Parameter = at("_lastUpdated", Kind::Date, "meta.lastUpdated");
+
+/// DocumentReference: what ITI-67 asks for, except by names of authors, who are references here.
 pub const DOCUMENT: &[Parameter] = &[
     by("_id", Kind::Id),
+    LAST_UPDATED,
     by("patient", Kind::Patient),
     by("subject", Kind::Patient),
     by("patient.identifier", Kind::PatientIdentifier),
@@ -54,25 +70,116 @@ pub const DOCUMENT: &[Parameter] = &[
     by("category", Kind::Concept),
     by("status", Kind::Code),
     by("date", Kind::Date),
+    at("creation", Kind::Date, "content.attachment.creation"),
+    at("period", Kind::Date, "context.period"),
+    at("event", Kind::Token, "context.event"),
+    at("facility", Kind::Token, "context.facilityType"),
+    at("setting", Kind::Token, "context.practiceSetting"),
+    at("format", Kind::Token, "content.format"),
+    at("contenttype", Kind::Token, "content.attachment.contentType"),
+    at("language", Kind::Token, "content.attachment.language"),
+    at("security-label", Kind::Token, "securityLabel"),
+    at("relation", Kind::Token, "relatesTo.code"),
+    at("relatesto", Kind::Reference, "relatesTo.target"),
+    at("related", Kind::Reference, "context.related"),
+    at("encounter", Kind::Reference, "context.encounter"),
+    by("author", Kind::Reference),
+    by("authenticator", Kind::Reference),
+    by("custodian", Kind::Reference),
+    by("description", Kind::Text),
 ];
 /// Claim.
 pub const CLAIM: &[Parameter] = &[
     by("_id", Kind::Id),
+    LAST_UPDATED,
     by("patient", Kind::Patient),
     by("patient.identifier", Kind::PatientIdentifier),
     by("identifier", Kind::Identifier),
     by("status", Kind::Code),
     by("use", Kind::Code),
     by("created", Kind::Date),
+    by("priority", Kind::Token),
+    by("provider", Kind::Reference),
+    by("insurer", Kind::Reference),
+    by("enterer", Kind::Reference),
+    by("facility", Kind::Reference),
+    at("care-team", Kind::Reference, "careTeam.provider"),
+    at("encounter", Kind::Reference, "item.encounter"),
+    at("payee", Kind::Reference, "payee.party"),
+];
+/// ClaimResponse.
+pub const CLAIM_RESPONSE: &[Parameter] = &[
+    by("_id", Kind::Id),
+    LAST_UPDATED,
+    by("patient", Kind::Patient),
+    by("patient.identifier", Kind::PatientIdentifier),
+    by("identifier", Kind::Identifier),
+    by("request", Kind::Reference),
+    by("insurer", Kind::Reference),
+    by("requestor", Kind::Reference),
+    by("status", Kind::Code),
+    by("use", Kind::Code),
+    by("outcome", Kind::Code),
+    by("disposition", Kind::Text),
+    by("created", Kind::Date),
+    at("payment-date", Kind::Date, "payment.date"),
+];
+/// Coverage.
+pub const COVERAGE: &[Parameter] = &[
+    by("_id", Kind::Id),
+    LAST_UPDATED,
+    by("patient", Kind::Patient),
+    by("beneficiary", Kind::Patient),
+    by("patient.identifier", Kind::PatientIdentifier),
+    by("identifier", Kind::Identifier),
+    by("type", Kind::Concept),
+    by("status", Kind::Code),
+    by("dependent", Kind::Text),
+    at("class-type", Kind::Token, "class.type"),
+    at("class-value", Kind::Text, "class.value"),
+    by("payor", Kind::Reference),
+    by("subscriber", Kind::Reference),
+    at("policy-holder", Kind::Reference, "policyHolder"),
+];
+/// List: what ITI-66 asks for.
+pub const LIST: &[Parameter] = &[
+    by("_id", Kind::Id),
+    LAST_UPDATED,
+    by("patient", Kind::Patient),
+    by("subject", Kind::Patient),
+    by("patient.identifier", Kind::PatientIdentifier),
+    by("identifier", Kind::Identifier),
+    by("code", Kind::Concept),
+    by("status", Kind::Code),
+    by("title", Kind::Text),
+    by("date", Kind::Date),
+    by("source", Kind::Reference),
+    at("item", Kind::Reference, "entry.item"),
 ];
 /// Patient.
-pub const PATIENT: &[Parameter] = &[by("_id", Kind::Id), by("identifier", Kind::Identifier)];
+pub const PATIENT: &[Parameter] = &[
+    by("_id", Kind::Id),
+    LAST_UPDATED,
+    by("identifier", Kind::Identifier),
+    at("birthdate", Kind::Date, "birthDate"),
+    by("gender", Kind::Code),
+    at("family", Kind::Text, "name.family"),
+    at("given", Kind::Text, "name.given"),
+    at(
+        "name",
+        Kind::Text,
+        "name.family name.given name.text name.prefix name.suffix",
+    ),
+];
 
 /// The search parameters of a resource type.
 pub fn parameters(kind: &str) -> &'static [Parameter] {
     match kind {
         "DocumentReference" => DOCUMENT,
         "Claim" => CLAIM,
+        "ClaimResponse" => CLAIM_RESPONSE,
+        "Coverage" => COVERAGE,
+        "List" => LIST,
         "Patient" => PATIENT,
         _ => &[],
     }
@@ -87,17 +194,34 @@ pub fn pairs(resource: &Json, column: &str) -> Vec<(String, String)> {
     }
 }
 
-/// The words a resource is indexed under: (column, word). Only identifiers and codes of concepts.
-pub fn index(resource: &Json) -> Vec<(&'static str, String)> {
+/// The words a resource is indexed under: (column, word). Only identifiers, codes of concepts, and references to records
+/// of this server, whose ids are random.
+pub fn index(resource: &Json, base: &str) -> Vec<(&'static str, String)> {
     let kind = resource.text("resourceType").unwrap_or_default();
-    let columns = parameters(kind)
-        .iter()
-        .filter(|p| matches!(p.kind, Kind::Identifier | Kind::Concept));
-    let words = |column: &'static str| {
-        let pairs = pairs(resource, column).into_iter();
-        pairs.flat_map(move |(system, code)| token::words(&system, &code).map(|word| (column, word)))
-    };
-    columns.flat_map(|parameter| words(parameter.name)).collect()
+    let mut words = Vec::new();
+    for parameter in parameters(kind) {
+        match parameter.kind {
+            Kind::Identifier | Kind::Concept => {
+                let pairs = pairs(resource, parameter.name).into_iter();
+                words.extend(
+                    pairs
+                        .flat_map(|(system, code)| token::words(&system, &code))
+                        .map(|word| (parameter.name, word)),
+                );
+            }
+            Kind::Reference => {
+                let found = path::find(resource, parameter.path).into_iter();
+                let texts = found.filter_map(|reference| reference.text("reference"));
+                words.extend(
+                    texts
+                        .filter_map(|text| reference::record(text, base))
+                        .map(|id| (parameter.name, id.to_string())),
+                );
+            }
+            _ => {}
+        }
+    }
+    words
 }
 
 #[cfg(test)]
@@ -105,13 +229,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_identifiers_and_concepts_are_indexed() {
-        let document = Json::parse(
-            br#"{"resourceType":"DocumentReference","status":"current","date":"2026-11-22",
-                "identifier":[{"value":"1"}],"type":{"coding":[{"system":"http://loinc.org","code":"11502-2"}]}}"#,
-        )
-        .unwrap();
-        let columns: Vec<_> = index(&document).into_iter().map(|(column, _)| column).collect();
-        assert_eq!(columns, ["identifier", "identifier", "type", "type"]);
+    fn only_identifiers_concepts_and_references_to_records_are_indexed() {
+        let id = "01".repeat(32);
+        let text = format!(
+            r#"{{"resourceType":"DocumentReference","status":"current","date":"2026-11-22","description":"x",
+                "identifier":[{{"value":"1"}}],"type":{{"coding":[{{"system":"http://loinc.org","code":"11502-2"}}]}},
+                "author":[{{"reference":"Practitioner/1"}}],"securityLabel":[{{"coding":[{{"code":"N"}}]}}],
+                "relatesTo":[{{"code":"appends","target":{{"reference":"http://x/DocumentReference/{id}/_history/2"}}}}]}}"#
+        );
+        let document = Json::parse(text.as_bytes()).unwrap();
+        let indexed = index(&document, "http://x");
+        let columns: Vec<_> = indexed.iter().map(|(column, _)| *column).collect();
+        assert_eq!(columns, ["identifier", "identifier", "type", "type", "relatesto"]);
+        assert_eq!(indexed[4].1, id);
     }
 }

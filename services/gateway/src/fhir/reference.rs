@@ -74,14 +74,24 @@ pub fn resource(text: &str, kind: &str, base: &str) -> Option<RecordId> {
     path_of(text, kind, base)?.parse().ok()
 }
 
-/// What follows `kind/` in a relative or absolute reference to this server, without a version.
-pub fn path_of<'a>(text: &'a str, kind: &str, base: &str) -> Option<&'a str> {
+/// The record a reference names, relative or under `base`, whatever its type.
+pub fn record(text: &str, base: &str) -> Option<RecordId> {
+    let (_, id) = relative(text, base)?.split_once('/')?;
+    id.parse().ok()
+}
+
+/// A reference as `Type/<id>` without a version: below this server's base, and as it is if it points elsewhere.
+pub fn relative<'a>(text: &'a str, base: &str) -> Option<&'a str> {
     let relative = match text.strip_prefix(base) {
         Some(rest) => rest.strip_prefix('/')?,
         None => text,
     };
-    let rest = relative.strip_prefix(kind)?.strip_prefix('/')?;
-    Some(rest.split_once("/_history/").map_or(rest, |(id, _)| id))
+    Some(relative.split_once("/_history/").map_or(relative, |(id, _)| id))
+}
+
+/// What follows `kind/` in a relative or absolute reference to this server, without a version.
+pub fn path_of<'a>(text: &'a str, kind: &str, base: &str) -> Option<&'a str> {
+    relative(text, base)?.strip_prefix(kind)?.strip_prefix('/')
 }
 
 /// Reads `eip155:<chain>:<address>` of this chain.

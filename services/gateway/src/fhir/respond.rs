@@ -20,7 +20,8 @@ pub fn served(config: &Config, mut resource: Json, content: ContentHash, state: 
 
 /// A resource with its ETag and Last-Modified. 304 if the client has this version already.
 pub fn resource(headers: &HeaderMap, status: StatusCode, resource: &Json) -> Response {
-    let known = status == StatusCode::OK && version_of(resource).is_some_and(|v| version::is_known(headers, v));
+    let known = |v| version::is_known(headers, v, changed_at(resource));
+    let known = status == StatusCode::OK && version_of(resource).is_some_and(known);
     if known {
         return with_version(StatusCode::NOT_MODIFIED.into_response(), resource);
     }
@@ -65,16 +66,18 @@ fn version_of(resource: &Json) -> Option<u32> {
     resource.get("meta")?.text("versionId")?.parse().ok()
 }
 
+/// Unix seconds of `meta.lastUpdated`.
+fn changed_at(resource: &Json) -> Option<u64> {
+    let span = date::Span::parse(resource.get("meta")?.text("lastUpdated")?)?;
+    u64::try_from(span.start / 1_000_000_000).ok()
+}
+
 fn with_version(mut response: Response, resource: &Json) -> Response {
     let headers = response.headers_mut();
     if let Some(version) = version_of(resource) {
         headers.insert(header::ETAG, version::etag(version));
     }
-    let updated = resource
-        .get("meta")
-        .and_then(|meta| date::Span::parse(meta.text("lastUpdated")?));
-    let seconds = updated.and_then(|span| u64::try_from(span.start / 1_000_000_000).ok());
-    if let Some(value) = seconds.and_then(|seconds| HeaderValue::from_str(&date::http(seconds)).ok()) {
+    if let Some(value) = changed_at(resource).and_then(|seconds| HeaderValue::from_str(&date::http(seconds)).ok()) {
         headers.insert(header::LAST_MODIFIED, value);
     }
     response

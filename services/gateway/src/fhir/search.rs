@@ -1,12 +1,13 @@
 //! What a client searches for: R4 search parameters read into criteria, and criteria held against resources.
 
 use super::{
-    date::{Sought, Span},
+    date::{self, Sought},
     json::Json,
     outcome::Outcome,
     parameter::{Kind, Parameter, pairs, parameters},
+    path,
     reference::{self, PatientRef, RecordId},
-    token::Token,
+    token::{self, Token},
 };
 use crate::problem::Code;
 
@@ -28,20 +29,36 @@ pub enum Criterion {
     Patient(Vec<PatientRef>),
     /// Any of these tokens in a column of the blind index.
     Token { column: &'static str, any: Vec<Token> },
-    /// Any of these codes in an element.
-    Code { element: &'static str, any: Vec<String> },
-    /// Any of these dates.
-    Date { element: &'static str, any: Vec<Sought> },
+    /// Any of these records in a column of the blind index.
+    Record {
+        column: &'static str,
+        path: &'static str,
+        any: Vec<RecordId>,
+    },
+    /// Something only the opened resource tells.
+    Held { path: &'static str, any: Any },
+}
+
+/// What the values at a place of the resource are held against: one of them must be one of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Any {
+    Codes(Vec<String>),
+    Tokens(Vec<Token>),
+    Dates(Vec<Sought>),
+    /// `Type/<id>`, `<id>`, or the URL of something elsewhere.
+    References(Vec<String>),
+    /// Beginnings, in lower case.
+    Texts(Vec<String>),
 }
 
 impl Criterion {
     /// Whether the database alone cannot decide it.
     pub fn needs_opening(&self) -> bool {
-        matches!(self, Self::Code { .. } | Self::Date { .. })
+        matches!(self, Self::Held { .. })
     }
 
     /// Whether the opened resource satisfies what is said about its content.
-    pub fn admits(&self, resource: &Json) -> bool {
+    pub fn admits(&self, resource: &Json, base: &str) -> bool {
         match self {
             Self::Id(_) | Self::Patient(_) => true,
             Self::Token { column, any } => {
@@ -49,13 +66,39 @@ impl Criterion {
                 any.iter()
                     .any(|token| pairs.iter().any(|(system, code)| token.admits(system, code)))
             }
-            Self::Code { element, any } => resource
-                .text(element)
-                .is_some_and(|code| any.iter().any(|asked| asked == code)),
-            Self::Date { element, any } => {
-                let found = resource.text(element).and_then(Span::parse);
-                found.is_some_and(|found| any.iter().any(|asked| asked.admits(found)))
+            Self::Record { path, any, .. } => {
+                let found = path::find(resource, path).into_iter();
+                let mut found = found.filter_map(|value| reference::record(value.text("reference")?, base));
+                found.any(|record| any.contains(&record))
             }
+            Self::Held { path, any } => path::find(resource, path)
+                .into_iter()
+                .any(|value| any.admits(value, base)),
+        }
+    }
+}
+
+impl Any {
+    fn admits(&self, value: &Json, base: &str) -> bool {
+        match self {
+            Self::Codes(any) => value.as_str().is_some_and(|code| any.iter().any(|asked| asked == code)),
+            Self::Tokens(any) => {
+                let pairs = token::pairs_of(value);
+                any.iter()
+                    .any(|token| pairs.iter().any(|(system, code)| token.admits(system, code)))
+            }
+            Self::Dates(any) => date::span_of(value).is_some_and(|found| any.iter().any(|asked| asked.admits(found))),
+            Self::References(any) => {
+                let found = value.text("reference").and_then(|text| reference::relative(text, base));
+                found.is_some_and(|found| {
+                    let id = found.rsplit('/').next().unwrap_or(found);
+                    any.iter().any(|asked| asked == found || asked == id)
+                })
+            }
+            Self::Texts(any) => value.as_str().is_some_and(|text| {
+                let text = text.to_lowercase();
+                any.iter().any(|asked| text.starts_with(asked.as_str()))
+            }),
         }
     }
 }
@@ -64,12 +107,71 @@ impl Criterion {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
     pub criteria: Vec<Criterion>,
-    /// Matches on a page at most; 0 asks for the total only.
-    pub count: usize,
-    /// Matches before this page.
-    pub offset: usize,
+    pub window: Window,
     /// The parameters that were used, as the self link shows them.
     used: Vec<(String, String)>,
+}
+
+/// Which of the matches a page holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Matches at most; 0 asks for their number only.
+    pub count: usize,
+    /// Matches before it.
+    pub offset: usize,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self {
+            count: DEFAULT_COUNT,
+            offset: 0,
+        }
+    }
+}
+
+impl Window {
+    /// Reads `_count` and what a paging link holds; everything else is somebody else's.
+    pub fn parse(pairs: &[(String, String)]) -> Result<Self, Outcome> {
+        let mut window = Self::default();
+        for (name, value) in pairs {
+            window.take(name, value)?;
+        }
+        Ok(window)
+    }
+
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Outcome> {
+        let number = || {
+            value
+                .parse::<usize>()
+                .map_err(|_| refuse("a whole number is needed".to_owned(), name))
+        };
+        match name {
+            "_count" => self.count = number()?.min(MAX_COUNT),
+            OFFSET => self.offset = number()?,
+            "_summary" if value == "count" => self.count = 0,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// The page after this one.
+    pub fn next(self, total: usize) -> Option<Self> {
+        let offset = self.offset.saturating_add(self.count);
+        (offset < total && self.count > 0).then_some(Self { offset, ..self })
+    }
+
+    /// As a form, behind the parameters that were used.
+    pub fn form(self, used: &[(String, String)]) -> String {
+        let mut pairs = used.to_vec();
+        pairs.push(("_count".to_owned(), self.count.to_string()));
+        if self.offset > 0 {
+            pairs.push((OFFSET.to_owned(), self.offset.to_string()));
+        }
+        let mut url = reqwest::Url::parse("x:").expect("x: is a URL");
+        url.query_pairs_mut().extend_pairs(pairs);
+        url.query().unwrap_or_default().to_owned()
+    }
 }
 
 /// What it takes to read references in a search.
@@ -86,8 +188,7 @@ impl Query {
     pub fn parse(kind: &str, pairs: &[(String, String)], strict: bool, here: Here<'_>) -> Result<Self, Outcome> {
         let mut query = Self {
             criteria: vec![],
-            count: DEFAULT_COUNT,
-            offset: 0,
+            window: Window::default(),
             used: vec![],
         };
         for (name, value) in pairs {
@@ -120,19 +221,13 @@ impl Query {
 
     /// Takes a parameter that steers the search itself.
     fn control(&mut self, name: &str, value: &str) -> Result<bool, Outcome> {
-        let number = || {
-            value
-                .parse::<usize>()
-                .map_err(|_| refuse("a whole number is needed".to_owned(), name))
-        };
-        match name {
-            "_count" => self.count = number()?.min(MAX_COUNT),
-            OFFSET => self.offset = number()?,
-            "_summary" if value == "count" => self.count = 0,
-            "_format" | "_pretty" | "_summary" | "_total" | "_totalMethod" => {}
-            _ => return Ok(false),
+        if self.window.take(name, value)? {
+            return Ok(true);
         }
-        Ok(true)
+        Ok(matches!(
+            name,
+            "_format" | "_pretty" | "_summary" | "_total" | "_totalMethod"
+        ))
     }
 
     /// Whether deciding the matches takes opening every candidate: ids are looked up without the index.
@@ -141,44 +236,39 @@ impl Query {
         by_id || self.criteria.iter().any(Criterion::needs_opening)
     }
 
-    /// Whether it names an identifier, which few records share.
-    pub fn names_an_identifier(&self) -> bool {
-        self.criteria.iter().any(|c| {
+    /// Whether it names an identifier or a record, which few others share.
+    pub fn names_few(&self) -> bool {
+        let few = |c: &Criterion| {
             matches!(
                 c,
-                Criterion::Token {
-                    column: "identifier",
-                    ..
-                }
+                Criterion::Record { .. }
+                    | Criterion::Token {
+                        column: "identifier",
+                        ..
+                    }
             )
-        })
+        };
+        self.criteria.iter().any(few)
     }
 
     /// Whether the opened resource satisfies everything said about its content.
-    pub fn admits(&self, resource: &Json) -> bool {
-        self.criteria.iter().all(|criterion| criterion.admits(resource))
+    pub fn admits(&self, resource: &Json, base: &str) -> bool {
+        self.criteria.iter().all(|criterion| criterion.admits(resource, base))
     }
 
     /// The URL of this page, with the parameters that were used.
     pub fn link(&self, url: &str) -> String {
-        format!("{url}?{}", self.form(self.offset))
+        format!("{url}?{}", self.form(self.window))
     }
 
-    /// The same search from `offset` on, as a form.
-    pub fn form(&self, offset: usize) -> String {
-        let mut pairs = self.used.clone();
-        pairs.push(("_count".to_owned(), self.count.to_string()));
-        if offset > 0 {
-            pairs.push((OFFSET.to_owned(), offset.to_string()));
-        }
-        let mut url = reqwest::Url::parse("x:").expect("x: is a URL");
-        url.query_pairs_mut().extend_pairs(pairs);
-        url.query().unwrap_or_default().to_owned()
+    /// The same search for another page, as a form.
+    pub fn form(&self, window: Window) -> String {
+        window.form(&self.used)
     }
 }
 
 fn criterion(parameter: &Parameter, value: &str, here: Here<'_>) -> Result<Criterion, Outcome> {
-    let name = parameter.name;
+    let Parameter { name, path, .. } = *parameter;
     let alternatives = split(value);
     if alternatives.len() > MAX_ALTERNATIVES {
         return Err(refuse(
@@ -198,24 +288,56 @@ fn criterion(parameter: &Parameter, value: &str, here: Here<'_>) -> Result<Crite
                     .collect(),
             )
         }
-        Kind::Identifier | Kind::Concept => {
-            let tokens: Option<Vec<_>> = any.map(Token::parse).collect();
-            let any = tokens.ok_or_else(|| refuse("expected code, |code or system|code".to_owned(), name))?;
-            Criterion::Token { column: name, any }
+        Kind::Identifier | Kind::Concept => Criterion::Token {
+            column: name,
+            any: tokens(any, name)?,
+        },
+        Kind::Reference => {
+            let texts: Vec<String> = any
+                .map(|text| reference::relative(text, here.base).unwrap_or(text).to_owned())
+                .collect();
+            let record = |text: &String| text.rsplit('/').next().and_then(|id| id.parse().ok());
+            match texts.iter().map(record).collect() {
+                Some(records) => Criterion::Record {
+                    column: name,
+                    path,
+                    any: records,
+                },
+                None => Criterion::Held {
+                    path,
+                    any: Any::References(texts),
+                },
+            }
         }
         Kind::Code => {
             let codes = any.map(|code| code.rsplit_once('|').map_or(code, |(_, code)| code).to_owned());
-            Criterion::Code {
-                element: name,
-                any: codes.collect(),
+            Criterion::Held {
+                path,
+                any: Any::Codes(codes.collect()),
             }
         }
+        Kind::Token => Criterion::Held {
+            path,
+            any: Any::Tokens(tokens(any, name)?),
+        },
         Kind::Date => {
             let dates: Result<Vec<Sought>, ()> = any.map(str::parse).collect();
-            let any = dates.map_err(|()| refuse("expected a date like ge2026-11-22".to_owned(), name))?;
-            Criterion::Date { element: name, any }
+            let dates = dates.map_err(|()| refuse("expected a date like ge2026-11-22".to_owned(), name))?;
+            Criterion::Held {
+                path,
+                any: Any::Dates(dates),
+            }
         }
+        Kind::Text => Criterion::Held {
+            path,
+            any: Any::Texts(any.map(str::to_lowercase).collect()),
+        },
     })
+}
+
+fn tokens<'a>(any: impl Iterator<Item = &'a str>, name: &str) -> Result<Vec<Token>, Outcome> {
+    let tokens: Option<Vec<_>> = any.map(Token::parse).collect();
+    tokens.ok_or_else(|| refuse("expected code, |code or system|code".to_owned(), name))
 }
 
 fn patient(text: &str, here: Here<'_>) -> Option<PatientRef> {
@@ -282,7 +404,7 @@ mod tests {
             &format!("patient=Patient/{id}&type=http://loinc.org%7C11502-2,18748-4&_count=7"),
         )
         .unwrap();
-        assert_eq!(q.count, 7);
+        assert_eq!(q.window.count, 7);
         assert_eq!(
             q.criteria[0],
             Criterion::Patient(vec![PatientRef::Resource(RecordId(B256::repeat_byte(1)))])
@@ -307,7 +429,8 @@ mod tests {
         let q = query("Claim", "identifier=http://a|1%202&colour=red&_count=1000").unwrap();
         let link = q.link("http://x/Claim");
         assert_eq!(link, "http://x/Claim?identifier=http%3A%2F%2Fa%7C1+2&_count=100");
-        assert!(q.form(100).ends_with("&_offset=100"));
+        assert!(q.form(q.window.next(101).unwrap()).ends_with("&_offset=100"));
+        assert_eq!(q.window.next(100), None);
     }
 
     #[test]
@@ -347,7 +470,44 @@ mod tests {
             ("created=ge2014&created=lt2015", true),
             ("created=gt2014-08-16", false),
         ] {
-            assert_eq!(query("Claim", text).unwrap().admits(&claim), expected, "{text}");
+            assert_eq!(
+                query("Claim", text).unwrap().admits(&claim, HERE.base),
+                expected,
+                "{text}"
+            );
+        }
+    }
+    #[test]
+    fn what_is_not_indexed_is_held_against_its_place() {
+        let id = "01".repeat(32);
+        let text = format!(
+            r#"{{"resourceType":"DocumentReference","description":"Knee, left","author":[{{"reference":"Practitioner/7"}}],
+                "context":{{"period":{{"start":"2020-01-01","end":"2020-02-01"}},"related":[{{"reference":"Claim/{id}"}}],
+                "event":[{{"coding":[{{"system":"http://a","code":"x"}}]}}]}},
+                "content":[{{"attachment":{{"contentType":"text/xml"}},"format":{{"system":"urn:f","code":"ccda"}}}}]}}"#
+        );
+        let document = Json::parse(text.as_bytes()).unwrap();
+        for (text, expected) in [
+            ("description=knee".to_owned(), true),
+            ("description=left".to_owned(), false),
+            ("author=Practitioner/7".to_owned(), true),
+            ("author=7".to_owned(), true),
+            ("author=Organization/7".to_owned(), false),
+            ("period=2020-01".to_owned(), false),
+            ("period=2020".to_owned(), true),
+            ("event=http://a|x".to_owned(), true),
+            ("event=http://b|x".to_owned(), false),
+            ("contenttype=text/xml".to_owned(), true),
+            ("format=urn:f|ccda".to_owned(), true),
+            (format!("related=Claim/{id}"), true),
+            (format!("related=http://127.0.0.1:8080/fhir/R4/Claim/{id}"), true),
+            (format!("related=Claim/{}", "02".repeat(32)), false),
+        ] {
+            assert_eq!(
+                query("DocumentReference", &text).unwrap().admits(&document, HERE.base),
+                expected,
+                "{text}"
+            );
         }
     }
 }

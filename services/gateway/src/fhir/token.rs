@@ -34,6 +34,18 @@ impl Token {
     }
 }
 
+/// The (system, code) pairs of a value of any type a token can be: a code, a Coding, a concept, an Identifier.
+pub fn pairs_of(value: &Json) -> Vec<(String, String)> {
+    if let Some(code) = value.as_str() {
+        return vec![(String::new(), code.to_owned())];
+    }
+    let own = std::iter::once(value);
+    let mut found = pairs(own.clone(), "code");
+    found.extend(pairs(own, "value"));
+    found.extend(pairs(value.list("coding").iter(), "code"));
+    found
+}
+
 /// A pair's two index words: with its system and with any.
 pub fn words(system: &str, code: &str) -> [String; 2] {
     [word(Some(system), code), word(None, code)]

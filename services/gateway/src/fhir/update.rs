@@ -1,4 +1,4 @@
-//! `PUT /fhir/R4/DocumentReference/<id>`: the next version of a record.
+//! `PUT /fhir/R4/<type>/<id>`: the next version of a record.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub async fn update(
     body: Resource,
 ) -> Result<Response, Outcome> {
     caller.may(kind.as_str(), Interaction::Update)?;
-    if kind != Kind::DocumentReference {
+    if !kind.is_updated() {
         return Ok(not_updated());
     }
     check_id(&body, &id)?;
@@ -61,9 +61,9 @@ pub async fn update(
     create::finish(&app, &caller, kind, &headers, StatusCode::OK, prepared, |_| None).await
 }
 
-/// Shares its path with a type that can be updated, so what the router says in Allow would be wrong.
+/// Shares its path with types that can be updated, so what the router says in Allow would be wrong.
 fn not_updated() -> Response {
-    let text = "only DocumentReference can be updated here; see metadata";
+    let text = "resources of this type are not updated here; create another one, see metadata";
     let mut response = Outcome::new(Code::NotAllowed, text).into_response();
     response
         .headers_mut()

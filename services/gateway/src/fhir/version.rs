@@ -1,8 +1,8 @@
-//! ETags: `W/"3"` is version 3. Clients write them three ways.
+//! ETags: `W/"3"` is version 3. Clients write them three ways. And what a client says it has already.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::outcome::Outcome;
+use super::{date, outcome::Outcome};
 use crate::problem::Code;
 
 /// The ETag of a version.
@@ -22,15 +22,19 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<u32>, Outcome> {
     }
 }
 
-/// Whether `If-None-Match` names this version already, so that 304 says enough.
-pub fn is_known(headers: &HeaderMap, version: u32) -> bool {
-    let values = headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .any(|tag| read(tag) == Some(version))
+/// Whether the client has this version already, so that 304 says enough: `If-None-Match` names it, or, where there is
+/// no such header, nothing changed after `If-Modified-Since` (RFC 9110 §13.2.2).
+pub fn is_known(headers: &HeaderMap, version: u32, changed_at: Option<u64>) -> bool {
+    let mut tags = headers.get_all(header::IF_NONE_MATCH).iter().peekable();
+    if tags.peek().is_some() {
+        return tags
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|tag| tag.trim() == "*" || read(tag) == Some(version));
+    }
+    let since = headers.get(header::IF_MODIFIED_SINCE);
+    let since = since.and_then(|value| date::read_http(value.to_str().ok()?));
+    matches!((changed_at, since), (Some(changed), Some(since)) if changed <= since)
 }
 
 fn read(tag: &str) -> Option<u32> {
@@ -57,11 +61,21 @@ mod tests {
     fn a_version_is_read_in_every_spelling_clients_use() {
         for tag in ["W/\"3\"", "\"3\"", "3"] {
             assert_eq!(if_match(&with(header::IF_MATCH, tag)).unwrap(), Some(3), "{tag}");
-            assert!(is_known(&with(header::IF_NONE_MATCH, tag), 3), "{tag}");
+            assert!(is_known(&with(header::IF_NONE_MATCH, tag), 3, None), "{tag}");
         }
         assert_eq!(if_match(&HeaderMap::new()).unwrap(), None);
         assert!(if_match(&with(header::IF_MATCH, "W/\"abc\"")).is_err());
-        assert!(!is_known(&with(header::IF_NONE_MATCH, "W/\"2\""), 3));
+        assert!(!is_known(&with(header::IF_NONE_MATCH, "W/\"2\""), 3, None));
+    }
+
+    #[test]
+    fn a_date_counts_only_where_there_is_no_tag() {
+        let mut headers = with(header::IF_MODIFIED_SINCE, "Sun, 22 Nov 2026 10:00:00 GMT");
+        assert!(is_known(&headers, 3, Some(1_795_341_600)));
+        assert!(!is_known(&headers, 3, Some(1_795_341_601)));
+        assert!(!is_known(&headers, 3, None));
+        headers.insert(header::IF_NONE_MATCH, "W/\"2\"".parse().unwrap());
+        assert!(!is_known(&headers, 3, Some(0)));
     }
 
     #[test]

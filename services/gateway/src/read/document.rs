@@ -16,13 +16,21 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{Opened, block, corrupt, failed, hide};
-use crate::{app::App, auth::caller::Caller, fhir::attachment, problem::Problem, write::SMALL};
+use crate::{
+    app::App,
+    auth::caller::Caller,
+    fhir::{attachment, reference::RecordId},
+    problem::Problem,
+    write::SMALL,
+};
 
 /// A document of a record that was opened for the caller.
 #[derive(Debug)]
 pub struct Found {
     pub reference: AttachmentRef,
     pub content_type: String,
+    /// The record it hangs on, whose readers are its own: `DocumentReference/<id>`.
+    pub record: String,
 }
 
 /// Finds a document the caller may read and opens its record, which makes the audit entry.
@@ -36,6 +44,7 @@ pub async fn find(app: &App, caller: &Caller, cid: &Cid, purpose: &str) -> Resul
     Ok(Found {
         reference,
         content_type,
+        record: format!("{}/{}", row.resource_type, RecordId(row.record_id)),
     })
 }
 
