@@ -18,7 +18,7 @@ const CLIENTS: [(&str, &str); 4] = [
 ];
 
 /// What the scripts tell the gateway of their patients and in their documents.
-const TOLD: [&str; 4] = ["Quill", "1970-03-01", "34109-9", "Skip Manam"];
+const TOLD: [&str; 4] = ["Murazik", "1953-05-22", "34109-9", "Skip Manam"];
 
 #[tokio::test]
 async fn every_client_stores_finds_pages_corrects_and_reads_back_and_nothing_of_it_is_readable_at_rest() {

@@ -27,13 +27,9 @@ export function assertion() {
   return `${text}.${sign('sha384', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
 }
 
-export const patient = {
-  resourceType: 'Patient',
-  identifier: [{ system: 'urn:chartseal:account', value: account }],
-  name: [{ family: 'Quill', given: ['Ada'] }],
-  gender: 'female',
-  birthDate: '1970-03-01',
-}
+// A sample patient, whose identity is the account it is tied to here.
+const { id: _, ...martina } = JSON.parse(readFileSync(new URL('../../data/synthea/martina-patient.json', import.meta.url)))
+export const patient = { ...martina, identifier: [{ system: 'urn:chartseal:account', value: account }] }
 
 export const document = (patientId, loinc, title, attachment) => ({
   resourceType: 'DocumentReference',

@@ -31,7 +31,7 @@ patient = fhir.resource("Patient", **hospital.patient())
 patient.save()
 found = fhir.resources("Patient").search(identifier=f"urn:chartseal:account|{hospital.account}").get()
 same(found.id, patient.id, "the patient found by the account")
-same(fhir.reference("Patient", patient.id).to_resource()["birthDate"], "1970-03-01", "the patient read")
+same(fhir.reference("Patient", patient.id).to_resource()["birthDate"], "1953-05-22", "the patient read")
 
 for name, media, loinc, title in DOCUMENTS:
     binary = fhir.resource("Binary", contentType=media, data=base64_of(name))

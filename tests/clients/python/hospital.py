@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jwt
 
-SAMPLES = Path(__file__).parents[2] / "data" / "documents"
+DATA = Path(__file__).parents[2] / "data"
 DOCUMENTS = [
     ("knee.xml", "text/xml", "11504-8", "Surgical operation note"),
     ("congress.pdf", "application/pdf", "34133-9", "Summary of episode note"),
@@ -49,13 +49,10 @@ class Hospital:
         return {"system": ACCOUNT, "value": self.account}
 
     def patient(self):
-        return {
-            "resourceType": "Patient",
-            "identifier": [self.identifier()],
-            "name": [{"family": "Quill", "given": ["Ada"]}],
-            "gender": "female",
-            "birthDate": "1970-03-01",
-        }
+        """A sample patient, whose identity is the account it is tied to here."""
+        patient = json.loads((DATA / "synthea" / "martina-patient.json").read_text())
+        del patient["id"]
+        return patient | {"identifier": [self.identifier()]}
 
     def document(self, patient, loinc, title, attachment):
         return {
@@ -74,7 +71,7 @@ class Hospital:
 
 
 def sample(name):
-    return (SAMPLES / name).read_bytes()
+    return (DATA / "documents" / name).read_bytes()
 
 
 def base64_of(name):
