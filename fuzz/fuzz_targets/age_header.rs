@@ -1,11 +1,11 @@
 //! A file that somebody else wrote: every way to open it comes to the same end, and none panics.
 #![no_main]
 
-use std::sync::LazyLock;
+use std::{io::Read, sync::LazyLock};
 
 use chartseal_envelope::{
     Broken, Error,
-    age::{self, Opener, Ranges},
+    age::{self, Opener, Ranges, Unarmored},
     key::Identity,
 };
 use libfuzzer_sys::fuzz_target;
@@ -27,14 +27,16 @@ fuzz_target!(|file: &[u8]| {
     let end = end.and_then(|()| opener.finish(&mut pushed));
     assert_eq!(kind(&end), kind(&whole));
 
-    let mut through = Vec::new();
-    let end = match age::open_through(identities, file, &mut through, 1) {
-        Ok(_) => Ok(()),
-        Err(Broken::Age(error)) => Err(error),
-        Err(broken) => panic!("{broken}"),
-    };
+    let (through, end) = open(file);
     assert_eq!(kind(&end), kind(&whole));
     assert_eq!(pushed, through);
+
+    let (unarmored, end) = open(Unarmored::either(file));
+    match worn(file) {
+        // In armour it is another file, if it is one.
+        true => assert!(kind(&whole).is_some()),
+        false => assert!(kind(&end) == kind(&whole) && unarmored == pushed),
+    }
 
     match (whole, Ranges::new(identities, file, file.len() as u64)) {
         (Ok(plain), ranges) => {
@@ -52,6 +54,19 @@ fuzz_target!(|file: &[u8]| {
         (Err(_), Err(_)) => {}
     }
 });
+
+fn open(from: impl Read + Send) -> (Vec<u8>, Result<(), Error>) {
+    let mut out = Vec::new();
+    match age::open_through(&*IDENTITY, from, &mut out, 1) {
+        Ok(_) => (out, Ok(())),
+        Err(Broken::Age(error)) => (out, Err(error)),
+        Err(broken) => panic!("{broken}"),
+    }
+}
+
+fn worn(file: &[u8]) -> bool {
+    file.trim_ascii_start().starts_with(b"-----BEGIN")
+}
 
 /// Which of the ways to end, without the sentence.
 fn kind<T>(end: &Result<T, Error>) -> Option<std::mem::Discriminant<Error>> {

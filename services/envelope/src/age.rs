@@ -1,8 +1,9 @@
 //! age v1 files (C2SP `age.md`) with one X25519 recipient: what records and attachments are.
 //!
 //! Any age program opens them with the epoch's secret; [`open`] and [`Opener`] read files of any age
-//! program, whatever other recipients they have. Binary only, no armour.
+//! program, whatever other recipients they have. Written binary only; [`Unarmored`] reads armour.
 
+mod armor;
 mod header;
 mod open;
 mod passphrase;
@@ -16,6 +17,7 @@ pub(crate) mod tests;
 mod through;
 mod x25519;
 
+pub use armor::Unarmored;
 pub(crate) use header::derive;
 pub use open::{Opener, open, open_with_file_key};
 pub use passphrase::{MAX_WORK_FACTOR, MIN_WORK_FACTOR, open_with_passphrase, seal_with_passphrase};

@@ -1,7 +1,7 @@
-//! A 32-byte key sealed by HPKE (RFC 9180): what wraps, links and releases are made of.
+//! A key sealed by HPKE (RFC 9180): what wraps, links and releases are made of.
 //!
 //! ```text
-//! capsule = enc (32) ‖ ciphertext (32) ‖ tag (16)
+//! capsule = enc (32) ‖ ciphertext (as long as the key: 32, of a record's file key 16) ‖ tag (16)
 //! suite 1 = DHKEM(X25519, HKDF-SHA256) 0x0020, HKDF-SHA256 0x0001, ChaCha20-Poly1305 0x0003; aad empty
 //! ```
 //! HPKE gives the sender no authentication. Callers bind the place in `info` and check the key that comes out.
@@ -27,46 +27,48 @@ use crate::{
 /// Bytes of a wrap, link or release of suite 1.
 pub const CAPSULE: usize = 80;
 const ENC: usize = 32;
+const TAG: usize = 16;
 
 /// A pre-shared key and its name: present in wraps, absent in links and releases.
 pub(crate) type Psk<'a> = Option<(&'a ReleaseKey, &'a [u8; 32])>;
 
-/// Seals 32 bytes under a fresh ephemeral key.
-pub(crate) fn seal(recipient: &PublicKey, psk: Psk<'_>, info: &[u8], key: &[u8; 32]) -> Result<[u8; CAPSULE]> {
+/// Seals a key under a fresh ephemeral key. `N` is 48 more than the key's length.
+pub(crate) fn seal<const N: usize>(recipient: &PublicKey, psk: Psk<'_>, info: &[u8], key: &[u8]) -> Result<[u8; N]> {
     seal_with(Seed(random()?), recipient, psk, info, key)
 }
 
 /// The same from a given ephemeral seed (`ikmE` of RFC 9180): for vectors only, a seed is never used twice.
-pub(crate) fn seal_with(
+pub(crate) fn seal_with<const N: usize>(
     seed: Seed,
     recipient: &PublicKey,
     psk: Psk<'_>,
     info: &[u8],
-    key: &[u8; 32],
-) -> Result<[u8; CAPSULE]> {
+    key: &[u8],
+) -> Result<[u8; N]> {
     let psk = psk.map(|(key, id)| (&key.as_bytes()[..], &id[..]));
     // Sealing fails only where the shared secret is all zeros.
     let whole = hpke_seal(seed, recipient, psk, info, &[], key).map_err(|_| Error::WeakKey)?;
     let found = whole.len();
     whole.try_into().map_err(|_| Error::Length {
         what: "capsule",
-        expected: CAPSULE,
+        expected: N,
         found,
     })
 }
 
-/// Opens a capsule. `what` names it in errors.
-pub(crate) fn open(
+/// Opens a capsule of a key of `K` bytes. `what` names it in errors.
+pub(crate) fn open<const K: usize>(
     what: &'static str,
     identity: &Identity,
     psk: Psk<'_>,
     info: &[u8],
     capsule: &[u8],
-) -> Result<Zeroizing<[u8; 32]>> {
-    if capsule.len() != CAPSULE {
+) -> Result<Zeroizing<[u8; K]>> {
+    let expected = ENC + K + TAG;
+    if capsule.len() != expected {
         return Err(Error::Length {
             what,
-            expected: CAPSULE,
+            expected,
             found: capsule.len(),
         });
     }

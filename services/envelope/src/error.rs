@@ -4,10 +4,13 @@ use std::io;
 
 /// Why something was not sealed or not opened.
 ///
-/// [`Error::Header`], [`Error::HeaderMac`], [`Error::NoMatch`] and [`Error::Payload`] are the four ways an
-/// age file is refused, in the order in which they are looked for. A failed decryption does not say why.
+/// [`Error::Header`], [`Error::HeaderMac`], [`Error::NoMatch`] and [`Error::Payload`] are the four ways a binary age
+/// file is refused; a file in armour has [`Error::Armor`] too. A failed decryption does not say why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// The text around a file in armour is not in the one form that is read. What was handed out before was authentic.
+    #[error("the armour of this age file is damaged: {0}; get the file again, or the binary one")]
+    Armor(&'static str),
     /// The header is not the one canonical form of an age v1 header.
     #[error("this is not a well-formed age v1 file: {0}")]
     Header(&'static str),
@@ -29,7 +32,7 @@ pub enum Error {
     /// A wrap, link or release has another length than its suite prescribes.
     #[error("a {what} of suite 1 is {expected} bytes long, this one is {found}")]
     Length {
-        /// wrap, link or release
+        /// wrap, record wrap, link or release
         what: &'static str,
         /// Bytes expected.
         expected: usize,
@@ -49,6 +52,9 @@ pub enum Error {
     /// The plaintext of a sealed record is not in the one form of the format.
     #[error("the opened bytes are not a record: {0}")]
     Record(&'static str),
+    /// The record opens, but it is not the one the grant's slot names.
+    #[error("the record opens, but it is not the one that was granted: refuse it")]
+    OtherRecord,
     /// The record belongs to another compartment than the one it was found in.
     #[error("the record belongs to another compartment than the one it was found in: refuse it")]
     OtherCompartment,
@@ -81,6 +87,16 @@ pub enum Broken {
     /// The bytes themselves are refused.
     #[error(transparent)]
     Age(#[from] Error),
+}
+
+impl Broken {
+    /// A source that failed. Armour refuses through the reader that takes it off, and is told apart here.
+    pub(crate) fn reading(source: io::Error) -> Self {
+        match source.downcast::<Error>() {
+            Ok(error) => Self::Age(error),
+            Err(source) => Self::Read(source),
+        }
+    }
 }
 
 /// Shorthand of this crate.

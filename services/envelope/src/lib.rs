@@ -11,6 +11,7 @@
 //! | sealed [`record`] | ≤ 1,048,576 | an age file; plaintext padded by Padmé | PURBs, PETS 2019 |
 //! | epoch secret ([`tree`]) | 32 | HKDF-SHA256 of the root and the place | RFC 5869 |
 //! | [`wrap`] | 80 | HPKE, PSK mode | RFC 9180 §5.1.2 |
+//! | [`record_wrap`] | 64 | HPKE, PSK mode | RFC 9180 §5.1.2 |
 //! | [`link`], [`release`] | 80 | HPKE, base mode | RFC 9180 §5.1.1 |
 //! | root [`backup`] | about 440 | an age file under a passphrase (scrypt) | C2SP age.md, RFC 7914 |
 //!
@@ -38,6 +39,7 @@ mod error;
 pub mod key;
 pub mod link;
 pub mod record;
+pub mod record_wrap;
 pub mod release;
 mod secret;
 pub mod tree;

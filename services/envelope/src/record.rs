@@ -195,4 +195,4 @@ fn check_size(size: u64) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

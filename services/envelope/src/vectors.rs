@@ -20,7 +20,7 @@ use crate::{
     capsule::Seed,
     curve::Ephemeral,
     key::{EpochSecret, FileKey, Identity, PublicKey, ReleaseKey, Root},
-    link, record, release, tree, wrap,
+    link, record, record_wrap, release, tree, wrap,
 };
 
 fn path() -> PathBuf {
@@ -226,6 +226,47 @@ fn sealed_record() -> Value {
     })
 }
 
+fn salt() -> B256 {
+    B256::repeat_byte(0x24)
+}
+
+/// The grant of the sealed record alone.
+fn granted() -> record_wrap::Granted {
+    let target = Target::record(record_header().statement.digest(&contracts()), salt());
+    record_wrap::Granted {
+        place: wrap::Place {
+            slot: Slot::of(patient(), doctor(), &target),
+            ..place()
+        },
+        patient: patient(),
+        grantee: doctor(),
+        salt: salt(),
+        compartment: compartment(),
+    }
+}
+
+fn record_wrap_case() -> Value {
+    let (granted, key) = (granted(), parts().file_key);
+    let plaintext = record::compose(&record_header(), RESOURCE.as_bytes()).unwrap();
+    let content = ContentHash::of(
+        &age::seal_with(parts(), epoch(2).public_key(), &plaintext)
+            .unwrap()
+            .bytes,
+    );
+    let (place, grantee) = (&granted.place, grantee());
+    let to = grantee.public_key();
+    let wrap = record_wrap::seal_with(Seed([0x25; 32]), place, content, to, &release_key(), &key).unwrap();
+    let statement = record_header().statement.digest(&contracts());
+    json!({
+        "chainId": 31337, "consent": contracts().consent, "slot": place.slot, "serial": 1, "epoch": 2, "suite": 1,
+        "patient": granted.patient, "grantee": granted.grantee, "statementDigest": statement, "salt": salt(),
+        "commitment": Target::record(statement, salt()).word(patient()), "contentHash": content,
+        "info": x(record_wrap::info(place, content)), "pskId": place.psk_id(to), "ikmE": x([0x25; 32]),
+        "identity": x(grantee.as_bytes()), "recipient": x(to.as_bytes()),
+        "releaseKey": x(release_key().as_bytes()), "fileKey": x(key.as_bytes()), "wrap": x(wrap),
+    })
+}
+
 /// Plaintexts that are not a record, each by one fault.
 fn refused_records() -> Value {
     let good = record::compose(&record_header(), RESOURCE.as_bytes()).unwrap().to_vec();
@@ -248,7 +289,7 @@ fn refused_records() -> Value {
 fn vectors() -> Value {
     json!({
         "age_file": age_files(), "epoch_secret": epoch_secret(), "link": link_case(), "wrap": wrap_case(),
-        "release": release_case(), "sealed_record": sealed_record(), "refused_record": refused_records(),
+        "release": release_case(), "record_wrap": record_wrap_case(), "sealed_record": sealed_record(), "refused_record": refused_records(),
     })
 }
 
@@ -335,6 +376,25 @@ fn every_capsule_of_the_vectors_opens() {
         &bytes(case, "link"),
     );
     assert_eq!(x(back.unwrap().as_bytes()), case["previousSecret"]);
+}
+
+#[test]
+fn the_record_of_the_vectors_opens_by_a_grant_of_it_alone() {
+    let all = committed();
+    let (case, sealed) = (&all["record_wrap"], bytes(&all["sealed_record"], "file"));
+    let granted = record_wrap::Granted {
+        place: place_of(case),
+        patient: Address::from(array(case, "patient")),
+        grantee: Address::from(array(case, "grantee")),
+        salt: B256::from(array(case, "salt")),
+        compartment: compartment(),
+    };
+    let (identity, key) = (
+        Identity::from_bytes(array(case, "identity")),
+        ReleaseKey::from_bytes(array(case, "releaseKey")),
+    );
+    let opened = record_wrap::open_record(&granted, &identity, &key, &bytes(case, "wrap"), &sealed).unwrap();
+    assert_eq!(opened.header, record_header());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, io::Read, path::PathBuf};
 
 use chartseal_envelope::{
     Broken, Error,
-    age::{self, Opener, Ranges},
+    age::{self, Opener, Ranges, Unarmored},
     key::Identity,
 };
 use sha2::{Digest, Sha256};
@@ -18,6 +18,7 @@ struct Vector {
     payload: Option<String>,
     identities: Vec<Identity>,
     passphrase: Option<String>,
+    armored: bool,
     file: Vec<u8>,
 }
 
@@ -36,6 +37,7 @@ fn read(path: PathBuf) -> Vector {
             "payload" => vector.payload = Some(value.into()),
             "identity" => vector.identities.push(value.parse().unwrap()),
             "passphrase" => vector.passphrase = Some(value.into()),
+            "armored" => vector.armored = value == "yes",
             "compressed" => compressed = value == "zlib",
             "file key" | "comment" => {}
             other => panic!("{}: unknown key {other}", vector.name),
@@ -72,14 +74,33 @@ fn run(vector: &Vector, piece: usize) -> (Vec<u8>, Result<(), Error>) {
 }
 
 /// The same through a reader and a writer on two threads.
-fn run_through(vector: &Vector) -> (Vec<u8>, Result<(), Error>) {
+fn run_through(vector: &Vector, file: impl Read + Send) -> (Vec<u8>, Result<(), Error>) {
     let mut out = Vec::new();
-    let end = age::open_through(&vector.identities, vector.file.as_slice(), &mut out, 2);
+    let end = age::open_through(&vector.identities, file, &mut out, 2);
     let end = end.map(drop).map_err(|broken| match broken {
         Broken::Age(error) => error,
         other => panic!("{}: {other}", vector.name),
     });
     (out, end)
+}
+
+/// The binary file in its armour, or the refusal.
+fn unarmored(file: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    match Unarmored::new(file).read_to_end(&mut out) {
+        Ok(_) => Ok(out),
+        Err(error) => Err(error.downcast().unwrap()),
+    }
+}
+
+/// Yields a byte at a time.
+struct Slowly<'a>(&'a [u8]);
+
+impl Read for Slowly<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let len = buffer.len().min(1);
+        self.0.read(&mut buffer[..len])
+    }
 }
 
 /// The same by random access, which reads the chunks one by one from the last to the first.
@@ -102,6 +123,7 @@ fn run_backwards(vector: &Vector) -> Result<Vec<u8>, Error> {
 fn verdict(result: &Result<(), Error>) -> &'static str {
     match result {
         Ok(()) => "success",
+        Err(Error::Armor(_)) => "armor failure",
         Err(Error::Header(_)) => "header failure",
         Err(Error::HeaderMac) => "HMAC failure",
         Err(Error::NoMatch) => "no match",
@@ -121,17 +143,43 @@ fn every_vector_ends_as_the_age_project_says() {
         if path.extension().is_some_and(|e| e == "md") {
             continue;
         }
-        let vector = read(path);
+        let mut vector = read(path);
+        *by_kind.entry(vector.expect.clone()).or_default() += 1;
+        seen += 1;
+        let (name, expect, payload) = (vector.name.clone(), vector.expect.clone(), vector.payload.clone());
         let mut check = |way: &str, out: &[u8], end: Result<(), Error>| {
             let hash = hex::encode(Sha256::digest(out));
-            let payload = vector.payload.as_ref().is_none_or(|expected| *expected == hash);
-            if verdict(&end) != vector.expect || !payload {
+            let payload = payload.as_ref().is_none_or(|expected| *expected == hash);
+            if verdict(&end) != expect || !payload {
                 wrong.push(format!(
-                    "{} {way}: expected {}, found {end:?}, payload {payload}",
-                    vector.name, vector.expect
+                    "{name} {way}: expected {expect}, found {end:?}, payload {payload}"
                 ));
             }
         };
+        if vector.armored {
+            let worn = vector.file.clone();
+            if vector.passphrase.is_none() {
+                for (way, reader) in [
+                    ("in armour", Unarmored::new(&worn[..])),
+                    ("as it comes", Unarmored::either(&worn[..])),
+                ] {
+                    // What does not begin as armour is not taken for it unless it has to be.
+                    if way == "in armour" || worn.trim_ascii_start().starts_with(b"-----BEGIN") {
+                        let (out, end) = run_through(&vector, reader);
+                        check(way, &out, end);
+                    }
+                }
+                let (out, end) = run_through(&vector, Unarmored::new(Slowly(&worn)));
+                check("in armour, slowly", &out, end);
+            }
+            match unarmored(&worn) {
+                Ok(file) => vector.file = file,
+                Err(error) => {
+                    check("without its armour", &[], Err(error));
+                    continue;
+                }
+            }
+        }
         // One piece, odd pieces, and for small files single bytes: the borders must not matter.
         for piece in [usize::MAX, 1000, if vector.file.len() < 10_000 { 1 } else { 70_001 }] {
             // Passphrases are slow by design; once is enough.
@@ -142,7 +190,9 @@ fn every_vector_ends_as_the_age_project_says() {
             check(&format!("in pieces of {piece}"), &out, end);
         }
         if vector.passphrase.is_none() {
-            let (out, end) = run_through(&vector);
+            let (out, end) = run_through(&vector, Unarmored::either(&vector.file[..]));
+            check("through two threads, perhaps in armour", &out, end);
+            let (out, end) = run_through(&vector, &vector.file[..]);
             check("through two threads", &out, end);
             // A range says nothing of chunks it does not hold, but here together they are the whole file.
             match run_backwards(&vector) {
@@ -151,13 +201,11 @@ fn every_vector_ends_as_the_age_project_says() {
                 Err(error) => check("by ranges", &[], Err(error)),
             }
         }
-        *by_kind.entry(vector.expect.clone()).or_default() += 1;
-        seen += 1;
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     println!("{seen} vectors: {by_kind:?}");
     assert_eq!(
-        seen, 92,
+        seen, 124,
         "vectors in tests/testkit; see its README for those that are not"
     );
 }

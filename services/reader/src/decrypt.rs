@@ -7,12 +7,15 @@ use std::{
     thread,
 };
 
-use chartseal_envelope::{Broken, age};
+use chartseal_envelope::{
+    Broken,
+    age::{self, Unarmored},
+};
 use clap::Args;
 
 use crate::{failure::Failure, input, output::Output};
 
-/// Decrypts an age v1 file (attachment, sealed record, or any other) with an X25519 identity.
+/// Decrypts an age v1 file (attachment, sealed record, or any other), binary or in armour, with an X25519 identity.
 ///
 /// Exits 0 only if the whole file was authenticated. With -o the file appears only then; on standard output a
 /// beginning may be written before the damage behind it is found, so look at the exit code.
@@ -55,7 +58,7 @@ impl Decrypt {
             failure: None,
         };
         let threads = thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS));
-        match age::open_through(&identities, from, &mut to, threads) {
+        match age::open_through(&identities, Unarmored::either(from), &mut to, threads) {
             Ok(_) => output.finish(),
             Err(Broken::Age(error)) => Err(error.into()),
             Err(Broken::Read(source)) => Err(failed(source)),

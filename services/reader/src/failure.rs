@@ -13,7 +13,7 @@ Exit codes:
    3  the receipt is malformed or proves nothing
    4  the chain does not confirm it           5  content is missing or damaged
    6  the author's signature does not hold    7  the node or the content place cannot be reached
-   8  recovered, but not everything
+   8  recovered, but not everything           9  age: armour
   10  age: header                            11  age: header MAC
   12  age: no key matches                    13  age: payload damaged or cut off
   14  wrap, link or release does not open    15  opened, but not a record in its place";
@@ -93,17 +93,18 @@ impl Failure {
 
 fn sealed_code(error: &envelope::Error) -> u8 {
     use envelope::Error::{
-        Backup, Header, HeaderMac, Key, Length, NoMatch, NotOpened, OtherCompartment, OtherSecret, Payload, Random,
-        Record, TooLarge, WeakKey,
+        Armor, Backup, Header, HeaderMac, Key, Length, NoMatch, NotOpened, OtherCompartment, OtherRecord, OtherSecret,
+        Payload, Random, Record, TooLarge, WeakKey,
     };
     match error {
         Key(_) | WeakKey | Random | Backup(_) => 1,
+        Armor(_) => 9,
         Header(_) => 10,
         HeaderMac => 11,
         NoMatch => 12,
         Payload(_) => 13,
         Length { .. } | NotOpened(_) | OtherSecret(_) => 14,
-        Record(_) | OtherCompartment | TooLarge { .. } => 15,
+        Record(_) | OtherCompartment | OtherRecord | TooLarge { .. } => 15,
     }
 }
 

@@ -18,6 +18,8 @@ impl Compartment {
     }
 }
 
+const RECORD: &str = "chartseal/v1/record";
+
 /// What a grant opens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Target {
@@ -28,6 +30,14 @@ pub enum Target {
 }
 
 impl Target {
+    /// One record: keccak256(abi.encode("chartseal/v1/record", bytes32 statement, bytes32 salt)), where `statement` is
+    /// the EIP-712 digest of the record's statement. It stays the same when the record is sealed again.
+    ///
+    /// Hazard: without 32 fresh random bytes as `salt`, whoever reads the chain could try statements until one fits.
+    pub fn record(statement: B256, salt: B256) -> Self {
+        Self::Record(keccak256((RECORD, statement, salt).abi_encode_params()))
+    }
+
     /// The 32 bytes that stand for the target in a slot.
     pub fn word(&self, patient: Address) -> B256 {
         match self {
@@ -81,6 +91,14 @@ mod tests {
         let clinical = Compartment::of(a, &Scope::clinical());
         assert_ne!(clinical, Compartment::of(b, &Scope::clinical()));
         assert_ne!(clinical, Compartment::of(a, &Scope::claims()));
+    }
+
+    #[test]
+    fn a_record_is_named_by_statement_and_salt() {
+        let of = |statement, salt| Target::record(B256::repeat_byte(statement), B256::repeat_byte(salt));
+        assert_eq!(of(1, 2), of(1, 2));
+        assert_ne!(of(1, 2), of(1, 3));
+        assert_ne!(of(1, 2), of(2, 2));
     }
 
     #[test]

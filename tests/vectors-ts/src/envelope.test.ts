@@ -47,7 +47,7 @@ test("an epoch secret follows from the root by HKDF over its place", async () =>
 
 /** Opens and makes again a capsule of the vectors. */
 async function bothWays(secret: string, capsule: string, plain: string, v: any, context: Context): Promise<void> {
-  assert.equal(bytes(capsule).length, 80);
+  assert.equal(bytes(capsule).length, 48 + bytes(plain).length);
   assert.equal(bytesToHex(await open(bytes(secret), bytes(capsule), context)), plain);
   assert.equal(bytesToHex(await seal(bytes(v.recipient), bytes(v.ikmE), bytes(plain), context)), capsule);
 }
@@ -82,6 +82,27 @@ test("@hpke/core opens the wrap in PSK mode, and without the release key does no
   for (const context of others) {
     await assert.rejects(open(bytes(v.identity), bytes(v.wrap), context));
   }
+});
+
+test("@hpke/core opens the record wrap, whose slot follows from statement and salt, and typage the record", async () => {
+  const v = all.record_wrap;
+  const hash = (types: string, values: unknown[]) =>
+    keccak256(encodeAbiParameters(parseAbiParameters(types), values as never));
+  const commitment = hash("string, bytes32, bytes32", ["chartseal/v1/record", v.statementDigest, v.salt]);
+  assert.equal(commitment, v.commitment);
+  assert.equal(hash("address, address, bytes32", [v.patient, v.grantee, commitment]), v.slot);
+  const info = encodeAbiParameters(
+    parseAbiParameters("string, uint16, uint256, address, bytes32, uint64, uint32, bytes32"),
+    ["chartseal/v1/record-wrap", v.suite, BigInt(v.chainId), v.consent, v.slot, BigInt(v.serial), v.epoch, v.contentHash],
+  );
+  const id = hash("bytes32, uint64, uint32, bytes32", [v.slot, BigInt(v.serial), v.epoch, keccak256(v.recipient)]);
+  assert.deepEqual([info, id], [v.info, v.pskId]);
+  const psk = { key: bytes(v.releaseKey), id: bytes(id) };
+  await bothWays(v.identity, v.wrap, v.fileKey, v, { info: bytes(info), psk });
+  await assert.rejects(open(bytes(v.identity), bytes(v.wrap), { info: bytes(info) }));
+  assert.equal(v.contentHash, all.sealed_record.contentHash);
+  const plain = await fileKey(v.fileKey).decrypt(bytes(all.sealed_record.file));
+  assert.equal(bytesToHex(plain), all.sealed_record.plaintext);
 });
 
 test("@hpke/core opens the release, and makes the same from the same seed", async () => {

@@ -237,7 +237,7 @@ impl Collector {
         let seen = self.bytes.len().min(VERSION_LINE.len());
         if self.bytes.get(..seen) != VERSION_LINE.get(..seen) {
             return Err(Error::Header(match self.bytes.starts_with(ARMOR) {
-                true => "it is armoured text; take the armour off first",
+                true => "it is text in armour; take that off first, as 'chartseal-reader decrypt' does",
                 false => "it does not begin with the line 'age-encryption.org/v1'",
             }));
         }

@@ -204,7 +204,7 @@ fn carry<R: Read, W: Write>(
             return;
         }
         let written = match taken {
-            Err(error) => Err(Broken::Read(error)),
+            Err(error) => Err(Broken::reading(error)),
             Ok(_) => sink.write(out.get(..ready).unwrap_or_default(), run),
         };
         sink.turn += 1;

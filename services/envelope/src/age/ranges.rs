@@ -119,7 +119,8 @@ impl Ranges {
 
     fn open_chunks(&self, plain: &Range<u64>, sealed: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let (first, _) = self.chunks_of(plain)?;
-        let mut scratch = Zeroizing::new(vec![0; CHUNK]);
+        // No larger than it must be: it is wiped byte by byte.
+        let mut scratch = Zeroizing::new(vec![0; sealed.len().saturating_sub(TAG).min(CHUNK)]);
         for (at, sealed) in (first..).zip(sealed.chunks(FULL)) {
             let start = at * CHUNK as u64;
             let body = sealed.len().checked_sub(TAG).ok_or(CUT)?;

@@ -91,7 +91,7 @@ fn open_all_through(
     let (file_key, rest) = read_header(unlock, &mut from)?;
     let mut from = io::Cursor::new(rest).chain(from);
     let mut nonce = [0; NONCE];
-    if read_full(&mut from, &mut nonce).map_err(Broken::Read)? < NONCE {
+    if read_full(&mut from, &mut nonce).map_err(Broken::reading)? < NONCE {
         return Err(NO_NONCE.into());
     }
     let line = Line::new(&file_key, &nonce);
@@ -105,7 +105,7 @@ fn open_all_through(
 fn read_header(unlock: &Unlock, from: &mut impl Read) -> Result<(FileKey, Vec<u8>), Broken> {
     let (mut collector, mut piece) = (Collector::default(), [0; 4096]);
     loop {
-        let read = read_some(from, &mut piece).map_err(Broken::Read)?;
+        let read = read_some(from, &mut piece).map_err(Broken::reading)?;
         if read == 0 {
             return Err(collector.finish().into());
         }

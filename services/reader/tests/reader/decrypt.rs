@@ -33,11 +33,28 @@ impl Files {
 
     /// Decrypts `sealed` to a file; the code, and what the file holds if it is there.
     fn decrypt(&self, sealed: &[u8]) -> (i32, Option<Vec<u8>>) {
+        let (code, _, out) = self.say(sealed);
+        (code, out)
+    }
+
+    /// The same with what was said.
+    fn say(&self, sealed: &[u8]) -> (i32, String, Option<Vec<u8>>) {
         let (key, input, out) = (self.path("key"), self.write("sealed", sealed), self.path("out"));
         let _ = fs::remove_file(&out);
         let ran = run(&["decrypt", "-i", text(&key), text(&input), "-o", text(&out)]);
         assert_eq!(ran.code == 0, ran.stderr.is_empty(), "{}", ran.stderr);
-        (ran.code, fs::read(out).ok())
+        (ran.code, ran.stderr, fs::read(out).ok())
+    }
+
+    /// What `age -a` makes of `plain`.
+    fn armored(&self, plain: &[u8]) -> String {
+        let (plain, to) = (self.write("plain", plain), self.path("armored"));
+        let recipient = self.identity.public_key().to_string();
+        let age = Command::new("age")
+            .args(["-a", "-r", &recipient, "-o", text(&to), text(&plain)])
+            .status();
+        assert!(age.expect("install the Debian package age").success());
+        fs::read_to_string(to).unwrap()
     }
 
     fn names(&self) -> usize {
@@ -59,10 +76,9 @@ fn files_of_the_age_program_are_decrypted() {
             .args(["-r", &recipient, "-o", text(&sealed), text(&plain)])
             .status();
         assert!(age.expect("install the Debian package age").success());
-        assert!(
-            files.decrypt(&fs::read(&sealed).unwrap()) == (0, Some(sample(len))),
-            "{len}"
-        );
+        for file in [fs::read(&sealed).unwrap(), files.armored(&sample(len)).into_bytes()] {
+            assert!(files.decrypt(&file) == (0, Some(sample(len))), "{len}");
+        }
 
         let key = files.path("key");
         let piped = program()
@@ -88,22 +104,62 @@ fn each_refusal_has_its_exit_code_and_leaves_no_file() {
     late_damage[150_000] ^= 1;
     assert_eq!(files.decrypt(&good).0, 0);
     let _ = fs::remove_file(files.path("out"));
+    let armored = files.armored(&sample(200_000));
+    let end = "-----END AGE ENCRYPTED FILE-----\n";
     let cases = [
-        (10, b"hello".to_vec()),
-        (10, Vec::new()),
-        (10, good[..100].to_vec()),
-        (11, header_changed),
-        (12, stranger),
-        (13, late_damage),
-        (13, good[..good.len() - 1].to_vec()),
-        (13, good[..200].to_vec()),
-        (13, [good, vec![0]].concat()),
+        (9, "armour", armored.replace(end, "").into_bytes()),
+        (9, "armour", armored.replace(end, "sincerely\n").into_bytes()),
+        (9, "armour", (armored.clone() + "best regards").into_bytes()),
+        (9, "armour", b"-----BEGIN PGP MESSAGE-----\n".to_vec()),
+        (
+            10,
+            "well-formed",
+            format!("-----BEGIN AGE ENCRYPTED FILE-----\naGVsbG8=\n{end}").into_bytes(),
+        ),
+        (10, "well-formed", b"hello".to_vec()),
+        (10, "well-formed", Vec::new()),
+        (10, "well-formed", good[..100].to_vec()),
+        (11, "MAC", header_changed),
+        (12, "none of the given keys", stranger),
+        (13, "damaged", late_damage.clone()),
+        (13, "damaged", good[..good.len() - 1].to_vec()),
+        (13, "damaged", good[..200].to_vec()),
+        (13, "damaged", [good, vec![0]].concat()),
     ];
-    for (code, sealed) in cases {
-        assert_eq!(files.decrypt(&sealed), (code, None));
+    for (code, says, sealed) in cases {
+        let (found, said, out) = files.say(&sealed);
+        assert_eq!((found, out), (code, None), "{said}");
+        assert!(said.contains(says), "{said}");
     }
-    // key and sealed; no temporary file stays behind.
-    assert_eq!(files.names(), 2);
+    // key, sealed, and what was put into armour; no temporary file stays behind.
+    assert_eq!(files.names(), 4);
+}
+
+#[test]
+fn on_standard_output_only_authentic_bytes_appear() {
+    let files = Files::new();
+    let plain = sample(3 << 20);
+    let good = age::seal(files.identity.public_key(), &plain).unwrap().bytes;
+    let chunk = |at: usize| 184 + at * 65_552;
+    let mut damaged = good.clone();
+    damaged[chunk(40) + 5] ^= 1;
+    for (sealed, left) in [
+        (&damaged[..], 40),
+        (&good[..chunk(20)], 20),
+        (&good[..chunk(47) + 7], 47),
+    ] {
+        let (key, input) = (files.path("key"), files.write("sealed", sealed));
+        let ran = program()
+            .args(["decrypt", "-i", text(&key), text(&input)])
+            .output()
+            .unwrap();
+        assert_eq!(ran.status.code(), Some(13));
+        assert!(
+            ran.stdout == plain[..left * 65_536],
+            "{} bytes of {left} chunks",
+            ran.stdout.len()
+        );
+    }
 }
 
 #[test]
