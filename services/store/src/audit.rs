@@ -2,11 +2,11 @@
 
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_sol_types::SolValue;
-use sqlx::SqliteConnection;
 
 use crate::{
     Error, Store,
     cell::{Cells, int},
+    engine::{Tx, query},
 };
 
 /// An entry to append. Durable through [`Store::append_audit`], or together with a record.
@@ -77,7 +77,7 @@ impl Store {
         after: u64,
         limit: u32,
     ) -> Result<Vec<AuditEntry>, Error> {
-        sqlx::query(
+        query(
             "-- audit_list
              SELECT seq, recorded_at, previous, hash, sealed FROM audit WHERE org = $1 AND patient = $2 AND seq > $3 ORDER BY seq LIMIT $4",
         )
@@ -106,14 +106,13 @@ impl Store {
 
 /// Appends one entry. The transaction holds the write lock, so nobody comes between reading the last entry and writing
 /// the next.
-pub(crate) async fn append(conn: &mut SqliteConnection, new: &NewAudit) -> Result<AuditEntry, Error> {
-    let last = sqlx::query(
-        "-- audit_last\nSELECT seq, hash FROM audit WHERE org = $1 AND patient = $2 ORDER BY seq DESC LIMIT 1",
-    )
-    .bind(new.org.as_slice())
-    .bind(new.patient.as_slice())
-    .fetch_optional(&mut *conn)
-    .await?;
+pub(crate) async fn append(tx: &mut Tx<'_>, new: &NewAudit) -> Result<AuditEntry, Error> {
+    let last =
+        query("-- audit_last\nSELECT seq, hash FROM audit WHERE org = $1 AND patient = $2 ORDER BY seq DESC LIMIT 1")
+            .bind(new.org.as_slice())
+            .bind(new.patient.as_slice())
+            .fetch_optional(&mut *tx)
+            .await?;
     let (seq, previous) = match &last {
         Some(row) => {
             let cells = Cells { table: "audit", row };
@@ -131,7 +130,7 @@ pub(crate) async fn append(conn: &mut SqliteConnection, new: &NewAudit) -> Resul
         sealed: new.sealed.clone(),
     };
     entry.hash = entry.expected_hash();
-    sqlx::query("-- audit_insert\nINSERT INTO audit (org, patient, seq, recorded_at, previous, hash, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)")
+    query("-- audit_insert\nINSERT INTO audit (org, patient, seq, recorded_at, previous, hash, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)")
         .bind(entry.org.as_slice())
         .bind(entry.patient.as_slice())
         .bind(int(entry.seq)?)
@@ -139,7 +138,7 @@ pub(crate) async fn append(conn: &mut SqliteConnection, new: &NewAudit) -> Resul
         .bind(entry.previous.as_slice())
         .bind(entry.hash.as_slice())
         .bind(entry.sealed.as_ref())
-        .execute(conn)
+        .execute(tx)
         .await?;
     Ok(entry)
 }

@@ -2,11 +2,11 @@
 
 use alloy_primitives::{Address, B256, Bytes};
 use chartseal_record::state::RecordState;
-use sqlx::sqlite::SqliteRow;
 
 use crate::{
     Error, Store,
     cell::{Cells, int},
+    engine::{Row, query},
     error::one_moved,
 };
 
@@ -84,7 +84,7 @@ macro_rules! select_batches {
 }
 
 impl Batch {
-    fn read(row: &SqliteRow) -> Result<Self, Error> {
+    fn read(row: &Row) -> Result<Self, Error> {
         let cells = Cells { table: "batch", row };
         let tx_hash = cells.word_or_none("tx_hash")?;
         Ok(Self {
@@ -134,7 +134,7 @@ impl Store {
     /// Batched → submitted: the signed transaction, committed before it is sent.
     pub async fn batch_submitted(&self, id: BatchId, sent: &SentTransaction) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        let done = sqlx::query(
+        let done = query(
             "-- batch_submitted
              UPDATE batch SET state = 'submitted', publisher = $1, nonce = $2, tx_hash = $3, raw_tx = $4
              WHERE id = $5 AND state = 'batched'",
@@ -144,10 +144,10 @@ impl Store {
         .bind(sent.hash.as_slice())
         .bind(sent.raw.as_ref())
         .bind(id.0)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
-        one_moved(done.rows_affected(), "batch", id, "batched")?;
-        Ok(tx.commit().await?)
+        one_moved(done, "batch", id, "batched")?;
+        tx.commit().await
     }
 
     /// Batched or submitted → anchored. `tx_hash` is the transaction that got through, if it is known. The outbox may
@@ -160,7 +160,7 @@ impl Store {
         now: u64,
     ) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        let done = sqlx::query(
+        let done = query(
             "-- batch_anchored
              UPDATE batch SET state = 'anchored', tx_hash = COALESCE($1, tx_hash), block = $2, block_hash = $3, gas_used = $4,
                  anchored_at = $5
@@ -172,31 +172,31 @@ impl Store {
         .bind(int(mined.gas_used)?)
         .bind(int(now)?)
         .bind(id.0)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
-        one_moved(done.rows_affected(), "batch", id, "batched or submitted")?;
-        Ok(tx.commit().await?)
+        one_moved(done, "batch", id, "batched or submitted")?;
+        tx.commit().await
     }
 
     /// Submitted or anchored → batched: the anchor is on no chain any more, or its transaction never can be.
     pub async fn batch_back(&self, id: BatchId) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        let done = sqlx::query(
+        let done = query(
             "-- batch_back
              UPDATE batch SET state = 'batched', publisher = NULL, nonce = NULL, tx_hash = NULL, raw_tx = NULL, block = NULL,
                  block_hash = NULL, gas_used = NULL, anchored_at = NULL
              WHERE id = $1 AND state IN ('submitted', 'anchored')",
         )
         .bind(id.0)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
-        one_moved(done.rows_affected(), "batch", id, "submitted or anchored")?;
-        Ok(tx.commit().await?)
+        one_moved(done, "batch", id, "submitted or anchored")?;
+        tx.commit().await
     }
 
     /// One batch.
     pub async fn batch(&self, id: BatchId) -> Result<Option<Batch>, Error> {
-        sqlx::query(select_batches!("batch_get", "WHERE id = $1"))
+        query(select_batches!("batch_get", "WHERE id = $1"))
             .bind(id.0)
             .fetch_optional(self.reader())
             .await?
@@ -206,7 +206,7 @@ impl Store {
 
     /// The organisation's batches that are not anchored, oldest first.
     pub async fn open_batches(&self, org: Address) -> Result<Vec<Batch>, Error> {
-        sqlx::query(select_batches!(
+        query(select_batches!(
             "batches_open",
             "WHERE state <> 'anchored' AND org = $1 ORDER BY id"
         ))
@@ -221,7 +221,7 @@ impl Store {
     /// The organisation's anchored batches whose anchor stands in this block or a later one: those a re-org may take
     /// back.
     pub async fn batches_anchored_from(&self, org: Address, block: u64) -> Result<Vec<Batch>, Error> {
-        sqlx::query(select_batches!(
+        query(select_batches!(
             "batches_anchored_from",
             "WHERE block >= $1 AND state = 'anchored' AND org = $2 ORDER BY id"
         ))
@@ -236,7 +236,7 @@ impl Store {
 
     /// The batch's leaves, ascending: what a proof is made from. A record's own place is its `leaf_index`.
     pub async fn batch_leaves(&self, id: BatchId) -> Result<Vec<B256>, Error> {
-        sqlx::query("-- batch_leaves\nSELECT leaf FROM record WHERE batch = $1 ORDER BY leaf_index")
+        query("-- batch_leaves\nSELECT leaf FROM record WHERE batch = $1 ORDER BY leaf_index")
             .bind(id.0)
             .fetch_all(self.reader())
             .await?

@@ -1,14 +1,14 @@
 //! Cells to nouns and back. A cell that does not read names its table and column.
 
 use alloy_primitives::{Address, B256, Bytes};
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::{Decode, Postgres, Sqlite, Type};
 
-use crate::Error;
+use crate::{Error, engine::Row};
 
 /// One row of one table.
 pub(crate) struct Cells<'r> {
     pub table: &'static str,
-    pub row: &'r SqliteRow,
+    pub row: &'r Row,
 }
 
 impl Cells<'_> {
@@ -22,9 +22,9 @@ impl Cells<'_> {
 
     fn get<'r, T>(&'r self, column: &'static str) -> Result<T, Error>
     where
-        T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
     {
-        self.row.try_get(column).map_err(|e| self.broken(column, e))
+        self.row.get(column).map_err(|e| self.broken(column, e))
     }
 
     pub fn word(&self, column: &'static str) -> Result<B256, Error> {

@@ -1,12 +1,11 @@
 //! Systems registered with an organisation.
 
 use alloy_primitives::Address;
-use sqlx::sqlite::SqliteRow;
 
 use crate::{
     Error, Store,
     cell::{Cells, int},
-    engine::exists,
+    engine::{Row, exists, query},
     error::one_moved,
 };
 
@@ -45,7 +44,7 @@ macro_rules! select_clients {
 }
 
 impl Client {
-    fn read(row: &SqliteRow) -> Result<Self, Error> {
+    fn read(row: &Row) -> Result<Self, Error> {
         let cells = Cells { table: "client", row };
         Ok(Self {
             client_id: cells.text("client_id")?,
@@ -65,7 +64,7 @@ impl Store {
     /// Registers a client.
     pub async fn insert_client(&self, client: &Client) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        sqlx::query(
+        query(
             "-- client_insert
              INSERT INTO client (client_id, org, account, name, jwks, jwks_uri, scopes, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
@@ -77,15 +76,15 @@ impl Store {
         .bind(&client.jwks_uri)
         .bind(&client.scopes)
         .bind(int(client.created_at)?)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(|e| exists(e, "client", &client.client_id))?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// One client, disabled or not.
     pub async fn client(&self, client_id: &str) -> Result<Option<Client>, Error> {
-        sqlx::query(select_clients!("client_get", "WHERE client_id = $1"))
+        query(select_clients!("client_get", "WHERE client_id = $1"))
             .bind(client_id)
             .fetch_optional(self.reader())
             .await?
@@ -95,7 +94,7 @@ impl Store {
 
     /// The organisation's clients, by id.
     pub async fn clients(&self, org: Address) -> Result<Vec<Client>, Error> {
-        sqlx::query(select_clients!("clients_of_org", "WHERE org = $1 ORDER BY client_id"))
+        query(select_clients!("clients_of_org", "WHERE org = $1 ORDER BY client_id"))
             .bind(org.as_slice())
             .fetch_all(self.reader())
             .await?
@@ -107,18 +106,17 @@ impl Store {
     /// Disables a client and drops its tokens.
     pub async fn disable_client(&self, client_id: &str, now: u64) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        let done = sqlx::query(
-            "-- client_disable\nUPDATE client SET disabled_at = $1 WHERE client_id = $2 AND disabled_at IS NULL",
-        )
-        .bind(int(now)?)
-        .bind(client_id)
-        .execute(&mut *tx)
-        .await?;
-        one_moved(done.rows_affected(), "client", client_id, "enabled")?;
-        sqlx::query("-- client_tokens_drop\nDELETE FROM token WHERE client_id = $1")
+        let done =
+            query("-- client_disable\nUPDATE client SET disabled_at = $1 WHERE client_id = $2 AND disabled_at IS NULL")
+                .bind(int(now)?)
+                .bind(client_id)
+                .execute(&mut tx)
+                .await?;
+        one_moved(done, "client", client_id, "enabled")?;
+        query("-- client_tokens_drop\nDELETE FROM token WHERE client_id = $1")
             .bind(client_id)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 }

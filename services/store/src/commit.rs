@@ -1,21 +1,30 @@
 //! Durable commits, gathered. Waiting for the disk costs the same for one record as for a hundred, so one task takes
 //! every commit that is waiting into one transaction and answers each after it is on disk. While a transaction waits
-//! for the disk the next group gathers.
+//! for the disk the next group gathers. On PostgreSQL, which has many writers, several tasks do so side by side.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use alloy_primitives::{Address, B256, Bytes};
 use chartseal_record::{Compartment, ContentHash, Scope};
-use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{self, mpsc, oneshot},
     task::JoinHandle,
 };
 
-use crate::{AuditEntry, Error, KeptAnswer, NewAudit, Standing, Store, audit, record};
+use crate::{
+    AuditEntry, Error, KeptAnswer, NewAudit, Standing, Store, audit,
+    engine::{Locks, Pool, Tx, collided, lost},
+    record,
+};
 
 /// Commits of one group. More would make the first wait for the last without saving the disk anything measurable.
 const GROUP_COMMITS: usize = 256;
+/// The same on PostgreSQL, whose shared table of locks has about 6,400 places: all tasks of a few gateways fit.
+const GROUP_COMMITS_SHARED: usize = 64;
+/// Groups under way at one time on PostgreSQL.
+const GROUPS: usize = 4;
+/// How often a group is tried again that PostgreSQL took back because it and another waited for each other.
+const TRIES: u32 = 5;
 /// Bytes of one group, so that a few large records do not build a log of hundreds of megabytes.
 const GROUP_BYTES: usize = 16 << 20;
 
@@ -120,30 +129,35 @@ struct Waiting {
     answer: oneshot::Sender<Result<Done, Error>>,
 }
 
-/// The task that commits, and the way to it.
+/// The tasks that commit, and the way to them.
 pub(crate) struct Group {
     queue: Mutex<Option<mpsc::Sender<Waiting>>>,
-    worker: Mutex<Option<JoinHandle<()>>>,
+    workers: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Group {
-    pub fn start(writer: SqlitePool) -> Self {
+    pub fn start(writers: &Pool) -> Self {
         let (queue, waiting) = mpsc::channel(4 * GROUP_COMMITS);
-        let worker = tokio::spawn(work(writer, waiting));
+        let waiting = Arc::new(sync::Mutex::new(waiting));
+        let (groups, commits) = match writers {
+            Pool::Sqlite(_) => (1, GROUP_COMMITS),
+            Pool::Postgres(_) => (GROUPS, GROUP_COMMITS_SHARED),
+        };
+        let worker = |_| tokio::spawn(work(writers.clone(), waiting.clone(), commits));
         Self {
             queue: Mutex::new(Some(queue)),
-            worker: Mutex::new(Some(worker)),
+            workers: Mutex::new((0..groups).map(worker).collect()),
         }
     }
 
     /// Lets no one in any more and waits for those inside.
     pub async fn finish(&self) {
         self.queue.lock().expect("no panic happens while it is held").take();
-        let worker = self.worker.lock().expect("no panic happens while it is held").take();
-        if let Some(worker) = worker
-            && let Err(error) = worker.await
-        {
-            tracing::error!(%error, "the commit task ended by a panic");
+        let workers = std::mem::take(&mut *self.workers.lock().expect("no panic happens while it is held"));
+        for worker in workers {
+            if let Err(error) = worker.await {
+                tracing::error!(%error, "a commit task ended by a panic");
+            }
         }
     }
 
@@ -185,17 +199,23 @@ impl Store {
     }
 }
 
-async fn work(writer: SqlitePool, mut waiting: mpsc::Receiver<Waiting>) {
-    while let Some(first) = waiting.recv().await {
-        let mut weight = first.job.weight();
-        let mut group = vec![first];
-        while group.len() < GROUP_COMMITS && weight < GROUP_BYTES {
-            let Ok(next) = waiting.try_recv() else { break };
-            weight += next.job.weight();
-            group.push(next);
-        }
-        answer(&writer, group).await;
+async fn work(writers: Pool, waiting: Arc<sync::Mutex<mpsc::Receiver<Waiting>>>, commits: usize) {
+    while let Some(group) = gather(&mut *waiting.lock().await, commits).await {
+        answer(&writers, group).await;
     }
+}
+
+/// The next group. `None` when nobody can come any more.
+async fn gather(waiting: &mut mpsc::Receiver<Waiting>, commits: usize) -> Option<Vec<Waiting>> {
+    let first = waiting.recv().await?;
+    let mut weight = first.job.weight();
+    let mut group = vec![first];
+    while group.len() < commits && weight < GROUP_BYTES {
+        let Ok(next) = waiting.try_recv() else { break };
+        weight += next.job.weight();
+        group.push(next);
+    }
+    Some(group)
 }
 
 impl Job {
@@ -205,21 +225,33 @@ impl Job {
             Self::Audit(_) => 0,
         }
     }
+
+    fn lock(&self, locks: &mut Locks) {
+        let audit = match self {
+            Self::Record(commit) => {
+                record::lock(commit, locks);
+                &commit.audit
+            }
+            Self::Audit(entries) => entries,
+        };
+        for entry in audit {
+            locks.audit_chain(entry.org, entry.patient);
+        }
+    }
 }
 
 /// Almost always nothing in a group is refused, so it is first tried whole. If anything is, the transaction is gone
 /// with all of it, and a second one takes each commit behind a savepoint: the refused ones leave nothing, the others
-/// are kept.
-async fn answer(writer: &SqlitePool, group: Vec<Waiting>) {
-    let results = match together(writer, &group).await {
+/// are kept. There is no second if the database is away, or was lost while it committed the first: nobody is told more
+/// than is known.
+async fn answer(writers: &Pool, group: Vec<Waiting>) {
+    let results = match whole(writers, &group).await {
         Ok(done) => done.into_iter().map(Ok).collect(),
         Err(error) if group.len() == 1 => vec![Err(error)],
-        Err(_) => match each(writer, &group).await {
+        Err(error) if lost(&error) => refuse(&group, error),
+        Err(_) => match each(writers, &group).await {
             Ok(results) => results,
-            Err(error) => group
-                .iter()
-                .map(|_| Err(Error::NotCommitted(error.to_string())))
-                .collect(),
+            Err(error) => refuse(&group, error),
         },
     };
     for (waiting, result) in group.into_iter().zip(results) {
@@ -228,8 +260,37 @@ async fn answer(writer: &SqlitePool, group: Vec<Waiting>) {
     }
 }
 
-async fn together(writer: &SqlitePool, group: &[Waiting]) -> Result<Vec<Done>, Error> {
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+/// One answer for all.
+fn refuse(group: &[Waiting], why: Error) -> Vec<Result<Done, Error>> {
+    let why = || match &why {
+        Error::Doubtful(reason) => Error::Doubtful(reason.clone()),
+        other => Error::NotCommitted(other.to_string()),
+    };
+    group.iter().map(|_| Err(why())).collect()
+}
+
+async fn whole(writers: &Pool, group: &[Waiting]) -> Result<Vec<Done>, Error> {
+    let mut tries = 1;
+    loop {
+        match together(writers, group).await {
+            Err(error) if tries < TRIES && collided(&error) => tries += 1,
+            result => return result,
+        }
+    }
+}
+
+async fn begin(writers: &Pool, group: &[Waiting]) -> Result<Tx<'static>, Error> {
+    let mut tx = writers.begin().await?;
+    let mut locks = Locks::default();
+    for waiting in group {
+        waiting.job.lock(&mut locks);
+    }
+    tx.lock(&locks).await?;
+    Ok(tx)
+}
+
+async fn together(writers: &Pool, group: &[Waiting]) -> Result<Vec<Done>, Error> {
+    let mut tx = begin(writers, group).await?;
     let mut done = Vec::with_capacity(group.len());
     for waiting in group {
         done.push(apply(&mut tx, &waiting.job).await?);
@@ -238,11 +299,11 @@ async fn together(writer: &SqlitePool, group: &[Waiting]) -> Result<Vec<Done>, E
     Ok(done)
 }
 
-async fn each(writer: &SqlitePool, group: &[Waiting]) -> Result<Vec<Result<Done, Error>>, Error> {
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+async fn each(writers: &Pool, group: &[Waiting]) -> Result<Vec<Result<Done, Error>>, Error> {
+    let mut tx = begin(writers, group).await?;
     let mut results = Vec::with_capacity(group.len());
     for waiting in group {
-        let mut savepoint = tx.begin().await?;
+        let mut savepoint = tx.savepoint().await?;
         let result = apply(&mut savepoint, &waiting.job).await;
         match &result {
             Ok(_) => savepoint.commit().await?,
@@ -254,13 +315,13 @@ async fn each(writer: &SqlitePool, group: &[Waiting]) -> Result<Vec<Result<Done,
     Ok(results)
 }
 
-async fn apply(conn: &mut SqliteConnection, job: &Job) -> Result<Done, Error> {
+async fn apply(tx: &mut Tx<'_>, job: &Job) -> Result<Done, Error> {
     match job {
-        Job::Record(commit) => record::insert(conn, commit).await.map(Done::Record),
+        Job::Record(commit) => record::insert(tx, commit).await.map(Done::Record),
         Job::Audit(entries) => {
             let mut appended = Vec::with_capacity(entries.len());
             for entry in entries {
-                appended.push(audit::append(conn, entry).await?);
+                appended.push(audit::append(tx, entry).await?);
             }
             Ok(Done::Audit(appended))
         }

@@ -2,12 +2,16 @@
 
 use chartseal_record::Compartment;
 
-use crate::{Error, Store, cell::Cells};
+use crate::{
+    Error, Store,
+    cell::Cells,
+    engine::{Locks, query},
+};
 
 impl Store {
     /// The highest number used so far; 0 if none.
     pub async fn epoch_mark(&self, compartment: Compartment) -> Result<u32, Error> {
-        sqlx::query("-- epoch_mark_get\nSELECT highest FROM epoch_mark WHERE compartment = $1")
+        query("-- epoch_mark_get\nSELECT highest FROM epoch_mark WHERE compartment = $1")
             .bind(compartment.0.as_slice())
             .fetch_optional(self.reader())
             .await?
@@ -24,24 +28,26 @@ impl Store {
     /// caller must not use it.
     pub async fn raise_epoch_mark(&self, compartment: Compartment, epoch: u32) -> Result<bool, Error> {
         let mut tx = self.write().await?;
-        let done = sqlx::query(
+        tx.lock(Locks::default().epochs(compartment, true)).await?;
+        let done = query(
             "-- epoch_mark_raise
              INSERT INTO epoch_mark (compartment, highest) VALUES ($1, $2)
              ON CONFLICT (compartment) DO UPDATE SET highest = excluded.highest WHERE epoch_mark.highest < excluded.highest",
         )
         .bind(compartment.0.as_slice())
         .bind(i64::from(epoch))
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
         tx.commit().await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done == 1)
     }
 
     /// Takes the next unused number above both the mark and `at_least` (the chain's epoch), durably. No two callers get
     /// the same.
     pub async fn next_epoch(&self, compartment: Compartment, at_least: u32) -> Result<u32, Error> {
         let mut tx = self.write().await?;
-        let next: i64 = sqlx::query_scalar(
+        tx.lock(Locks::default().epochs(compartment, true)).await?;
+        let next: i64 = query(
             "-- epoch_mark_next
              INSERT INTO epoch_mark (compartment, highest) VALUES ($1, $2 + 1)
              ON CONFLICT (compartment) DO UPDATE SET highest = CASE WHEN epoch_mark.highest > $2 THEN epoch_mark.highest + 1 ELSE $2 + 1 END
@@ -49,7 +55,7 @@ impl Store {
         )
         .bind(compartment.0.as_slice())
         .bind(i64::from(at_least))
-        .fetch_one(&mut *tx)
+        .fetch_value(&mut tx)
         .await?;
         tx.commit().await?;
         u32::try_from(next).map_err(|_| Error::TooLarge(next as u64))

@@ -3,7 +3,7 @@
 /// Why a store operation did not happen. Unless a message says otherwise, nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The engine reported an error that is not about the rows: disk, lock, file.
+    /// The engine reported an error that is not about the rows: disk, lock, file, connection.
     #[error("the database did not answer as expected: {0}; nothing was changed, try again")]
     Database(#[from] sqlx::Error),
     /// The database file could not be created or opened.
@@ -19,6 +19,20 @@ pub enum Error {
         "the database has a schema this program does not know ({0}); start the program version that wrote it, or a newer one"
     )]
     Schema(sqlx::migrate::MigrateError),
+    /// The schema is older than this program, and the role may not change it.
+    #[error(
+        "the database's schema is older than this program, or this role may not see it; start the gateway first, which brings it up to date, then run migrations/roles.sql"
+    )]
+    SchemaBehind,
+    /// The server acknowledges before the bytes are on disk.
+    #[error("the database server runs with {setting} = off, so a power cut would take acknowledged records; set it on")]
+    NotDurable {
+        /// The server's setting.
+        setting: &'static str,
+    },
+    /// The server was lost between the request to commit and its answer.
+    #[error("the database was lost while it committed ({0}): the change may have happened; read before you repeat it")]
+    Doubtful(String),
     /// A group of commits was rolled back together.
     #[error("the transaction was not committed: {0}; nothing was kept, try again")]
     NotCommitted(String),

@@ -2,11 +2,11 @@
 
 use alloy_primitives::{Address, B256};
 use chartseal_record::event::{Event, Logged};
-use sqlx::sqlite::SqliteRow;
 
 use crate::{
     Error, Store, Tombstone,
     cell::{Cells, int},
+    engine::{Locks, Row, query},
     tombstone,
 };
 
@@ -34,7 +34,7 @@ macro_rules! select_events {
     };
 }
 
-fn read(row: &SqliteRow) -> Result<Logged, Error> {
+fn read(row: &Row) -> Result<Logged, Error> {
     let cells = Cells {
         table: "chain_event",
         row,
@@ -73,19 +73,23 @@ impl Store {
     /// the caller empties the write-ahead log ([`Store::wipe_log`]).
     pub async fn append_block(&self, block: Block, events: &[Logged]) -> Result<u64, Error> {
         let mut tx = self.write().await?;
-        let new = sqlx::query("-- chain_block_insert\nINSERT INTO chain_block (number, hash, timestamp) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+        let mut locks = Locks::default();
+        for refused in events.iter().filter_map(refusal) {
+            locks.refusal(refused.slot, true);
+        }
+        tx.lock(locks.chain()).await?;
+        let new = query("-- chain_block_insert\nINSERT INTO chain_block (number, hash, timestamp) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
             .bind(int(block.number)?)
             .bind(block.hash.as_slice())
             .bind(int(block.timestamp)?)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?
-            .rows_affected();
+            ;
         if new == 0 {
-            let stored: Vec<u8> =
-                sqlx::query_scalar("-- chain_block_hash\nSELECT hash FROM chain_block WHERE number = $1")
-                    .bind(int(block.number)?)
-                    .fetch_one(&mut *tx)
-                    .await?;
+            let stored: Vec<u8> = query("-- chain_block_hash\nSELECT hash FROM chain_block WHERE number = $1")
+                .bind(int(block.number)?)
+                .fetch_value(&mut tx)
+                .await?;
             if stored != block.hash.as_slice() {
                 return Err(Error::AnotherBlock { number: block.number });
             }
@@ -100,7 +104,7 @@ impl Store {
                 column: "data",
                 reason: e.to_string(),
             })?;
-            sqlx::query(
+            query(
                 "-- chain_event_insert
                  INSERT INTO chain_event (block, log_index, tx_hash, name, subject, patient, grantee, data)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (block, log_index) DO NOTHING",
@@ -113,7 +117,7 @@ impl Store {
             .bind(logged.event.patient().as_ref().map(|a| a.as_slice()))
             .bind(logged.event.grantee().as_ref().map(|a| a.as_slice()))
             .bind(data)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
         }
         tx.commit().await?;
@@ -123,44 +127,43 @@ impl Store {
     /// Forgets this block and all later ones: a re-org dropped them. Returns how many blocks went.
     pub async fn remove_blocks_from(&self, number: u64) -> Result<u64, Error> {
         let mut tx = self.write().await?;
-        sqlx::query("-- chain_events_remove\nDELETE FROM chain_event WHERE block >= $1")
+        tx.lock(Locks::default().chain()).await?;
+        query("-- chain_events_remove\nDELETE FROM chain_event WHERE block >= $1")
             .bind(int(number)?)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
-        let done = sqlx::query("-- chain_blocks_remove\nDELETE FROM chain_block WHERE number >= $1")
+        let done = query("-- chain_blocks_remove\nDELETE FROM chain_block WHERE number >= $1")
             .bind(int(number)?)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
         tx.commit().await?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 
     /// The newest blocks, newest first: where to go on, and which hashes to compare after a restart.
     pub async fn last_blocks(&self, limit: u32) -> Result<Vec<Block>, Error> {
-        sqlx::query(
-            "-- chain_blocks_last\nSELECT number, hash, timestamp FROM chain_block ORDER BY number DESC LIMIT $1",
-        )
-        .bind(i64::from(limit))
-        .fetch_all(self.reader())
-        .await?
-        .iter()
-        .map(|row| {
-            let cells = Cells {
-                table: "chain_block",
-                row,
-            };
-            Ok(Block {
-                number: cells.number("number")?,
-                hash: cells.word("hash")?,
-                timestamp: cells.number("timestamp")?,
+        query("-- chain_blocks_last\nSELECT number, hash, timestamp FROM chain_block ORDER BY number DESC LIMIT $1")
+            .bind(i64::from(limit))
+            .fetch_all(self.reader())
+            .await?
+            .iter()
+            .map(|row| {
+                let cells = Cells {
+                    table: "chain_block",
+                    row,
+                };
+                Ok(Block {
+                    number: cells.number("number")?,
+                    hash: cells.word("hash")?,
+                    timestamp: cells.number("timestamp")?,
+                })
             })
-        })
-        .collect()
+            .collect()
     }
 
     /// All events, in the chain's order.
     pub async fn events(&self) -> Result<Vec<Logged>, Error> {
-        let rows = sqlx::query(select_events!("chain_events", ""))
+        let rows = query(select_events!("chain_events", ""))
             .fetch_all(self.reader())
             .await?;
         rows.iter().map(read).collect()
@@ -169,7 +172,7 @@ impl Store {
     /// All events of one subject (account as left-padded address, slot, compartment, root), in the chain's order: what
     /// its state is folded from.
     pub async fn events_of(&self, subject: B256) -> Result<Vec<Logged>, Error> {
-        let rows = sqlx::query(select_events!("chain_events_of", "WHERE e.subject = $1"))
+        let rows = query(select_events!("chain_events_of", "WHERE e.subject = $1"))
             .bind(subject.as_slice())
             .fetch_all(self.reader())
             .await?;
@@ -178,7 +181,7 @@ impl Store {
 
     /// All events of one name, in the chain's order.
     pub async fn events_named(&self, name: &str) -> Result<Vec<Logged>, Error> {
-        let rows = sqlx::query(select_events!("chain_events_named", "WHERE e.name = $1"))
+        let rows = query(select_events!("chain_events_named", "WHERE e.name = $1"))
             .bind(name)
             .fetch_all(self.reader())
             .await?;
@@ -187,7 +190,7 @@ impl Store {
 
     /// All events that name this patient, in the chain's order.
     pub async fn events_of_patient(&self, patient: Address) -> Result<Vec<Logged>, Error> {
-        let rows = sqlx::query(select_events!("chain_events_of_patient", "WHERE e.patient = $1"))
+        let rows = query(select_events!("chain_events_of_patient", "WHERE e.patient = $1"))
             .bind(patient.as_slice())
             .fetch_all(self.reader())
             .await?;
@@ -196,7 +199,7 @@ impl Store {
 
     /// All events that name this grantee, in the chain's order.
     pub async fn events_of_grantee(&self, grantee: Address) -> Result<Vec<Logged>, Error> {
-        let rows = sqlx::query(select_events!("chain_events_of_grantee", "WHERE e.grantee = $1"))
+        let rows = query(select_events!("chain_events_of_grantee", "WHERE e.grantee = $1"))
             .bind(grantee.as_slice())
             .fetch_all(self.reader())
             .await?;

@@ -1,12 +1,11 @@
 //! Answers kept under an Idempotency-Key.
 
 use alloy_primitives::{B256, Bytes};
-use sqlx::SqliteConnection;
 
 use crate::{
     Error, Store,
     cell::{Cells, int},
-    engine::violated,
+    engine::{Tx, query, violated},
 };
 
 /// The answer to a request that carried an Idempotency-Key.
@@ -33,12 +32,12 @@ impl Store {
     pub async fn keep_answer(&self, answer: &KeptAnswer) -> Result<(), Error> {
         let mut tx = self.write().await?;
         insert(&mut tx, answer).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// The answer kept under a caller's key, unless it has expired. Compare `request_hash` before giving it out.
     pub async fn kept_answer(&self, caller: &str, key_hash: B256, now: u64) -> Result<Option<KeptAnswer>, Error> {
-        sqlx::query(
+        query(
             "-- idempotency_get
              SELECT request_hash, status, location, body, expires_at FROM idempotency WHERE caller = $1 AND key_hash = $2 AND expires_at > $3",
         )
@@ -63,8 +62,8 @@ impl Store {
     }
 }
 
-pub(crate) async fn insert(conn: &mut SqliteConnection, answer: &KeptAnswer) -> Result<(), Error> {
-    sqlx::query(
+pub(crate) async fn insert(tx: &mut Tx<'_>, answer: &KeptAnswer) -> Result<(), Error> {
+    query(
         "-- idempotency_insert
          INSERT INTO idempotency (caller, key_hash, request_hash, status, location, body, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
@@ -75,7 +74,7 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, answer: &KeptAnswer) -> 
     .bind(&answer.location)
     .bind(answer.body.as_ref())
     .bind(int(answer.expires_at)?)
-    .execute(conn)
+    .execute(tx)
     .await
     .map_err(|e| match violated(&e) {
         Some(_) => Error::IdempotencyKeyUsed,

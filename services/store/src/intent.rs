@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, Bytes};
 use chartseal_record::state::IntentState;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Error, Mined, SentTransaction, Store,
     cell::{Cells, int},
-    engine::exists,
+    engine::{Query, Row, Tx, exists, query},
     error::one_moved,
 };
 
@@ -110,7 +109,7 @@ pub(crate) use select_intents;
 
 impl Intent {
     /// Reads all but the signatures, which are rows of their own.
-    pub(crate) fn read(row: &SqliteRow) -> Result<Self, Error> {
+    pub(crate) fn read(row: &Row) -> Result<Self, Error> {
         let cells = Cells { table: "intent", row };
         Ok(Self {
             seq: cells.int("seq")?,
@@ -146,12 +145,12 @@ impl Store {
         for intent in intents {
             insert(&mut tx, intent).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// One intent with its signatures.
     pub async fn intent(&self, id: &str) -> Result<Option<Intent>, Error> {
-        let row = sqlx::query(select_intents!("intent_get", "WHERE i.id = $1"))
+        let row = query(select_intents!("intent_get", "WHERE i.id = $1"))
             .bind(id)
             .fetch_optional(self.reader())
             .await?;
@@ -164,7 +163,7 @@ impl Store {
     /// A page of intents with their signatures, newest first. Ask for the next with `before` = the last intent's `seq`.
     pub async fn find_intents(&self, filter: &IntentFilter) -> Result<Vec<Intent>, Error> {
         let mut intents = Vec::new();
-        for row in sentence(filter).build().fetch_all(self.reader()).await? {
+        for row in sentence(filter).fetch_all(self.reader()).await? {
             intents.push(self.with_signatures(Intent::read(&row)?).await?);
         }
         Ok(intents)
@@ -174,13 +173,13 @@ impl Store {
     /// refused.
     pub async fn sign_intent(&self, id: &str, part: &str, signature: &[u8], now: u64) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        let touched = sqlx::query("-- intent_touch\nUPDATE intent SET changed_at = $1 WHERE id = $2 AND state = 'prepared' AND expires_at > $1")
+        let touched = query("-- intent_touch\nUPDATE intent SET changed_at = $1 WHERE id = $2 AND state = 'prepared' AND expires_at > $1")
             .bind(int(now)?)
             .bind(id)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
-        one_moved(touched.rows_affected(), "intent", id, "prepared and unexpired")?;
-        sqlx::query(
+        one_moved(touched, "intent", id, "prepared and unexpired")?;
+        query(
             "-- intent_signature_insert
              INSERT INTO intent_signature (intent, part, signature, signed_at) VALUES ($1, $2, $3, $4) ON CONFLICT (intent, part) DO NOTHING",
         )
@@ -188,43 +187,42 @@ impl Store {
         .bind(part)
         .bind(signature)
         .bind(int(now)?)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
-        let kept: Vec<u8> = sqlx::query_scalar(
-            "-- intent_signature_get\nSELECT signature FROM intent_signature WHERE intent = $1 AND part = $2",
-        )
-        .bind(id)
-        .bind(part)
-        .fetch_one(&mut *tx)
-        .await?;
+        let kept: Vec<u8> =
+            query("-- intent_signature_get\nSELECT signature FROM intent_signature WHERE intent = $1 AND part = $2")
+                .bind(id)
+                .bind(part)
+                .fetch_value(&mut tx)
+                .await?;
         if kept != signature {
             return Err(Error::Exists {
                 table: "intent_signature",
                 key: format!("{id}/{part}"),
             });
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Replaces the payload of a prepared intent (for example when the epoch it names has moved on).
     pub async fn set_intent_payload(&self, id: &str, payload: &serde_json::Value, now: u64) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        let done = sqlx::query(
+        let done = query(
             "-- intent_payload\nUPDATE intent SET payload = $1, changed_at = $2 WHERE id = $3 AND state = 'prepared'",
         )
         .bind(payload.to_string())
         .bind(int(now)?)
         .bind(id)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
-        one_moved(done.rows_affected(), "intent", id, "prepared")?;
-        Ok(tx.commit().await?)
+        one_moved(done, "intent", id, "prepared")?;
+        tx.commit().await
     }
 
     /// Prepared → signed: every signature is here, this is the call to relay.
     pub async fn intent_signed(&self, id: &str, target: Address, calldata: &[u8], now: u64) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        let done = sqlx::query(
+        let done = query(
             "-- intent_signed
              UPDATE intent SET state = 'signed', target = $1, calldata = $2, changed_at = $3 WHERE id = $4 AND state = 'prepared'",
         )
@@ -232,45 +230,44 @@ impl Store {
         .bind(calldata)
         .bind(int(now)?)
         .bind(id)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
-        one_moved(done.rows_affected(), "intent", id, "prepared")?;
-        Ok(tx.commit().await?)
+        one_moved(done, "intent", id, "prepared")?;
+        tx.commit().await
     }
 
     /// Prepared → confirmed, for decisions that never reach the chain (decline, withdraw, an intent whose steps are
     /// intents themselves).
     pub async fn intent_decided(&self, id: &str, now: u64) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        let done = sqlx::query("-- intent_decided\nUPDATE intent SET state = 'confirmed', changed_at = $1 WHERE id = $2 AND state = 'prepared'")
+        let done = query("-- intent_decided\nUPDATE intent SET state = 'confirmed', changed_at = $1 WHERE id = $2 AND state = 'prepared'")
             .bind(int(now)?)
             .bind(id)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
-        one_moved(done.rows_affected(), "intent", id, "prepared")?;
-        Ok(tx.commit().await?)
+        one_moved(done, "intent", id, "prepared")?;
+        tx.commit().await
     }
 
     /// Prepared → expired, for all whose time has passed. Returns how many.
     pub async fn expire_intents(&self, now: u64) -> Result<u64, Error> {
         let mut tx = self.write().await?;
-        let done = sqlx::query(
+        let done = query(
             "-- intents_expire\nUPDATE intent SET state = 'expired', changed_at = $1 WHERE state = 'prepared' AND expires_at <= $1",
         )
         .bind(int(now)?)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
         tx.commit().await?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 
     pub(crate) async fn with_signatures(&self, mut intent: Intent) -> Result<Intent, Error> {
-        let rows = sqlx::query(
-            "-- intent_signatures\nSELECT part, signature FROM intent_signature WHERE intent = $1 ORDER BY part",
-        )
-        .bind(&intent.id)
-        .fetch_all(self.reader())
-        .await?;
+        let rows =
+            query("-- intent_signatures\nSELECT part, signature FROM intent_signature WHERE intent = $1 ORDER BY part")
+                .bind(&intent.id)
+                .fetch_all(self.reader())
+                .await?;
         for row in &rows {
             let cells = Cells {
                 table: "intent_signature",
@@ -282,8 +279,8 @@ impl Store {
     }
 }
 
-async fn insert(conn: &mut SqliteConnection, intent: &NewIntent) -> Result<(), Error> {
-    sqlx::query(
+async fn insert(tx: &mut Tx<'_>, intent: &NewIntent) -> Result<(), Error> {
+    query(
         "-- intent_insert
          INSERT INTO intent (id, org, kind, account, payload, state, parent, after_intent, created_at, expires_at, changed_at)
          VALUES ($1, $2, $3, $4, $5, 'prepared', $6, $7, $8, $9, $8)",
@@ -297,14 +294,14 @@ async fn insert(conn: &mut SqliteConnection, intent: &NewIntent) -> Result<(), E
     .bind(&intent.after)
     .bind(int(intent.created_at)?)
     .bind(int(intent.expires_at)?)
-    .execute(conn)
+    .execute(tx)
     .await
     .map_err(|e| exists(e, "intent", &intent.id))?;
     Ok(())
 }
 
-fn sentence(filter: &IntentFilter) -> QueryBuilder<Sqlite> {
-    let mut sql = QueryBuilder::new(select_intents!("intents_find", "WHERE TRUE"));
+fn sentence(filter: &IntentFilter) -> Query<'_> {
+    let mut sql = query(select_intents!("intents_find", "WHERE TRUE"));
     if let Some(org) = filter.org {
         sql.push(" AND i.org = ").push_bind(org.to_vec());
     }

@@ -1,8 +1,11 @@
 //! Work that one process does at a time.
 
-use sqlx::{Sqlite, Transaction};
-
-use crate::{Error, Store, cell::int, error::one_moved};
+use crate::{
+    Error, Store,
+    cell::int,
+    engine::{Tx, query},
+    error::one_moved,
+};
 
 /// A right to do some work until a time. The token fences: who lost the lease cannot commit under it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +32,7 @@ impl Store {
     /// Takes the lease, or prolongs it if it is held by the same token. `false` while another holds it.
     pub async fn take_lease(&self, lease: &Lease, now: u64, seconds: u64) -> Result<bool, Error> {
         let mut tx = self.write().await?;
-        let done = sqlx::query(
+        let done = query(
             "-- lease_take
              INSERT INTO lease (name, token, until) VALUES ($1, $2, $3)
              ON CONFLICT (name) DO UPDATE SET token = excluded.token, until = excluded.until
@@ -39,31 +42,32 @@ impl Store {
         .bind(lease.token.as_slice())
         .bind(int(now.saturating_add(seconds))?)
         .bind(int(now)?)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
         tx.commit().await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done == 1)
     }
 
     /// Gives the lease back, if it is still held.
     pub async fn release_lease(&self, lease: &Lease) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        sqlx::query("-- lease_release\nDELETE FROM lease WHERE name = $1 AND token = $2")
+        query("-- lease_release\nDELETE FROM lease WHERE name = $1 AND token = $2")
             .bind(&lease.name)
             .bind(lease.token.as_slice())
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 }
 
 /// Checks inside a transaction that the lease is still held. The holder's clock may be late, which only makes it lose a
-/// lease nobody took.
-pub(crate) async fn hold(tx: &mut Transaction<'_, Sqlite>, lease: &Lease) -> Result<(), Error> {
-    let held: i64 = sqlx::query_scalar("-- lease_hold\nSELECT COUNT(*) FROM lease WHERE name = $1 AND token = $2")
+/// lease nobody took. An update that changes nothing keeps the row until the transaction ends, on both engines: whoever
+/// takes the lease meanwhile does so after this transaction, never beside it.
+pub(crate) async fn hold(tx: &mut Tx<'_>, lease: &Lease) -> Result<(), Error> {
+    let held = query("-- lease_hold\nUPDATE lease SET token = token WHERE name = $1 AND token = $2")
         .bind(&lease.name)
         .bind(lease.token.as_slice())
-        .fetch_one(&mut **tx)
+        .execute(tx)
         .await?;
-    one_moved(held as u64, "lease", &lease.name, "held by this worker")
+    one_moved(held, "lease", &lease.name, "held by this worker")
 }

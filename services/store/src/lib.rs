@@ -22,6 +22,7 @@ mod event;
 mod idempotency;
 mod intent;
 mod lease;
+mod location;
 mod meta;
 mod outbox;
 mod record;
@@ -52,6 +53,7 @@ pub use crate::{
     idempotency::KeptAnswer,
     intent::{Intent, IntentFilter, NewIntent},
     lease::Lease,
+    location::{Location, LocationError},
     outbox::OutboxBlock,
     record::{Attachment, Record},
     release_key::ReleaseKeyPlace,
@@ -79,11 +81,17 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens the file, creating it (readable by this user only) and bringing its schema up to date. Refuses a schema
-    /// this binary does not know. Must be called within a tokio runtime.
+    /// Opens a SQLite file: [`Store::connect`] with [`Location::Sqlite`].
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let pools = engine::open(path.as_ref()).await?;
-        let group = commit::Group::start(pools.writer.clone());
+        Self::connect(&Location::Sqlite(path.as_ref().to_owned()), None).await
+    }
+
+    /// Opens a database and brings its schema up to date; a SQLite file is created, readable by this user only. Refuses a
+    /// schema this binary does not know, and a server that does not wait for its disk. Must be called within a tokio
+    /// runtime.
+    pub async fn connect(location: &Location, password: Option<&str>) -> Result<Self, Error> {
+        let pools = engine::open(location, password).await?;
+        let group = commit::Group::start(&pools.writers);
         Ok(Self {
             inner: Arc::new(Inner { pools, group }),
         })
@@ -93,7 +101,7 @@ impl Store {
     pub async fn close(&self) {
         self.inner.group.finish().await;
         self.inner.pools.readers.close().await;
-        self.inner.pools.writer.close().await;
+        self.inner.pools.writers.close().await;
     }
 }
 

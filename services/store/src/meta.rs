@@ -1,27 +1,30 @@
 //! What this database belongs to: chain, contracts, genesis.
 
-use crate::{Error, Store};
+use crate::{Error, Store, cell::Cells, engine::query};
 
 impl Store {
     /// The value under a key.
     pub async fn meta(&self, key: &str) -> Result<Option<String>, Error> {
-        Ok(sqlx::query_scalar("-- meta_get\nSELECT value FROM meta WHERE key = $1")
+        let table = "meta";
+        query("-- meta_get\nSELECT value FROM meta WHERE key = $1")
             .bind(key)
             .fetch_optional(self.reader())
-            .await?)
+            .await?
+            .map(|row| Cells { table, row: &row }.text("value"))
+            .transpose()
     }
 
     /// Keeps the value if the key is new, and returns the value that stands there now. Whoever comes second compares.
     pub async fn meta_pin(&self, key: &str, value: &str) -> Result<String, Error> {
         let mut tx = self.write().await?;
-        sqlx::query("-- meta_pin\nINSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING")
+        query("-- meta_pin\nINSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING")
             .bind(key)
             .bind(value)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
-        let kept = sqlx::query_scalar("-- meta_pinned\nSELECT value FROM meta WHERE key = $1")
+        let kept = query("-- meta_pinned\nSELECT value FROM meta WHERE key = $1")
             .bind(key)
-            .fetch_one(&mut *tx)
+            .fetch_value(&mut tx)
             .await?;
         tx.commit().await?;
         Ok(kept)
@@ -30,11 +33,11 @@ impl Store {
     /// Sets a value, replacing what was there (cursors and the like).
     pub async fn meta_set(&self, key: &str, value: &str) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        sqlx::query("-- meta_set\nINSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+        query("-- meta_set\nINSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
             .bind(key)
             .bind(value)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 }

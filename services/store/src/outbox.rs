@@ -1,9 +1,12 @@
 //! Sealed bytes that wait for the content store.
 
 use alloy_primitives::{Address, Bytes};
-use sqlx::SqliteConnection;
 
-use crate::{BatchId, Error, Store, cell::Cells};
+use crate::{
+    BatchId, Error, Store,
+    cell::Cells,
+    engine::{Tx, query},
+};
 
 /// One block that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +20,7 @@ pub struct OutboxBlock {
 impl Store {
     /// The bytes of a block that is not in the content store yet.
     pub async fn outbox(&self, cid: &str) -> Result<Option<Bytes>, Error> {
-        sqlx::query("-- outbox_get\nSELECT bytes FROM outbox WHERE cid = $1")
+        query("-- outbox_get\nSELECT bytes FROM outbox WHERE cid = $1")
             .bind(cid)
             .fetch_optional(self.reader())
             .await?
@@ -33,7 +36,7 @@ impl Store {
 
     /// All blocks a record brought: its own bytes and those of its small attachments.
     pub async fn outbox_of_record(&self, seq: i64) -> Result<Vec<OutboxBlock>, Error> {
-        sqlx::query("-- outbox_of_record\nSELECT cid, bytes FROM outbox WHERE record = $1 ORDER BY cid")
+        query("-- outbox_of_record\nSELECT cid, bytes FROM outbox WHERE record = $1 ORDER BY cid")
             .bind(seq)
             .fetch_all(self.reader())
             .await?
@@ -52,45 +55,38 @@ impl Store {
     /// while it is `limit`. In pieces, because a large batch in one transaction would keep uploads waiting.
     pub async fn clear_outbox(&self, limit: u32) -> Result<u64, Error> {
         let mut tx = self.write().await?;
-        let done = sqlx::query(
+        let done = query(
             "-- outbox_clear
              DELETE FROM outbox WHERE cid IN (
                  SELECT o.cid FROM outbox o JOIN record r ON r.seq = o.record JOIN batch b ON b.id = r.batch
                  WHERE b.state = 'anchored' LIMIT $1)",
         )
         .bind(i64::from(limit))
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
         tx.commit().await?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 
     /// Bytes and blocks of a batch that are still in the outbox.
     pub async fn outbox_left(&self, batch: BatchId) -> Result<u64, Error> {
-        let left: i64 = sqlx::query_scalar(
-            "-- outbox_left\nSELECT COUNT(*) FROM outbox o JOIN record r ON r.seq = o.record WHERE r.batch = $1",
-        )
-        .bind(batch.0)
-        .fetch_one(self.reader())
-        .await?;
+        let left: i64 =
+            query("-- outbox_left\nSELECT COUNT(*) FROM outbox o JOIN record r ON r.seq = o.record WHERE r.batch = $1")
+                .bind(batch.0)
+                .fetch_value(self.reader())
+                .await?;
         Ok(left as u64)
     }
 }
 
 /// A block that waits already (the same attachment on a newer version) stays as it is: equal CID, equal bytes.
-pub(crate) async fn insert(
-    conn: &mut SqliteConnection,
-    org: Address,
-    record: i64,
-    cid: &str,
-    bytes: &[u8],
-) -> Result<(), Error> {
-    sqlx::query("-- outbox_insert\nINSERT INTO outbox (cid, org, record, bytes) VALUES ($1, $2, $3, $4) ON CONFLICT (cid) DO NOTHING")
+pub(crate) async fn insert(tx: &mut Tx<'_>, org: Address, record: i64, cid: &str, bytes: &[u8]) -> Result<(), Error> {
+    query("-- outbox_insert\nINSERT INTO outbox (cid, org, record, bytes) VALUES ($1, $2, $3, $4) ON CONFLICT (cid) DO NOTHING")
         .bind(cid)
         .bind(org.as_slice())
         .bind(record)
         .bind(bytes)
-        .execute(conn)
+        .execute(tx)
         .await?;
     Ok(())
 }

@@ -2,12 +2,11 @@
 
 use alloy_primitives::{Address, B256};
 use chartseal_record::{Compartment, ContentHash, Scope, state::RecordState};
-use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     AttachmentPlace, BatchId, Error, RecordCommit, Store, audit,
     cell::{Cells, int},
-    engine::{Violated, violated},
+    engine::{Locks, Row, Tx, Violated, query, violated},
     idempotency, outbox, staged, standing,
 };
 
@@ -79,7 +78,7 @@ macro_rules! select_records {
 pub(crate) use select_records;
 
 impl Record {
-    pub(crate) fn read(row: &SqliteRow) -> Result<Self, Error> {
+    pub(crate) fn read(row: &Row) -> Result<Self, Error> {
         let cells = Cells { table: "record", row };
         Ok(Self {
             seq: cells.int("seq")?,
@@ -111,7 +110,7 @@ impl Record {
 impl Store {
     /// The record of these sealed bytes.
     pub async fn record(&self, content_hash: ContentHash) -> Result<Option<Record>, Error> {
-        sqlx::query(select_records!("record_by_content", "WHERE r.content_hash = $1"))
+        query(select_records!("record_by_content", "WHERE r.content_hash = $1"))
             .bind(content_hash.0.as_slice())
             .fetch_optional(self.reader())
             .await?
@@ -121,7 +120,7 @@ impl Store {
 
     /// One version of a record.
     pub async fn record_version(&self, record_id: B256, version: u32) -> Result<Option<Record>, Error> {
-        sqlx::query(select_records!(
+        query(select_records!(
             "record_by_version",
             "WHERE r.record_id = $1 AND r.version = $2"
         ))
@@ -135,7 +134,7 @@ impl Store {
 
     /// The newest version of a record.
     pub async fn newest_version(&self, record_id: B256) -> Result<Option<Record>, Error> {
-        sqlx::query(select_records!(
+        query(select_records!(
             "record_newest",
             "WHERE r.record_id = $1 ORDER BY r.version DESC LIMIT 1"
         ))
@@ -148,7 +147,7 @@ impl Store {
 
     /// All versions of a record, newest first.
     pub async fn record_history(&self, record_id: B256) -> Result<Vec<Record>, Error> {
-        sqlx::query(select_records!(
+        query(select_records!(
             "record_history",
             "WHERE r.record_id = $1 ORDER BY r.version DESC"
         ))
@@ -162,7 +161,7 @@ impl Store {
 
     /// What hangs on a record, in the order of its header.
     pub async fn attachments(&self, seq: i64) -> Result<Vec<Attachment>, Error> {
-        sqlx::query("-- attachments_of_record\nSELECT cid, sealed_size, place FROM attachment WHERE record = $1 ORDER BY ordinal")
+        query("-- attachments_of_record\nSELECT cid, sealed_size, place FROM attachment WHERE record = $1 ORDER BY ordinal")
             .bind(seq)
             .fetch_all(self.reader())
             .await?
@@ -180,7 +179,7 @@ impl Store {
 
     /// The records an attachment hangs on, newest first: whoever may read one of them may fetch it.
     pub async fn records_with_attachment(&self, cid: &str) -> Result<Vec<Record>, Error> {
-        sqlx::query(select_records!(
+        query(select_records!(
             "records_with_attachment",
             "JOIN attachment a ON a.record = r.seq WHERE a.cid = $1 ORDER BY r.seq DESC"
         ))
@@ -193,64 +192,75 @@ impl Store {
     }
 }
 
-/// Inserts everything a commit holds and returns the record's `seq`.
-pub(crate) async fn insert(conn: &mut SqliteConnection, commit: &RecordCommit) -> Result<i64, Error> {
+/// What a commit relies on not moving until it is in.
+pub(crate) fn lock(commit: &RecordCommit, locks: &mut Locks) {
+    locks.arrival(false);
+    if let Some(standing) = &commit.standing {
+        locks.epochs(commit.record.compartment, false);
+        for slot in standing.slots() {
+            locks.refusal(slot, false);
+        }
+    }
+}
+
+/// Inserts everything a commit holds, under its locks, and returns the record's `seq`.
+pub(crate) async fn insert(tx: &mut Tx<'_>, commit: &RecordCommit) -> Result<i64, Error> {
     let record = &commit.record;
     if let Some(standing) = &commit.standing
-        && standing::of(conn, record.compartment, standing.slots()).await? != *standing
+        && standing::of(tx, record.compartment, standing.slots()).await? != *standing
     {
         return Err(Error::StandingChanged(record.compartment));
     }
-    let seq = insert_row(conn, commit).await?;
-    outbox::insert(conn, record.org, seq, &record.content_hash.to_string(), &commit.sealed).await?;
+    let seq = insert_row(tx, commit).await?;
+    outbox::insert(tx, record.org, seq, &record.content_hash.to_string(), &commit.sealed).await?;
     for (ordinal, attachment) in commit.attachments.iter().enumerate() {
         let place = match &attachment.place {
             AttachmentPlace::Outbox(bytes) => {
-                outbox::insert(conn, record.org, seq, &attachment.cid, bytes).await?;
+                outbox::insert(tx, record.org, seq, &attachment.cid, bytes).await?;
                 "outbox"
             }
             AttachmentPlace::Content => "content",
         };
-        sqlx::query("-- attachment_insert\nINSERT INTO attachment (record, ordinal, cid, sealed_size, place) VALUES ($1, $2, $3, $4, $5)")
+        query("-- attachment_insert\nINSERT INTO attachment (record, ordinal, cid, sealed_size, place) VALUES ($1, $2, $3, $4, $5)")
             .bind(seq)
             .bind(int(ordinal as u64)?)
             .bind(&attachment.cid)
             .bind(int(attachment.sealed_size)?)
             .bind(place)
-            .execute(&mut *conn)
+            .execute(&mut *tx)
             .await?;
     }
     for (name, value) in &commit.index {
         // The same value twice in one resource (an identifier repeated) is one entry.
-        sqlx::query("-- record_index_insert\nINSERT INTO record_index (record, name, value) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+        query("-- record_index_insert\nINSERT INTO record_index (record, name, value) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
             .bind(seq)
             .bind(name)
             .bind(value.as_slice())
-            .execute(&mut *conn)
+            .execute(&mut *tx)
             .await?;
     }
     for (id, account) in &commit.staged {
-        staged::take(conn, id, *account).await?;
+        staged::take(tx, id, *account).await?;
     }
     if let Some(answer) = &commit.answer {
-        idempotency::insert(conn, answer).await?;
+        idempotency::insert(tx, answer).await?;
     }
     for entry in &commit.audit {
-        audit::append(conn, entry).await?;
+        audit::append(tx, entry).await?;
     }
     Ok(seq)
 }
 
-async fn insert_row(conn: &mut SqliteConnection, commit: &RecordCommit) -> Result<i64, Error> {
+async fn insert_row(tx: &mut Tx<'_>, commit: &RecordCommit) -> Result<i64, Error> {
     let record = &commit.record;
     let stale = || Error::StaleVersion {
         record: record.record_id,
         version: record.version,
     };
-    if !follows(conn, commit).await? {
+    if !follows(tx, commit).await? {
         return Err(stale());
     }
-    sqlx::query_scalar(
+    query(
         "-- record_insert
          INSERT INTO record (content_hash, org, patient, scope, compartment, epoch, record_id, version, previous, digest, author,
              authored_at, resource_type, sealed_size, leaf, received_at)
@@ -272,7 +282,7 @@ async fn insert_row(conn: &mut SqliteConnection, commit: &RecordCommit) -> Resul
     .bind(int(commit.sealed.len() as u64)?)
     .bind(record.leaf.as_slice())
     .bind(int(record.received_at)?)
-    .fetch_one(&mut *conn)
+    .fetch_value(&mut *tx)
     .await
     .map_err(|e| match violated(&e) {
         Some(Violated::RecordBytes) => Error::RecordExists(record.content_hash),
@@ -283,12 +293,12 @@ async fn insert_row(conn: &mut SqliteConnection, commit: &RecordCommit) -> Resul
 
 /// Whether the version before, in the same compartment and with the digest named as `previous`, is here. That no other
 /// successor is here is the table's own constraint.
-async fn follows(conn: &mut SqliteConnection, commit: &RecordCommit) -> Result<bool, Error> {
+async fn follows(tx: &mut Tx<'_>, commit: &RecordCommit) -> Result<bool, Error> {
     let record = &commit.record;
     if record.version == 1 {
         return Ok(record.previous == B256::ZERO);
     }
-    Ok(sqlx::query_scalar(
+    Ok(query(
         "-- record_follows
          SELECT EXISTS (SELECT 1 FROM record WHERE record_id = $1 AND version = $2 AND compartment = $3 AND digest = $4)",
     )
@@ -296,6 +306,6 @@ async fn follows(conn: &mut SqliteConnection, commit: &RecordCommit) -> Result<b
     .bind(i64::from(record.version) - 1)
     .bind(record.compartment.0.as_slice())
     .bind(record.previous.as_slice())
-    .fetch_one(&mut *conn)
+    .fetch_value(&mut *tx)
     .await?)
 }

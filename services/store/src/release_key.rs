@@ -1,14 +1,17 @@
 //! Release keys: the rows of the vault that a refused slot must not have.
 //!
-//! A key is kept and a slot is refused in transactions that look at each other's rows, and there is one writer at a
-//! time: either the key is here when the refusal deletes, or the refusal is here when the key asks. No order of the two
-//! leaves a key behind.
+//! A key is kept and a slot is refused in transactions that look at each other's rows, and there is one of them at a
+//! time (SQLite has one writer; on PostgreSQL the refusal has a lock to itself): either the key is here when the refusal
+//! deletes, or the refusal is here when the key asks. No order of the two leaves a key behind.
 
 use alloy_primitives::{Address, B256};
 use chartseal_record::Slot;
-use sqlx::SqliteConnection;
 
-use crate::{Error, Store, VaultKey, cell::int};
+use crate::{
+    Error, Store, VaultKey,
+    cell::int,
+    engine::{Locks, Tx, query},
+};
 
 /// Where the release key of a wrap lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,18 +42,18 @@ impl Store {
     pub async fn keep_release_key(&self, at: &ReleaseKeyPlace, sealed: &[u8], now: u64) -> Result<bool, Error> {
         let key = at.key();
         let mut tx = self.write().await?;
+        tx.lock(Locks::default().refusal(at.slot, false)).await?;
         // Serials above the database's range lie above every refusal but the last: that one refuses them too.
-        let refused: bool = sqlx::query_scalar(
-            "-- release_key_refused\nSELECT EXISTS (SELECT 1 FROM tombstone WHERE slot = $1 AND serial >= $2)",
-        )
-        .bind(at.slot.0.as_slice())
-        .bind(int(at.serial.min(i64::MAX as u64))?)
-        .fetch_one(&mut *tx)
-        .await?;
+        let refused: bool =
+            query("-- release_key_refused\nSELECT EXISTS (SELECT 1 FROM tombstone WHERE slot = $1 AND serial >= $2)")
+                .bind(at.slot.0.as_slice())
+                .bind(int(at.serial.min(i64::MAX as u64))?)
+                .fetch_value(&mut tx)
+                .await?;
         if refused {
             return Ok(false);
         }
-        sqlx::query(
+        query(
             "-- release_key_keep
              INSERT INTO vault (org, kind, place, sealed, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
         )
@@ -59,7 +62,7 @@ impl Store {
         .bind(&key.place)
         .bind(sealed)
         .bind(int(now)?)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
         tx.commit().await?;
         Ok(true)
@@ -82,15 +85,19 @@ impl Store {
     /// have left bytes in it. Returns how many.
     pub async fn destroy_refused_keys(&self) -> Result<u64, Error> {
         let mut tx = self.write().await?;
-        let destroyed = sqlx::query(
+        let destroyed = query(tx.dialect(
             "-- release_keys_refused_delete
              DELETE FROM vault WHERE kind = 'release-key' AND EXISTS (
                  SELECT 1 FROM tombstone t
                  WHERE t.slot = unhex(substr(place, 3, 64)) AND t.serial >= CAST(substr(place, 68) AS INTEGER))",
-        )
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
+            "-- release_keys_refused_delete
+             DELETE FROM vault WHERE kind = 'release-key' AND EXISTS (
+                 SELECT 1 FROM tombstone t
+                 WHERE t.slot = decode(substring(place FROM '^0x([0-9a-f]{64})\\|'), 'hex')
+                   AND t.serial >= LEAST(CAST(substring(place FROM '^0x[0-9a-f]{64}\\|([0-9]+)\\|') AS NUMERIC), 9223372036854775807))",
+        ))
+        .execute(&mut tx)
+        .await?;
         tx.commit().await?;
         self.wipe_log().await?;
         Ok(destroyed)
@@ -98,17 +105,21 @@ impl Store {
 }
 
 /// Within the transaction of a refusal.
-pub(crate) async fn delete_up_to(conn: &mut SqliteConnection, slot: Slot, serial: u64) -> Result<u64, Error> {
-    // '}' follows '|' in the byte order of the index; the serial begins after '0x', 64 digits and '|'.
-    let done = sqlx::query(
+pub(crate) async fn delete_up_to(tx: &mut Tx<'_>, slot: Slot, serial: u64) -> Result<u64, Error> {
+    // '}' follows '|' in the byte order of the index; the serial begins after '0x', 64 digits and '|'. SQLite's cast takes
+    // the digits it finds and stops at the largest integer; PostgreSQL has to be told.
+    let done = query(tx.dialect(
         "-- release_keys_delete
          DELETE FROM vault WHERE kind = 'release-key' AND place >= $1 AND place < $2
              AND CAST(substr(place, 68) AS INTEGER) <= $3",
-    )
+        "-- release_keys_delete
+         DELETE FROM vault WHERE kind = 'release-key' AND place >= $1 AND place < $2
+             AND LEAST(CAST(substring(place FROM '^0x[0-9a-f]{64}\\|([0-9]+)\\|') AS NUMERIC), 9223372036854775807) <= $3",
+    ))
     .bind(format!("{}|", slot.0))
     .bind(format!("{}}}", slot.0))
     .bind(int(serial.min(i64::MAX as u64))?)
-    .execute(conn)
+    .execute(tx)
     .await?;
-    Ok(done.rows_affected())
+    Ok(done)
 }

@@ -1,10 +1,9 @@
 //! Transactions of one nonce that took each other's place for a higher fee.
 
-use sqlx::{Sqlite, Transaction, sqlite::SqliteRow};
-
 use crate::{
     BatchId, Error, SentTransaction, Store,
     cell::{Cells, int},
+    engine::{Row, Tx, query},
     error::one_moved,
 };
 
@@ -19,7 +18,7 @@ impl Store {
         now: u64,
     ) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        let done = sqlx::query(
+        let done = query(
             "-- intent_replaced
              UPDATE intent SET relayer = $1, nonce = $2, tx_hash = $3, raw_tx = $4, changed_at = $5
              WHERE id = $6 AND state = 'submitted' AND block IS NULL AND tx_hash = $7",
@@ -31,22 +30,17 @@ impl Store {
         .bind(int(now)?)
         .bind(id)
         .bind(old.hash.as_slice())
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
-        one_moved(
-            done.rows_affected(),
-            "intent",
-            id,
-            "submitted with this transaction and in no block",
-        )?;
+        one_moved(done, "intent", id, "submitted with this transaction and in no block")?;
         keep(&mut tx, Some(id), None, old).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// The same for a submitted batch.
     pub async fn batch_replaced(&self, id: BatchId, old: &SentTransaction, new: &SentTransaction) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        let done = sqlx::query(
+        let done = query(
             "-- batch_replaced
              UPDATE batch SET publisher = $1, nonce = $2, tx_hash = $3, raw_tx = $4
              WHERE id = $5 AND state = 'submitted' AND tx_hash = $6",
@@ -57,16 +51,16 @@ impl Store {
         .bind(new.raw.as_ref())
         .bind(id.0)
         .bind(old.hash.as_slice())
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
-        one_moved(done.rows_affected(), "batch", id, "submitted with this transaction")?;
+        one_moved(done, "batch", id, "submitted with this transaction")?;
         keep(&mut tx, None, Some(id), old).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// The transactions an intent had before (and, where one of them was mined after all, the one it has now).
     pub async fn replaced_of_intent(&self, id: &str) -> Result<Vec<SentTransaction>, Error> {
-        sqlx::query("-- replaced_of_intent\nSELECT signer, nonce, tx_hash, raw_tx FROM replaced WHERE intent = $1")
+        query("-- replaced_of_intent\nSELECT signer, nonce, tx_hash, raw_tx FROM replaced WHERE intent = $1")
             .bind(id)
             .fetch_all(self.reader())
             .await?
@@ -77,7 +71,7 @@ impl Store {
 
     /// The same for a batch.
     pub async fn replaced_of_batch(&self, id: BatchId) -> Result<Vec<SentTransaction>, Error> {
-        sqlx::query("-- replaced_of_batch\nSELECT signer, nonce, tx_hash, raw_tx FROM replaced WHERE batch = $1")
+        query("-- replaced_of_batch\nSELECT signer, nonce, tx_hash, raw_tx FROM replaced WHERE batch = $1")
             .bind(id.0)
             .fetch_all(self.reader())
             .await?
@@ -87,7 +81,7 @@ impl Store {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<SentTransaction, Error> {
+fn read(row: &Row) -> Result<SentTransaction, Error> {
     let cells = Cells { table: "replaced", row };
     Ok(SentTransaction {
         signer: cells.address("signer")?,
@@ -98,12 +92,12 @@ fn read(row: &SqliteRow) -> Result<SentTransaction, Error> {
 }
 
 async fn keep(
-    tx: &mut Transaction<'_, Sqlite>,
+    tx: &mut Tx<'_>,
     intent: Option<&str>,
     batch: Option<BatchId>,
     old: &SentTransaction,
 ) -> Result<(), Error> {
-    sqlx::query(
+    query(
         "-- replaced_insert
          INSERT INTO replaced (tx_hash, intent, batch, signer, nonce, raw_tx) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (tx_hash) DO NOTHING",
@@ -114,7 +108,7 @@ async fn keep(
     .bind(old.signer.as_slice())
     .bind(int(old.nonce)?)
     .bind(old.raw.as_ref())
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }

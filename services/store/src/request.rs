@@ -3,12 +3,11 @@
 use std::{fmt, str::FromStr};
 
 use alloy_primitives::{Address, B256, Bytes};
-use sqlx::{QueryBuilder, Sqlite, sqlite::SqliteRow};
 
 use crate::{
     Error, Store,
     cell::{Cells, int},
-    engine::exists,
+    engine::{Query, Row, exists, query},
     error::one_moved,
 };
 
@@ -97,7 +96,7 @@ macro_rules! select_requests {
 }
 
 impl AccessRequest {
-    fn read(row: &SqliteRow) -> Result<Self, Error> {
+    fn read(row: &Row) -> Result<Self, Error> {
         let cells = Cells { table: "request", row };
         Ok(Self {
             seq: cells.int("seq")?,
@@ -118,7 +117,7 @@ impl Store {
     /// Inserts a request in state `prepared`.
     pub async fn insert_request(&self, request: &AccessRequest) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        sqlx::query(
+        query(
             "-- request_insert
              INSERT INTO request (digest, org, patient, grantee, state, sealed, created_at) VALUES ($1, $2, $3, $4, 'prepared', $5, $6)",
         )
@@ -128,15 +127,15 @@ impl Store {
         .bind(request.grantee.as_slice())
         .bind(request.sealed.as_ref())
         .bind(int(request.created_at)?)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(|e| exists(e, "request", request.digest))?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// One request.
     pub async fn request(&self, digest: B256) -> Result<Option<AccessRequest>, Error> {
-        sqlx::query(select_requests!("request_get", "WHERE digest = $1"))
+        query(select_requests!("request_get", "WHERE digest = $1"))
             .bind(digest.as_slice())
             .fetch_optional(self.reader())
             .await?
@@ -153,7 +152,7 @@ impl Store {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<AccessRequest>, Error> {
-        let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new(select_requests!("requests_find", "WHERE TRUE"));
+        let mut sql: Query<'_> = query(select_requests!("requests_find", "WHERE TRUE"));
         if let Some(patient) = patient {
             sql.push(" AND patient = ").push_bind(patient.to_vec());
         }
@@ -167,8 +166,7 @@ impl Store {
             sql.push(" AND seq < ").push_bind(before);
         }
         sql.push(" ORDER BY seq DESC LIMIT ").push_bind(i64::from(limit));
-        sql.build()
-            .fetch_all(self.reader())
+        sql.fetch_all(self.reader())
             .await?
             .iter()
             .map(AccessRequest::read)
@@ -178,27 +176,27 @@ impl Store {
     /// Prepared → open, with the grantee's signature.
     pub async fn open_request(&self, digest: B256, signature: &[u8]) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        let done = sqlx::query("-- request_open\nUPDATE request SET state = 'open', signature = $1 WHERE digest = $2 AND state = 'prepared'")
+        let done = query("-- request_open\nUPDATE request SET state = 'open', signature = $1 WHERE digest = $2 AND state = 'prepared'")
             .bind(signature)
             .bind(digest.as_slice())
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
-        one_moved(done.rows_affected(), "request", digest, "prepared")?;
-        Ok(tx.commit().await?)
+        one_moved(done, "request", digest, "prepared")?;
+        tx.commit().await
     }
 
     /// Open → approved, declined or withdrawn.
     pub async fn decide_request(&self, digest: B256, state: RequestState, now: u64) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        let done = sqlx::query(
+        let done = query(
             "-- request_decide\nUPDATE request SET state = $1, decided_at = $2 WHERE digest = $3 AND state = 'open'",
         )
         .bind(state.as_str())
         .bind(int(now)?)
         .bind(digest.as_slice())
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
-        one_moved(done.rows_affected(), "request", digest, "open")?;
-        Ok(tx.commit().await?)
+        one_moved(done, "request", digest, "open")?;
+        tx.commit().await
     }
 }

@@ -2,9 +2,12 @@
 
 use alloy_primitives::{Address, B256};
 use chartseal_record::Compartment;
-use sqlx::{QueryBuilder, Sqlite};
 
-use crate::{Error, Record, Store, record::select_records};
+use crate::{
+    Error, Record, Store,
+    engine::{Query, query},
+    record::select_records,
+};
 
 /// Which records. All conditions must hold.
 #[derive(Debug, Clone, Default)]
@@ -30,14 +33,13 @@ pub struct RecordQuery {
 
 impl Store {
     /// A page of records, newest arrival first. Ask for the next with `before` = the last record's `seq`.
-    pub async fn find_records(&self, query: &RecordQuery) -> Result<Vec<Record>, Error> {
+    pub async fn find_records(&self, wanted: &RecordQuery) -> Result<Vec<Record>, Error> {
         // `IN ()` is not SQL on every engine.
-        let nothing = query.compartments.as_ref().is_some_and(Vec::is_empty);
-        if nothing || query.index.iter().any(|(_, values)| values.is_empty()) {
+        let nothing = wanted.compartments.as_ref().is_some_and(Vec::is_empty);
+        if nothing || wanted.index.iter().any(|(_, values)| values.is_empty()) {
             return Ok(Vec::new());
         }
-        sentence(query)
-            .build()
+        sentence(wanted)
             .fetch_all(self.reader())
             .await?
             .iter()
@@ -46,43 +48,36 @@ impl Store {
     }
 }
 
-fn sentence(query: &RecordQuery) -> QueryBuilder<Sqlite> {
-    let mut sql = QueryBuilder::new(select_records!("records_find", "WHERE TRUE"));
-    if let Some(org) = query.org {
+fn sentence(wanted: &RecordQuery) -> Query<'_> {
+    let mut sql = query(select_records!("records_find", "WHERE TRUE"));
+    if let Some(org) = wanted.org {
         sql.push(" AND r.org = ").push_bind(org.to_vec());
     }
-    if let Some(patient) = query.patient {
+    if let Some(patient) = wanted.patient {
         sql.push(" AND r.patient = ").push_bind(patient.to_vec());
     }
-    if let Some(compartments) = &query.compartments {
-        sql.push(" AND r.compartment IN (");
-        list(&mut sql, compartments.iter().map(|c| c.0));
+    if let Some(compartments) = &wanted.compartments {
+        sql.push(" AND r.compartment IN (")
+            .push_list(compartments.iter().map(|c| c.0.as_slice()))
+            .push(")");
     }
-    if let Some(resource_type) = &query.resource_type {
+    if let Some(resource_type) = &wanted.resource_type {
         sql.push(" AND r.resource_type = ").push_bind(resource_type.clone());
     }
-    for (name, values) in &query.index {
+    for (name, values) in &wanted.index {
         sql.push(" AND r.seq IN (SELECT i.record FROM record_index i WHERE i.name = ")
             .push_bind(name.clone());
-        sql.push(" AND i.value IN (");
-        list(&mut sql, values.iter().copied());
-        sql.push(")");
+        sql.push(" AND i.value IN (")
+            .push_list(values.iter().map(|value| value.as_slice()))
+            .push("))");
     }
-    if query.newest_only {
+    if wanted.newest_only {
         sql.push(" AND NOT EXISTS (SELECT 1 FROM record n WHERE n.record_id = r.record_id AND n.version > r.version)");
     }
-    if let Some(before) = query.before {
+    if let Some(before) = wanted.before {
         sql.push(" AND r.seq < ").push_bind(before);
     }
     sql.push(" ORDER BY r.seq DESC LIMIT ")
-        .push_bind(i64::from(query.limit));
+        .push_bind(i64::from(wanted.limit));
     sql
-}
-
-fn list(sql: &mut QueryBuilder<Sqlite>, words: impl Iterator<Item = B256>) {
-    let mut separated = sql.separated(", ");
-    for word in words {
-        separated.push_bind(word.to_vec());
-    }
-    sql.push(")");
 }

@@ -1,12 +1,11 @@
 //! Uploads that do not hang on a record yet.
 
 use alloy_primitives::{Address, Bytes};
-use sqlx::SqliteConnection;
 
 use crate::{
     Error, Store,
     cell::{Cells, int},
-    engine::exists,
+    engine::{Tx, exists, query},
     error::one_moved,
 };
 
@@ -35,7 +34,7 @@ impl Store {
     /// Keeps a staged upload.
     pub async fn insert_staged(&self, staged: &Staged) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        sqlx::query(
+        query(
             "-- staged_insert
              INSERT INTO staged (id, org, account, path, sealed_size, details, created_at, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -48,16 +47,16 @@ impl Store {
         .bind(staged.details.as_ref())
         .bind(int(staged.created_at)?)
         .bind(int(staged.expires_at)?)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(|e| exists(e, "staged", &staged.id))?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// The staged upload of this account, unless it has expired. It is used up by committing a record with it
     /// ([`crate::RecordCommit::staged`]).
     pub async fn staged(&self, id: &str, account: Address, now: u64) -> Result<Option<Staged>, Error> {
-        sqlx::query(
+        query(
             "-- staged_get
              SELECT org, path, sealed_size, details, created_at, expires_at FROM staged WHERE id = $1 AND account = $2 AND expires_at > $3",
         )
@@ -84,11 +83,11 @@ impl Store {
 }
 
 /// Uses a staged upload up, once.
-pub(crate) async fn take(conn: &mut SqliteConnection, id: &str, account: Address) -> Result<(), Error> {
-    let done = sqlx::query("-- staged_take\nDELETE FROM staged WHERE id = $1 AND account = $2")
+pub(crate) async fn take(tx: &mut Tx<'_>, id: &str, account: Address) -> Result<(), Error> {
+    let done = query("-- staged_take\nDELETE FROM staged WHERE id = $1 AND account = $2")
         .bind(id)
         .bind(account.as_slice())
-        .execute(conn)
+        .execute(tx)
         .await?;
-    one_moved(done.rows_affected(), "staged", id, "an unused upload of this account")
+    one_moved(done, "staged", id, "an unused upload of this account")
 }

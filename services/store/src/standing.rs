@@ -1,9 +1,12 @@
 //! How the custody of a compartment stands: what a commit must not outlive.
 
 use chartseal_record::{Compartment, Slot};
-use sqlx::SqliteConnection;
 
-use crate::{Error, Store, cell::Cells};
+use crate::{
+    Error, Store,
+    cell::Cells,
+    engine::{Tx, query},
+};
 
 /// What was true of a compartment's custody when a writer was admitted and the epoch chosen. Read it before either: a
 /// commit that carries it is refused if a slot was refused or an epoch number taken since, so that no record is sealed
@@ -29,29 +32,29 @@ impl Store {
         compartment: Compartment,
         slots: impl IntoIterator<Item = Slot>,
     ) -> Result<Standing, Error> {
-        let mut conn = self.reader().acquire().await?;
-        of(&mut conn, compartment, slots).await
+        let mut tx = self.reader().begin_reading().await?;
+        of(&mut tx, compartment, slots).await
     }
 }
 
 /// The same on a connection. Inside a transaction that has the writer's lock nothing moves between this look and the
 /// commit.
 pub(crate) async fn of(
-    conn: &mut SqliteConnection,
+    tx: &mut Tx<'_>,
     compartment: Compartment,
     slots: impl IntoIterator<Item = Slot>,
 ) -> Result<Standing, Error> {
-    let mark = sqlx::query("-- standing_epoch\nSELECT highest FROM epoch_mark WHERE compartment = $1")
+    let mark = query("-- standing_epoch\nSELECT highest FROM epoch_mark WHERE compartment = $1")
         .bind(compartment.0.as_slice())
-        .fetch_optional(&mut *conn)
+        .fetch_optional(&mut *tx)
         .await?;
     let table = "epoch_mark";
     let epoch_mark = mark.map_or(Ok(0), |row| Cells { table, row: &row }.number("highest"))?;
     let mut refused = Vec::new();
     for slot in slots {
-        let row = sqlx::query("-- standing_slot\nSELECT serial FROM tombstone WHERE slot = $1")
+        let row = query("-- standing_slot\nSELECT serial FROM tombstone WHERE slot = $1")
             .bind(slot.0.as_slice())
-            .fetch_optional(&mut *conn)
+            .fetch_optional(&mut *tx)
             .await?;
         let table = "tombstone";
         let serial = row.map_or(Ok(0), |row| Cells { table, row: &row }.number("serial"))?;

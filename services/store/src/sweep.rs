@@ -3,6 +3,7 @@
 use crate::{
     Error, Staged, Store,
     cell::{Cells, int},
+    engine::query,
 };
 
 /// What a sweep took away.
@@ -29,19 +30,15 @@ impl Store {
             "-- replay_sweep\nDELETE FROM replay WHERE expires_at <= $1",
             "-- idempotency_sweep\nDELETE FROM idempotency WHERE expires_at <= $1",
         ] {
-            swept.rows += sqlx::query(statement)
-                .bind(int(now)?)
-                .execute(&mut *tx)
-                .await?
-                .rows_affected();
+            swept.rows += query(statement).bind(int(now)?).execute(&mut tx).await?;
         }
-        let staged = sqlx::query(
+        let staged = query(
             "-- staged_sweep
              DELETE FROM staged WHERE expires_at <= $1
              RETURNING id, org, account, path, sealed_size, details, created_at, expires_at",
         )
         .bind(int(now)?)
-        .fetch_all(&mut *tx)
+        .fetch_all(&mut tx)
         .await?;
         for row in &staged {
             let cells = Cells { table: "staged", row };

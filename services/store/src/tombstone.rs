@@ -2,11 +2,11 @@
 
 use alloy_primitives::Address;
 use chartseal_record::Slot;
-use sqlx::SqliteConnection;
 
 use crate::{
     Error, Store,
     cell::{Cells, int},
+    engine::{Locks, Tx, query},
     release_key,
 };
 
@@ -32,6 +32,7 @@ impl Store {
     /// joins the refusal of its serial that has none yet.
     pub async fn refuse_slot(&self, tombstone: &Tombstone) -> Result<u64, Error> {
         let mut tx = self.write().await?;
+        tx.lock(Locks::default().refusal(tombstone.slot, true)).await?;
         let destroyed = raise(&mut tx, tombstone).await?;
         tx.commit().await?;
         self.wipe_log().await?;
@@ -40,7 +41,7 @@ impl Store {
 
     /// The refusal of a slot, if there is one.
     pub async fn tombstone(&self, slot: Slot) -> Result<Option<Tombstone>, Error> {
-        sqlx::query("-- tombstone_get\nSELECT org, serial, refused_at, receipt FROM tombstone WHERE slot = $1")
+        query("-- tombstone_get\nSELECT org, serial, refused_at, receipt FROM tombstone WHERE slot = $1")
             .bind(slot.0.as_slice())
             .fetch_optional(self.reader())
             .await?
@@ -61,9 +62,9 @@ impl Store {
     }
 }
 
-/// Raises the tombstone and destroys what it forbids.
-pub(crate) async fn raise(conn: &mut SqliteConnection, tombstone: &Tombstone) -> Result<u64, Error> {
-    sqlx::query(
+/// Raises the tombstone and destroys what it forbids. The transaction has the slot's refusal to itself.
+pub(crate) async fn raise(tx: &mut Tx<'_>, tombstone: &Tombstone) -> Result<u64, Error> {
+    query(
         "-- tombstone_raise
          INSERT INTO tombstone (slot, org, serial, refused_at, receipt) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (slot) DO UPDATE SET org = excluded.org, serial = excluded.serial, refused_at = excluded.refused_at,
@@ -75,7 +76,7 @@ pub(crate) async fn raise(conn: &mut SqliteConnection, tombstone: &Tombstone) ->
     .bind(int(tombstone.serial)?)
     .bind(int(tombstone.refused_at)?)
     .bind(tombstone.receipt.to_string())
-    .execute(&mut *conn)
+    .execute(&mut *tx)
     .await?;
-    release_key::delete_up_to(conn, tombstone.slot, tombstone.serial).await
+    release_key::delete_up_to(tx, tombstone.slot, tombstone.serial).await
 }

@@ -1,12 +1,11 @@
 //! Sealed keys. The store cannot open them; it can make sure that they are gone.
 
 use alloy_primitives::{Address, Bytes};
-use sqlx::SqliteConnection;
 
 use crate::{
     Error, Store,
     cell::{Cells, int},
-    engine::exists,
+    engine::{Tx, exists, query},
 };
 
 /// Where a sealed key lies.
@@ -65,24 +64,22 @@ impl Store {
     pub async fn vault_put_all(&self, entries: &[(VaultKey, Bytes)], now: u64) -> Result<(), Error> {
         let mut tx = self.write().await?;
         for (key, sealed) in entries {
-            sqlx::query(
-                "-- vault_put\nINSERT INTO vault (org, kind, place, sealed, created_at) VALUES ($1, $2, $3, $4, $5)",
-            )
-            .bind(key.org.as_slice())
-            .bind(&key.kind)
-            .bind(&key.place)
-            .bind(sealed.as_ref())
-            .bind(int(now)?)
-            .execute(&mut *tx)
-            .await
-            .map_err(|e| exists(e, "vault", key))?;
+            query("-- vault_put\nINSERT INTO vault (org, kind, place, sealed, created_at) VALUES ($1, $2, $3, $4, $5)")
+                .bind(key.org.as_slice())
+                .bind(&key.kind)
+                .bind(&key.place)
+                .bind(sealed.as_ref())
+                .bind(int(now)?)
+                .execute(&mut tx)
+                .await
+                .map_err(|e| exists(e, "vault", key))?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// The sealed key at a place.
     pub async fn vault_get(&self, key: &VaultKey) -> Result<Option<Bytes>, Error> {
-        sqlx::query("-- vault_get\nSELECT sealed FROM vault WHERE org = $1 AND kind = $2 AND place = $3")
+        query("-- vault_get\nSELECT sealed FROM vault WHERE org = $1 AND kind = $2 AND place = $3")
             .bind(key.org.as_slice())
             .bind(&key.kind)
             .bind(&key.place)
@@ -100,30 +97,28 @@ impl Store {
 
     /// All sealed keys of one kind in one vault, by place.
     pub async fn vault_list(&self, org: Address, kind: &str) -> Result<Vec<VaultEntry>, Error> {
-        sqlx::query(
-            "-- vault_list\nSELECT place, sealed, created_at FROM vault WHERE org = $1 AND kind = $2 ORDER BY place",
-        )
-        .bind(org.as_slice())
-        .bind(kind)
-        .fetch_all(self.reader())
-        .await?
-        .iter()
-        .map(|row| {
-            let cells = Cells { table: "vault", row };
-            Ok(VaultEntry {
-                key: VaultKey::new(org, kind, cells.text("place")?),
-                sealed: cells.bytes("sealed")?,
-                created_at: cells.number("created_at")?,
+        query("-- vault_list\nSELECT place, sealed, created_at FROM vault WHERE org = $1 AND kind = $2 ORDER BY place")
+            .bind(org.as_slice())
+            .bind(kind)
+            .fetch_all(self.reader())
+            .await?
+            .iter()
+            .map(|row| {
+                let cells = Cells { table: "vault", row };
+                Ok(VaultEntry {
+                    key: VaultKey::new(org, kind, cells.text("place")?),
+                    sealed: cells.bytes("sealed")?,
+                    created_at: cells.number("created_at")?,
+                })
             })
-        })
-        .collect()
+            .collect()
     }
 
     /// The places of one kind in one vault that begin with `prefix`, which ends with `|`.
     pub async fn vault_places(&self, org: Address, kind: &str, prefix: &str) -> Result<Vec<VaultKey>, Error> {
         // '}' follows '|' in the byte order of the index.
         let end = format!("{}}}", prefix.trim_end_matches('|'));
-        let places: Vec<String> = sqlx::query_scalar(
+        query(
             "-- vault_places\nSELECT place FROM vault WHERE org = $1 AND kind = $2 AND place >= $3 AND place < $4 ORDER BY place",
         )
         .bind(org.as_slice())
@@ -131,18 +126,23 @@ impl Store {
         .bind(prefix)
         .bind(end)
         .fetch_all(self.reader())
-        .await?;
-        Ok(places
-            .into_iter()
-            .map(|place| VaultKey::new(org, kind, place))
-            .collect())
+        .await?
+        .iter()
+        .map(|row| Ok(VaultKey::new(org, kind, Cells { table: "vault", row }.text("place")?)))
+        .collect()
     }
 
-    /// Destroys sealed keys: the rows' bytes are overwritten in the database, then the write-ahead log is emptied.
-    /// Returns how many rows there were (0 is no error: destroying twice is fine). [`Error::LogNotWiped`] says that the
-    /// rows are gone but the log could not be emptied yet.
+    /// Destroys sealed keys. Returns how many rows there were (0 is no error: destroying twice is fine).
     ///
-    /// Hazard: copies made before (backups, file system snapshots) are out of reach.
+    /// On SQLite the rows' bytes are overwritten in the database, then the write-ahead log is emptied.
+    /// [`Error::LogNotWiped`] says that the rows are gone but the log could not be emptied yet.
+    ///
+    /// Hazard: on PostgreSQL no statement reads a deleted row any more, but its sealed bytes stay in the table's file
+    /// until their place is used again, and in the write-ahead log until its segments are. Nothing a client sends
+    /// overwrites them (an UPDATE before the DELETE would write a second row version and leave the first), so nothing is
+    /// pretended: SECURITY.md names what the operator does.
+    ///
+    /// Hazard: copies made before (backups, replicas, log archives, file system snapshots) are out of reach.
     pub async fn vault_delete(&self, keys: &[VaultKey]) -> Result<u64, Error> {
         let mut tx = self.write().await?;
         let deleted = delete(&mut tx, keys).await?;
@@ -152,16 +152,15 @@ impl Store {
     }
 }
 
-async fn delete(conn: &mut SqliteConnection, keys: &[VaultKey]) -> Result<u64, Error> {
+async fn delete(tx: &mut Tx<'_>, keys: &[VaultKey]) -> Result<u64, Error> {
     let mut deleted = 0;
     for key in keys {
-        deleted += sqlx::query("-- vault_delete\nDELETE FROM vault WHERE org = $1 AND kind = $2 AND place = $3")
+        deleted += query("-- vault_delete\nDELETE FROM vault WHERE org = $1 AND kind = $2 AND place = $3")
             .bind(key.org.as_slice())
             .bind(&key.kind)
             .bind(&key.place)
-            .execute(&mut *conn)
-            .await?
-            .rows_affected();
+            .execute(&mut *tx)
+            .await?;
     }
     Ok(deleted)
 }

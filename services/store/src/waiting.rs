@@ -6,7 +6,7 @@ use chartseal_record::{Compartment, ContentHash};
 use crate::{
     BatchId, Error, Lease, Store,
     cell::{Cells, int},
-    engine::exists,
+    engine::{Locks, exists, query},
     lease::hold,
 };
 
@@ -47,9 +47,13 @@ pub struct NewBatch {
 }
 
 impl Store {
-    /// The organisation's records that wait for a batch, in order of arrival.
+    /// The organisation's records that wait for a batch, in order of arrival: all there are up to the last of them, none
+    /// of which arrives later.
     pub async fn waiting_records(&self, org: Address, limit: u32) -> Result<Vec<WaitingRecord>, Error> {
-        sqlx::query(
+        // A batch takes all up to a number, so those under way have to be in.
+        let mut tx = self.write().await?;
+        tx.lock(Locks::default().arrival(true)).await?;
+        query(
             "-- records_waiting
              SELECT r.seq, r.content_hash, r.compartment, r.epoch, r.leaf, r.received_at,
                  r.sealed_size + CAST(COALESCE((SELECT SUM(a.sealed_size) FROM attachment a WHERE a.record = r.seq AND a.place = 'outbox'), 0)
@@ -59,7 +63,7 @@ impl Store {
         )
         .bind(org.as_slice())
         .bind(i64::from(limit))
-        .fetch_all(self.reader())
+        .fetch_all(&mut tx)
         .await?
         .iter()
         .map(|row| {
@@ -82,7 +86,7 @@ impl Store {
     pub async fn create_batch(&self, new: &NewBatch, lease: &Lease) -> Result<BatchId, Error> {
         let mut tx = self.write().await?;
         hold(&mut tx, lease).await?;
-        let id: i64 = sqlx::query_scalar(
+        let id: i64 = query(
             "-- batch_insert
              INSERT INTO batch (org, root, count, manifest, state, created_at) VALUES ($1, $2, $3, $4, 'batched', $5) RETURNING id",
         )
@@ -91,10 +95,10 @@ impl Store {
         .bind(i64::from(new.count))
         .bind(new.manifest.as_slice())
         .bind(int(new.created_at)?)
-        .fetch_one(&mut *tx)
+        .fetch_value(&mut tx)
         .await
         .map_err(|e| exists(e, "batch", new.root))?;
-        let moved = sqlx::query(
+        let moved = query(
             "-- records_batched
              UPDATE record SET batch = $1, leaf_index = ranked.place
              FROM (SELECT seq, ROW_NUMBER() OVER (ORDER BY leaf) - 1 AS place FROM record
@@ -104,9 +108,8 @@ impl Store {
         .bind(id)
         .bind(new.org.as_slice())
         .bind(new.through)
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
+        .execute(&mut tx)
+        .await?;
         if moved != u64::from(new.count) {
             return Err(Error::Moved {
                 table: "record",

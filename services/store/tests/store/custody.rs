@@ -10,74 +10,76 @@ use crate::stage::{NOW, ORG, PATIENT, Stage, record, word};
 
 #[tokio::test]
 async fn no_epoch_number_is_given_out_twice() {
-    let stage = Stage::open().await;
-    let store = &stage.store;
-    let compartment = Compartment(word("compartment", 1));
-    assert_eq!(store.epoch_mark(compartment).await.unwrap(), 0);
-    assert!(store.raise_epoch_mark(compartment, 3).await.unwrap());
-    assert!(!store.raise_epoch_mark(compartment, 3).await.unwrap());
-    assert!(!store.raise_epoch_mark(compartment, 2).await.unwrap());
-    let tasks: Vec<_> = (0..20)
-        .map(|_| {
-            let store = store.clone();
-            tokio::spawn(async move { store.next_epoch(compartment, 1).await.unwrap() })
-        })
-        .collect();
-    let mut given = BTreeSet::new();
-    for task in tasks {
-        given.insert(task.await.unwrap());
+    for stage in Stage::each().await {
+        let store = &stage.store;
+        let compartment = Compartment(word("compartment", 1));
+        assert_eq!(store.epoch_mark(compartment).await.unwrap(), 0);
+        assert!(store.raise_epoch_mark(compartment, 3).await.unwrap());
+        assert!(!store.raise_epoch_mark(compartment, 3).await.unwrap());
+        assert!(!store.raise_epoch_mark(compartment, 2).await.unwrap());
+        let tasks: Vec<_> = (0..20)
+            .map(|_| {
+                let store = store.clone();
+                tokio::spawn(async move { store.next_epoch(compartment, 1).await.unwrap() })
+            })
+            .collect();
+        let mut given = BTreeSet::new();
+        for task in tasks {
+            given.insert(task.await.unwrap());
+        }
+        assert_eq!(given, (4..24).collect());
+        let stage = stage.reopen().await;
+        // The chain may be ahead (another custodian before us) or behind (a re-org).
+        assert_eq!(stage.store.next_epoch(compartment, 40).await.unwrap(), 41);
+        assert_eq!(stage.store.next_epoch(compartment, 0).await.unwrap(), 42);
+        assert_eq!(stage.store.epoch_mark(compartment).await.unwrap(), 42);
+        assert_eq!(
+            stage
+                .store
+                .next_epoch(Compartment(word("compartment", 2)), 0)
+                .await
+                .unwrap(),
+            1
+        );
     }
-    assert_eq!(given, (4..24).collect());
-    let stage = stage.reopen().await;
-    // The chain may be ahead (another custodian before us) or behind (a re-org).
-    assert_eq!(stage.store.next_epoch(compartment, 40).await.unwrap(), 41);
-    assert_eq!(stage.store.next_epoch(compartment, 0).await.unwrap(), 42);
-    assert_eq!(stage.store.epoch_mark(compartment).await.unwrap(), 42);
-    assert_eq!(
-        stage
-            .store
-            .next_epoch(Compartment(word("compartment", 2)), 0)
-            .await
-            .unwrap(),
-        1
-    );
 }
 
 #[tokio::test]
 async fn a_record_whose_custody_has_moved_since_it_was_sealed_is_not_taken() {
-    let stage = Stage::open().await;
-    let store = &stage.store;
-    let slot = Slot(word("slot", 1));
-    let commit = async |seed: u32, standing: &Standing| {
-        let standing = Some(standing.clone());
-        store
-            .commit_record(RecordCommit {
-                standing,
-                ..record(seed)
-            })
-            .await
-    };
-    let compartment = record(1).record.compartment;
-    let first = store.standing(compartment, [slot]).await.unwrap();
-    commit(1, &first).await.unwrap();
+    for stage in Stage::each().await {
+        let store = &stage.store;
+        let slot = Slot(word("slot", 1));
+        let commit = async |seed: u32, standing: &Standing| {
+            let standing = Some(standing.clone());
+            store
+                .commit_record(RecordCommit {
+                    standing,
+                    ..record(seed)
+                })
+                .await
+        };
+        let compartment = record(1).record.compartment;
+        let first = store.standing(compartment, [slot]).await.unwrap();
+        commit(1, &first).await.unwrap();
 
-    store.next_epoch(compartment, 0).await.unwrap();
-    assert!(matches!(commit(2, &first).await, Err(Error::StandingChanged(_))));
-    let second = store.standing(compartment, [slot]).await.unwrap();
-    commit(2, &second).await.unwrap();
+        store.next_epoch(compartment, 0).await.unwrap();
+        assert!(matches!(commit(2, &first).await, Err(Error::StandingChanged(_))));
+        let second = store.standing(compartment, [slot]).await.unwrap();
+        commit(2, &second).await.unwrap();
 
-    let tombstone = Tombstone {
-        slot,
-        org: ORG,
-        serial: 4,
-        refused_at: NOW,
-        receipt: serde_json::Value::Null,
-    };
-    store.refuse_slot(&tombstone).await.unwrap();
-    assert!(matches!(commit(3, &second).await, Err(Error::StandingChanged(_))));
-    let third = store.standing(compartment, [slot]).await.unwrap();
-    assert_eq!((third.epoch_mark, &third.refused[..]), (1, &[(slot, 4)][..]));
-    commit(3, &third).await.unwrap();
+        let tombstone = Tombstone {
+            slot,
+            org: ORG,
+            serial: 4,
+            refused_at: NOW,
+            receipt: serde_json::Value::Null,
+        };
+        store.refuse_slot(&tombstone).await.unwrap();
+        assert!(matches!(commit(3, &second).await, Err(Error::StandingChanged(_))));
+        let third = store.standing(compartment, [slot]).await.unwrap();
+        assert_eq!((third.epoch_mark, &third.refused[..]), (1, &[(slot, 4)][..]));
+        commit(3, &third).await.unwrap();
+    }
 }
 
 fn request(seed: u32) -> AccessRequest {
@@ -97,44 +99,45 @@ fn request(seed: u32) -> AccessRequest {
 
 #[tokio::test]
 async fn a_request_is_decided_once_and_only_after_it_is_signed() {
-    let stage = Stage::open().await;
-    let store = &stage.store;
-    let digest = request(1).digest;
-    store.insert_request(&request(1)).await.unwrap();
-    assert!(matches!(
-        store.insert_request(&request(1)).await,
-        Err(Error::Exists { table: "request", .. })
-    ));
-    let early = store.decide_request(digest, RequestState::Approved, NOW).await;
-    assert!(matches!(early, Err(Error::Moved { .. })));
-    store.open_request(digest, b"signature").await.unwrap();
-    assert!(store.open_request(digest, b"other").await.is_err());
-    let (a, b) = tokio::join!(
-        store.decide_request(digest, RequestState::Declined, NOW + 1),
-        store.decide_request(digest, RequestState::Withdrawn, NOW + 1)
-    );
-    assert!(a.is_ok() != b.is_ok());
-    let decided = store.request(digest).await.unwrap().unwrap();
-    assert_eq!((decided.decided_at, decided.signature.is_some()), (Some(NOW + 1), true));
+    for stage in Stage::each().await {
+        let store = &stage.store;
+        let digest = request(1).digest;
+        store.insert_request(&request(1)).await.unwrap();
+        assert!(matches!(
+            store.insert_request(&request(1)).await,
+            Err(Error::Exists { table: "request", .. })
+        ));
+        let early = store.decide_request(digest, RequestState::Approved, NOW).await;
+        assert!(matches!(early, Err(Error::Moved { .. })));
+        store.open_request(digest, b"signature").await.unwrap();
+        assert!(store.open_request(digest, b"other").await.is_err());
+        let (a, b) = tokio::join!(
+            store.decide_request(digest, RequestState::Declined, NOW + 1),
+            store.decide_request(digest, RequestState::Withdrawn, NOW + 1)
+        );
+        assert!(a.is_ok() != b.is_ok());
+        let decided = store.request(digest).await.unwrap().unwrap();
+        assert_eq!((decided.decided_at, decided.signature.is_some()), (Some(NOW + 1), true));
 
-    store.insert_request(&request(2)).await.unwrap();
-    let of_patient = store.find_requests(Some(PATIENT), None, None, None, 10).await.unwrap();
-    assert_eq!(
-        of_patient.iter().map(|r| r.digest).collect::<Vec<_>>(),
-        [request(2).digest, digest]
-    );
-    let prepared = Some(RequestState::Prepared);
-    let own = store
-        .find_requests(None, Some(request(1).grantee), prepared, None, 10)
-        .await
-        .unwrap();
-    assert_eq!(own.len(), 1);
-    let before = store
-        .find_requests(Some(PATIENT), None, None, Some(own[0].seq), 10)
-        .await
-        .unwrap();
-    assert_eq!(before[0].digest, digest);
-    assert_eq!(store.find_requests(Some(ORG), None, None, None, 10).await.unwrap(), []);
+        store.insert_request(&request(2)).await.unwrap();
+        let of_patient = store.find_requests(Some(PATIENT), None, None, None, 10).await.unwrap();
+        assert_eq!(
+            of_patient.iter().map(|r| r.digest).collect::<Vec<_>>(),
+            [request(2).digest, digest]
+        );
+        let prepared = Some(RequestState::Prepared);
+        let own = store
+            .find_requests(None, Some(request(1).grantee), prepared, None, 10)
+            .await
+            .unwrap();
+        assert_eq!(own.len(), 1);
+        let before = store
+            .find_requests(Some(PATIENT), None, None, Some(own[0].seq), 10)
+            .await
+            .unwrap();
+        assert_eq!(before[0].digest, digest);
+        assert_eq!(store.find_requests(Some(ORG), None, None, None, 10).await.unwrap(), []);
+    }
 }
 
 fn entry(patient: Address, text: &str) -> NewAudit {
@@ -148,26 +151,27 @@ fn entry(patient: Address, text: &str) -> NewAudit {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_audit_entries_form_one_unbroken_chain_per_patient() {
-    let stage = Stage::open().await;
-    let other = Address::repeat_byte(0x99);
-    let tasks: Vec<_> = (0..60)
-        .map(|i| {
-            let store = stage.store.clone();
-            let patient = if i % 3 == 0 { other } else { PATIENT };
-            let entries = vec![entry(patient, &format!("entry {i}"))];
-            tokio::spawn(async move { store.append_audit(entries).await.unwrap() })
-        })
-        .collect();
-    let mut returned = vec![];
-    for task in tasks {
-        returned.extend(task.await.unwrap());
-    }
-    for (patient, count) in [(PATIENT, 40), (other, 20)] {
-        let chain = stage.store.audit(ORG, patient, 0, 1000).await.unwrap();
-        assert_eq!(chain.len(), count);
-        assert!(unbroken(&chain));
-        assert!(chain.iter().all(|entry| returned.contains(entry)));
-        assert_eq!(stage.store.audit(ORG, patient, 5, 3).await.unwrap(), chain[5..8]);
+    for stage in Stage::each().await {
+        let other = Address::repeat_byte(0x99);
+        let tasks: Vec<_> = (0..60)
+            .map(|i| {
+                let store = stage.store.clone();
+                let patient = if i % 3 == 0 { other } else { PATIENT };
+                let entries = vec![entry(patient, &format!("entry {i}"))];
+                tokio::spawn(async move { store.append_audit(entries).await.unwrap() })
+            })
+            .collect();
+        let mut returned = vec![];
+        for task in tasks {
+            returned.extend(task.await.unwrap());
+        }
+        for (patient, count) in [(PATIENT, 40), (other, 20)] {
+            let chain = stage.store.audit(ORG, patient, 0, 1000).await.unwrap();
+            assert_eq!(chain.len(), count);
+            assert!(unbroken(&chain));
+            assert!(chain.iter().all(|entry| returned.contains(entry)));
+            assert_eq!(stage.store.audit(ORG, patient, 5, 3).await.unwrap(), chain[5..8]);
+        }
     }
 }
 
@@ -180,28 +184,29 @@ fn unbroken(chain: &[AuditEntry]) -> bool {
 
 #[tokio::test]
 async fn every_change_of_an_audit_chain_is_noticed() {
-    let stage = Stage::open().await;
-    let entries = (0..4).map(|i| entry(PATIENT, &format!("entry {i}"))).collect();
-    let chain = stage.store.append_audit(entries).await.unwrap();
-    assert!(unbroken(&chain));
-    let changed = |change: &dyn Fn(&mut Vec<AuditEntry>)| {
-        let mut chain = chain.clone();
-        change(&mut chain);
-        !unbroken(&chain)
-    };
-    assert!(changed(&|c| c[1].sealed = b"other".to_vec().into()));
-    assert!(changed(&|c| c[1].recorded_at += 1));
-    assert!(changed(&|c| c[1].patient = ORG));
-    assert!(changed(&|c| {
-        c.remove(1);
-    }));
-    assert!(changed(&|c| {
-        c.remove(0);
-    }));
-    assert!(changed(&|c| c.swap(1, 2)));
-    // Rewritten with a hash of its own, it no longer leads to the next.
-    assert!(changed(&|c| {
-        c[1].sealed = b"other".to_vec().into();
-        c[1].hash = c[1].expected_hash();
-    }));
+    for stage in Stage::each().await {
+        let entries = (0..4).map(|i| entry(PATIENT, &format!("entry {i}"))).collect();
+        let chain = stage.store.append_audit(entries).await.unwrap();
+        assert!(unbroken(&chain));
+        let changed = |change: &dyn Fn(&mut Vec<AuditEntry>)| {
+            let mut chain = chain.clone();
+            change(&mut chain);
+            !unbroken(&chain)
+        };
+        assert!(changed(&|c| c[1].sealed = b"other".to_vec().into()));
+        assert!(changed(&|c| c[1].recorded_at += 1));
+        assert!(changed(&|c| c[1].patient = ORG));
+        assert!(changed(&|c| {
+            c.remove(1);
+        }));
+        assert!(changed(&|c| {
+            c.remove(0);
+        }));
+        assert!(changed(&|c| c.swap(1, 2)));
+        // Rewritten with a hash of its own, it no longer leads to the next.
+        assert!(changed(&|c| {
+            c[1].sealed = b"other".to_vec().into();
+            c[1].hash = c[1].expected_hash();
+        }));
+    }
 }

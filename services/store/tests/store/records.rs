@@ -20,148 +20,151 @@ fn kept(key: u32) -> KeptAnswer {
 
 #[tokio::test]
 async fn a_stored_record_survives_with_everything_committed_beside_it() {
-    let stage = Stage::open().await;
-    let mut commit = record(1);
-    let attached = chartseal_record::ContentHash::of(b"sealed attachment").to_string();
-    commit.attachments = vec![
-        NewAttachment {
-            cid: attached.clone(),
-            sealed_size: 17,
-            place: AttachmentPlace::Outbox(b"sealed attachment".to_vec().into()),
-        },
-        NewAttachment {
-            cid: "bafybeilarge".into(),
-            sealed_size: 5 << 20,
-            place: AttachmentPlace::Content,
-        },
-    ];
-    commit.index = vec![("identifier".into(), word("value", 1))];
-    commit.answer = Some(kept(1));
-    commit.audit = vec![NewAudit {
-        org: ORG,
-        patient: PATIENT,
-        recorded_at: NOW,
-        sealed: b"entry".to_vec().into(),
-    }];
-    let seq = stage.store.commit_record(commit.clone()).await.unwrap();
-
-    let stage = stage.reopen().await;
-    let store = &stage.store;
-    let stored = store.record(commit.record.content_hash).await.unwrap().unwrap();
-    assert_eq!(
-        (stored.seq, stored.state, stored.batch),
-        (seq, RecordState::Stored, None)
-    );
-    assert_eq!(stored.sealed_size, commit.sealed.len() as u64);
-    assert_eq!(
-        store.outbox(&commit.record.content_hash.to_string()).await.unwrap(),
-        Some(commit.sealed)
-    );
-    assert_eq!(store.outbox_of_record(seq).await.unwrap().len(), 2);
-    let attachments = store.attachments(seq).await.unwrap();
-    assert_eq!(
-        attachments.iter().map(|a| a.from_outbox).collect::<Vec<_>>(),
-        [true, false]
-    );
-    assert_eq!(store.records_with_attachment(&attached).await.unwrap(), [stored]);
-    assert_eq!(
-        store.kept_answer("client-1", word("key", 1), NOW).await.unwrap(),
-        Some(kept(1))
-    );
-    assert_eq!(
-        store.kept_answer("client-1", word("key", 1), NOW + 60).await.unwrap(),
-        None
-    );
-    assert_eq!(store.audit(ORG, PATIENT, 0, 10).await.unwrap().len(), 1);
-}
-
-#[tokio::test]
-async fn a_refused_commit_leaves_nothing_and_takes_no_neighbour_with_it() {
-    let stage = Stage::open().await;
-    let store = &stage.store;
-    let mut first = record(1);
-    first.answer = Some(kept(7));
-    store.commit_record(first).await.unwrap();
-
-    // All in flight at once, so that they share groups: every third one reuses an Idempotency-Key and must vanish
-    // alone.
-    let commits = (100..200).map(|seed| {
-        let mut commit = record(seed);
+    for stage in Stage::each().await {
+        let mut commit = record(1);
+        let attached = chartseal_record::ContentHash::of(b"sealed attachment").to_string();
+        commit.attachments = vec![
+            NewAttachment {
+                cid: attached.clone(),
+                sealed_size: 17,
+                place: AttachmentPlace::Outbox(b"sealed attachment".to_vec().into()),
+            },
+            NewAttachment {
+                cid: "bafybeilarge".into(),
+                sealed_size: 5 << 20,
+                place: AttachmentPlace::Content,
+            },
+        ];
+        commit.index = vec![("identifier".into(), word("value", 1))];
+        commit.answer = Some(kept(1));
         commit.audit = vec![NewAudit {
             org: ORG,
             patient: PATIENT,
             recorded_at: NOW,
             sealed: b"entry".to_vec().into(),
         }];
-        commit.answer = (seed % 3 == 0).then(|| kept(7));
-        let store = store.clone();
-        tokio::spawn(async move { (commit.record.content_hash, seed, store.commit_record(commit).await) })
-    });
-    let mut kept_count = 0;
-    for handle in commits.collect::<Vec<_>>() {
-        let (hash, seed, result) = handle.await.unwrap();
-        let found = store.record(hash).await.unwrap();
-        if seed % 3 == 0 {
-            assert!(matches!(result, Err(Error::IdempotencyKeyUsed)), "{result:?}");
-            assert_eq!(found, None);
-            assert_eq!(store.outbox(&hash.to_string()).await.unwrap(), None);
-        } else {
-            assert_eq!(found.unwrap().seq, result.unwrap());
-            kept_count += 1;
-        }
-    }
-    let audit = store.audit(ORG, PATIENT, 0, 1000).await.unwrap();
-    assert_eq!(audit.len(), kept_count);
-    for (i, entry) in audit.iter().enumerate() {
-        assert!(
-            entry.follows(i.checked_sub(1).map(|before| &audit[before])),
-            "entry {}",
-            entry.seq
+        let seq = stage.store.commit_record(commit.clone()).await.unwrap();
+
+        let stage = stage.reopen().await;
+        let store = &stage.store;
+        let stored = store.record(commit.record.content_hash).await.unwrap().unwrap();
+        assert_eq!(
+            (stored.seq, stored.state, stored.batch),
+            (seq, RecordState::Stored, None)
         );
+        assert_eq!(stored.sealed_size, commit.sealed.len() as u64);
+        assert_eq!(
+            store.outbox(&commit.record.content_hash.to_string()).await.unwrap(),
+            Some(commit.sealed)
+        );
+        assert_eq!(store.outbox_of_record(seq).await.unwrap().len(), 2);
+        let attachments = store.attachments(seq).await.unwrap();
+        assert_eq!(
+            attachments.iter().map(|a| a.from_outbox).collect::<Vec<_>>(),
+            [true, false]
+        );
+        assert_eq!(store.records_with_attachment(&attached).await.unwrap(), [stored]);
+        assert_eq!(
+            store.kept_answer("client-1", word("key", 1), NOW).await.unwrap(),
+            Some(kept(1))
+        );
+        assert_eq!(
+            store.kept_answer("client-1", word("key", 1), NOW + 60).await.unwrap(),
+            None
+        );
+        assert_eq!(store.audit(ORG, PATIENT, 0, 10).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_commit_leaves_nothing_and_takes_no_neighbour_with_it() {
+    for stage in Stage::each().await {
+        let store = &stage.store;
+        let mut first = record(1);
+        first.answer = Some(kept(7));
+        store.commit_record(first).await.unwrap();
+
+        // All in flight at once, so that they share groups: every third one reuses an Idempotency-Key and must vanish
+        // alone.
+        let commits = (100..200).map(|seed| {
+            let mut commit = record(seed);
+            commit.audit = vec![NewAudit {
+                org: ORG,
+                patient: PATIENT,
+                recorded_at: NOW,
+                sealed: b"entry".to_vec().into(),
+            }];
+            commit.answer = (seed % 3 == 0).then(|| kept(7));
+            let store = store.clone();
+            tokio::spawn(async move { (commit.record.content_hash, seed, store.commit_record(commit).await) })
+        });
+        let mut kept_count = 0;
+        for handle in commits.collect::<Vec<_>>() {
+            let (hash, seed, result) = handle.await.unwrap();
+            let found = store.record(hash).await.unwrap();
+            if seed % 3 == 0 {
+                assert!(matches!(result, Err(Error::IdempotencyKeyUsed)), "{result:?}");
+                assert_eq!(found, None);
+                assert_eq!(store.outbox(&hash.to_string()).await.unwrap(), None);
+            } else {
+                assert_eq!(found.unwrap().seq, result.unwrap());
+                kept_count += 1;
+            }
+        }
+        let audit = store.audit(ORG, PATIENT, 0, 1000).await.unwrap();
+        assert_eq!(audit.len(), kept_count);
+        for (i, entry) in audit.iter().enumerate() {
+            assert!(
+                entry.follows(i.checked_sub(1).map(|before| &audit[before])),
+                "entry {}",
+                entry.seq
+            );
+        }
     }
 }
 
 #[tokio::test]
 async fn of_two_next_versions_one_is_stale() {
-    let stage = Stage::open().await;
-    let store = &stage.store;
-    let one = record(1);
-    store.commit_record(one.clone()).await.unwrap();
-    let (a, b) = (next_version(&one, 2), next_version(&one, 3));
-    let (ra, rb) = tokio::join!(store.commit_record(a), store.commit_record(b));
-    assert_eq!([&ra, &rb].into_iter().filter(|r| r.is_ok()).count(), 1);
-    let lost = ra.err().or(rb.err()).unwrap();
-    assert!(matches!(lost, Error::StaleVersion { version: 2, .. }), "{lost}");
+    for stage in Stage::each().await {
+        let store = &stage.store;
+        let one = record(1);
+        store.commit_record(one.clone()).await.unwrap();
+        let (a, b) = (next_version(&one, 2), next_version(&one, 3));
+        let (ra, rb) = tokio::join!(store.commit_record(a), store.commit_record(b));
+        assert_eq!([&ra, &rb].into_iter().filter(|r| r.is_ok()).count(), 1);
+        let lost = ra.err().or(rb.err()).unwrap();
+        assert!(matches!(lost, Error::StaleVersion { version: 2, .. }), "{lost}");
 
-    let mut gap = next_version(&one, 4);
-    gap.record.version = 4;
-    assert!(matches!(
-        store.commit_record(gap).await,
-        Err(Error::StaleVersion { .. })
-    ));
-    let mut elsewhere = next_version(&store_newest(store, &one).await, 5);
-    elsewhere.record.compartment = Compartment::of(PATIENT, &Scope::claims());
-    assert!(matches!(
-        store.commit_record(elsewhere).await,
-        Err(Error::StaleVersion { .. })
-    ));
+        let mut gap = next_version(&one, 4);
+        gap.record.version = 4;
+        assert!(matches!(
+            store.commit_record(gap).await,
+            Err(Error::StaleVersion { .. })
+        ));
+        let mut elsewhere = next_version(&store_newest(store, &one).await, 5);
+        elsewhere.record.compartment = Compartment::of(PATIENT, &Scope::claims());
+        assert!(matches!(
+            store.commit_record(elsewhere).await,
+            Err(Error::StaleVersion { .. })
+        ));
 
-    let history = store.record_history(one.record.record_id).await.unwrap();
-    assert_eq!(history.iter().map(|r| r.version).collect::<Vec<_>>(), [2, 1]);
-    assert_eq!(
-        store.newest_version(one.record.record_id).await.unwrap(),
-        history.first().cloned()
-    );
-    assert_eq!(
-        store.record_version(one.record.record_id, 1).await.unwrap().as_ref(),
-        history.last()
-    );
-    let mut same_bytes = one;
-    same_bytes.record.record_id = word("id", 99);
-    assert!(matches!(
-        store.commit_record(same_bytes).await,
-        Err(Error::RecordExists(_))
-    ));
+        let history = store.record_history(one.record.record_id).await.unwrap();
+        assert_eq!(history.iter().map(|r| r.version).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(
+            store.newest_version(one.record.record_id).await.unwrap(),
+            history.first().cloned()
+        );
+        assert_eq!(
+            store.record_version(one.record.record_id, 1).await.unwrap().as_ref(),
+            history.last()
+        );
+        let mut same_bytes = one;
+        same_bytes.record.record_id = word("id", 99);
+        assert!(matches!(
+            store.commit_record(same_bytes).await,
+            Err(Error::RecordExists(_))
+        ));
+    }
 }
 
 async fn store_newest(
@@ -177,100 +180,103 @@ async fn store_newest(
 
 #[tokio::test]
 async fn pages_follow_each_other_without_gap_or_repeat_while_records_arrive() {
-    let stage = Stage::open().await;
-    let store = &stage.store;
-    for seed in 0..25 {
-        let mut commit = record(seed);
-        commit.index = vec![
-            ("identifier".into(), word("shared", 0)),
-            ("identifier".into(), word("own", seed)),
-        ];
-        store.commit_record(commit).await.unwrap();
-    }
-    let mut query = RecordQuery {
-        patient: Some(PATIENT),
-        index: vec![("identifier".into(), vec![word("shared", 0)])],
-        limit: 10,
-        ..Default::default()
-    };
-    let mut seen = vec![];
-    loop {
-        let page = store.find_records(&query).await.unwrap();
-        let Some(last) = page.last() else { break };
-        query.before = Some(last.seq);
-        seen.extend(page.iter().map(|r| r.seq));
-        // Arrives at the front, so pages already cut do not shift.
-        store.commit_record(record(1000 + seen.len() as u32)).await.unwrap();
-    }
-    assert_eq!(seen.len(), 25);
-    assert!(seen.is_sorted_by(|a, b| a > b));
+    for stage in Stage::each().await {
+        let store = &stage.store;
+        for seed in 0..25 {
+            let mut commit = record(seed);
+            commit.index = vec![
+                ("identifier".into(), word("shared", 0)),
+                ("identifier".into(), word("own", seed)),
+            ];
+            store.commit_record(commit).await.unwrap();
+        }
+        let mut query = RecordQuery {
+            patient: Some(PATIENT),
+            index: vec![("identifier".into(), vec![word("shared", 0)])],
+            limit: 10,
+            ..Default::default()
+        };
+        let mut seen = vec![];
+        loop {
+            let page = store.find_records(&query).await.unwrap();
+            let Some(last) = page.last() else { break };
+            query.before = Some(last.seq);
+            seen.extend(page.iter().map(|r| r.seq));
+            // Arrives at the front, so pages already cut do not shift.
+            store.commit_record(record(1000 + seen.len() as u32)).await.unwrap();
+        }
+        assert_eq!(seen.len(), 25);
+        assert!(seen.is_sorted_by(|a, b| a > b));
 
-    let one = RecordQuery {
-        index: vec![(
-            "identifier".into(),
-            vec![word("own", 3), word("own", 4), word("absent", 0)],
-        )],
-        limit: 10,
-        ..Default::default()
-    };
-    assert_eq!(store.find_records(&one).await.unwrap().len(), 2);
+        let one = RecordQuery {
+            index: vec![(
+                "identifier".into(),
+                vec![word("own", 3), word("own", 4), word("absent", 0)],
+            )],
+            limit: 10,
+            ..Default::default()
+        };
+        assert_eq!(store.find_records(&one).await.unwrap().len(), 2);
+    }
 }
 
 #[tokio::test]
 async fn a_query_with_no_compartments_finds_nothing() {
-    let stage = Stage::open().await;
-    let store = &stage.store;
-    let commit = record(1);
-    store.commit_record(commit.clone()).await.unwrap();
-    store.commit_record(next_version(&commit, 2)).await.unwrap();
-    let find = |compartments: Option<Vec<Compartment>>, newest_only, resource_type: Option<&str>| {
-        let query = RecordQuery {
-            compartments,
-            newest_only,
-            resource_type: resource_type.map(Into::into),
-            limit: 10,
-            ..Default::default()
+    for stage in Stage::each().await {
+        let store = &stage.store;
+        let commit = record(1);
+        store.commit_record(commit.clone()).await.unwrap();
+        store.commit_record(next_version(&commit, 2)).await.unwrap();
+        let find = |compartments: Option<Vec<Compartment>>, newest_only, resource_type: Option<&str>| {
+            let query = RecordQuery {
+                compartments,
+                newest_only,
+                resource_type: resource_type.map(Into::into),
+                limit: 10,
+                ..Default::default()
+            };
+            async move { store.find_records(&query).await.unwrap().len() }
         };
-        async move { store.find_records(&query).await.unwrap().len() }
-    };
-    let clinical = commit.record.compartment;
-    assert_eq!(find(None, false, None).await, 2);
-    assert_eq!(find(Some(vec![]), false, None).await, 0);
-    assert_eq!(find(Some(vec![clinical]), false, None).await, 2);
-    assert_eq!(find(Some(vec![clinical]), true, None).await, 1);
-    assert_eq!(find(Some(vec![Compartment(B256::ZERO)]), false, None).await, 0);
-    assert_eq!(find(None, false, Some("Claim")).await, 0);
+        let clinical = commit.record.compartment;
+        assert_eq!(find(None, false, None).await, 2);
+        assert_eq!(find(Some(vec![]), false, None).await, 0);
+        assert_eq!(find(Some(vec![clinical]), false, None).await, 2);
+        assert_eq!(find(Some(vec![clinical]), true, None).await, 1);
+        assert_eq!(find(Some(vec![Compartment(B256::ZERO)]), false, None).await, 0);
+        assert_eq!(find(None, false, Some("Claim")).await, 0);
+    }
 }
 
 #[tokio::test]
 async fn a_staged_upload_is_used_once_and_only_by_its_owner() {
-    let stage = Stage::open().await;
-    let store = &stage.store;
-    let staged = Staged {
-        id: "5f6a".into(),
-        org: ORG,
-        account: ORG,
-        path: "5f6a.age".into(),
-        sealed_size: 9,
-        details: b"sealed".to_vec().into(),
-        created_at: NOW,
-        expires_at: NOW + 60,
-    };
-    store.insert_staged(&staged).await.unwrap();
-    assert_eq!(store.staged("5f6a", PATIENT, NOW).await.unwrap(), None);
-    assert_eq!(store.staged("5f6a", ORG, NOW + 60).await.unwrap(), None);
-    assert_eq!(store.staged("5f6a", ORG, NOW).await.unwrap(), Some(staged));
+    for stage in Stage::each().await {
+        let store = &stage.store;
+        let staged = Staged {
+            id: "5f6a".into(),
+            org: ORG,
+            account: ORG,
+            path: "5f6a.age".into(),
+            sealed_size: 9,
+            details: b"sealed".to_vec().into(),
+            created_at: NOW,
+            expires_at: NOW + 60,
+        };
+        store.insert_staged(&staged).await.unwrap();
+        assert_eq!(store.staged("5f6a", PATIENT, NOW).await.unwrap(), None);
+        assert_eq!(store.staged("5f6a", ORG, NOW + 60).await.unwrap(), None);
+        assert_eq!(store.staged("5f6a", ORG, NOW).await.unwrap(), Some(staged));
 
-    let using = |seed, account: Address| {
-        let mut commit = record(seed);
-        commit.staged = vec![("5f6a".into(), account)];
-        store.commit_record(commit)
-    };
-    assert!(matches!(
-        using(1, PATIENT).await,
-        Err(Error::Moved { table: "staged", .. })
-    ));
-    using(2, ORG).await.unwrap();
-    assert!(matches!(using(3, ORG).await, Err(Error::Moved { table: "staged", .. })));
-    assert_eq!(store.record(record(3).record.content_hash).await.unwrap(), None);
+        let using = |seed, account: Address| {
+            let mut commit = record(seed);
+            commit.staged = vec![("5f6a".into(), account)];
+            store.commit_record(commit)
+        };
+        assert!(matches!(
+            using(1, PATIENT).await,
+            Err(Error::Moved { table: "staged", .. })
+        ));
+        using(2, ORG).await.unwrap();
+        assert!(matches!(using(3, ORG).await, Err(Error::Moved { table: "staged", .. })));
+        assert_eq!(store.record(record(3).record.content_hash).await.unwrap(), None);
+    }
 }

@@ -1,0 +1,76 @@
+//! SQLite: one file, one writer.
+
+use std::{fs::OpenOptions, path::Path};
+
+use sqlx::{
+    SqlitePool,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{BUSY, Pool, Pools, READERS, schema_error};
+use crate::Error;
+
+/// The schema, embedded.
+static SCHEMA: Migrator = sqlx::migrate!("../../migrations/sqlite");
+
+pub(super) async fn open(path: &Path) -> Result<Pools, Error> {
+    create_private(path)?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // An acknowledged record must survive a power cut, so every commit waits for the disk.
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("secure_delete", "ON");
+    // One connection: writers of one process queue here in order, instead of polling the file lock.
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(options.clone())
+        .await?;
+    migrate(&writer).await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .connect_with(options.pragma("query_only", "ON"))
+        .await?;
+    Ok(Pools {
+        readers: Pool::Sqlite(readers),
+        writers: Pool::Sqlite(writer),
+    })
+}
+
+/// Creates the file for this user only. The engine gives its log files the same permissions.
+fn create_private(path: &Path) -> Result<(), Error> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(|source| Error::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Gateway and submitter may start at the same instant: the second waits for the first's lock and then finds nothing to
+/// do.
+async fn migrate(writer: &SqlitePool) -> Result<(), Error> {
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    SCHEMA.run_direct(None, &mut *tx, false).await.map_err(schema_error)?;
+    Ok(tx.commit().await?)
+}
+
+/// Moves the write-ahead log into the database and truncates it to nothing.
+pub(super) async fn wipe_log(writer: &SqlitePool) -> Result<(), Error> {
+    // Each try waits up to BUSY for readers and the other process; between the tries the writer's connection serves
+    // others.
+    for _ in 0..3 {
+        let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
+            .fetch_one(writer)
+            .await?;
+        if busy == 0 {
+            return Ok(());
+        }
+    }
+    Err(Error::LogNotWiped)
+}
