@@ -6,6 +6,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 import {
     Advancement,
+    Delegation,
     GrantTerms,
     IConsent,
     PERMISSION_READ,
@@ -25,6 +26,9 @@ contract Consent is IConsent, EIP712, Multicall {
 
     uint256 private constant SCOPE_CAP = 32;
     uint256 private constant PURPOSE_CAP = 64;
+    // A hospital stay; a patient may always set less.
+    uint32 private constant EMERGENCY_CAP = 30 days;
+    bytes32 private constant EMERGENCY_SCOPE = keccak256("emergency");
 
     bytes32 private constant GRANT = keccak256(
         "Grant(address patient,address grantee,string scope,bytes32 record,uint64 serial,uint8 permission,uint64 until,string purpose,uint32 epoch,uint16 suite,bytes32 recipientKeyHash,bytes32 wrapHash)"
@@ -37,6 +41,9 @@ contract Consent is IConsent, EIP712, Multicall {
     bytes32 private constant REWRAP = keccak256(
         "Rewrap(address patient,address grantee,string scope,bytes32 record,uint64 serial,uint32 epoch,uint16 suite,bytes32 recipientKeyHash,bytes32 wrapHash,address by)"
     );
+
+    bytes32 private constant DELEGATE =
+        keccak256("Delegate(address patient,address delegate,string scope,uint32 maxDuration,uint64 serial)");
 
     struct SlotWord {
         uint64 serial;
@@ -53,73 +60,86 @@ contract Consent is IConsent, EIP712, Multicall {
         bytes28 keyHash;
     }
 
+    struct DelegateWord {
+        address delegate;
+        uint32 maxDuration;
+        uint64 serial;
+    }
+
     mapping(bytes32 slot => SlotWord) private _slots;
     mapping(bytes32 compartment => EpochWord) private _epochs;
+    mapping(address patient => DelegateWord) private _delegates;
 
     constructor(IDirectory directory_) EIP712("Chartseal", "1") {
         directory = directory_;
     }
 
     /// @inheritdoc IConsent
-    function grant(GrantTerms memory terms, bytes calldata wrap, bytes calldata signature)
-        external
-        returns (bool changed)
-    {
-        bytes32 target = _target(terms.patient, terms.scope, terms.record);
-        bytes32 slot = _slot(terms.patient, terms.grantee, target);
+    function grant(GrantTerms memory terms, bytes memory wrap, bytes memory signature) external returns (bool changed) {
+        bytes32 slot = _slot(terms.patient, terms.grantee, _target(terms.patient, terms.scope, terms.record));
         bytes32 digest = _hashTypedDataV4(_hashGrant(terms, wrap));
-        // Cut short on purpose, see SlotWord.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        bytes7 fingerprint = bytes7(digest);
+        if (_isInForce(slot, terms.serial, digest)) return false;
 
-        SlotWord memory word = _slots[slot];
-        uint64 newest = word.serial > word.revoked ? word.serial : word.revoked;
-        if (terms.serial == newest && newest > word.revoked && word.fingerprint == fingerprint) return false;
-        // Widened, so that a slot revoked for ever refuses instead of overflowing.
-        if (terms.serial != uint256(newest) + 1) revert SerialNotNext(slot, terms.serial, newest);
-        _requireTerms(slot, terms);
-        _requireParties(terms, digest, signature);
-        if (bytes(terms.scope).length != 0 && terms.permission & PERMISSION_READ != 0) {
-            _requireRecipient(terms.grantee, terms.suite, terms.recipientKeyHash, wrap);
-        } else {
-            if (wrap.length != 0 || terms.suite != Suites.NONE || terms.recipientKeyHash != 0) {
-                revert MalformedSeal(terms.suite, wrap.length);
-            }
-            // A compartment passed off as the commitment to one record would be granted whole.
-            if (terms.record != 0 && _epochs[terms.record].number != 0) revert MalformedTarget(0, terms.record);
-            if (!directory.isActive(terms.grantee)) revert NotActive(terms.grantee);
-        }
-
-        word.serial = terms.serial;
-        word.until = terms.until;
-        word.permission = terms.permission;
-        word.fingerprint = fingerprint;
-        _slots[slot] = word;
-        emit Granted(
-            slot,
-            terms.patient,
-            terms.grantee,
-            terms.scope,
-            terms.record,
-            terms.serial,
-            terms.permission,
-            terms.until,
-            terms.purpose,
-            terms.epoch,
-            terms.suite,
-            terms.recipientKeyHash,
-            wrap,
-            signature
-        );
+        if (!_requirePatient(terms.patient, digest, signature)) revert NotActive(terms.patient);
+        _enter(slot, digest, terms, wrap, signature);
         return true;
     }
 
     /// @inheritdoc IConsent
-    function revoke(Revocation memory r, bytes calldata signature) external returns (bool changed) {
+    function grantInEmergency(GrantTerms memory terms, bytes memory wrap) external returns (bool changed) {
+        bytes32 slot = _slot(terms.patient, terms.grantee, _target(terms.patient, terms.scope, terms.record));
+        // Not the digest the patient would sign, so that the same terms from both are two decisions.
+        bytes32 digest = keccak256(abi.encode(_hashGrant(terms, wrap), msg.sender));
+        if (_isInForce(slot, terms.serial, digest)) return false;
+
+        DelegateWord memory word = _delegates[terms.patient];
+        if (msg.sender != word.delegate) revert NotDelegate(terms.patient, msg.sender);
+        // Only a patient has a delegate.
+        _requireActive(terms.patient);
+        bool within = keccak256(bytes(terms.scope)) == EMERGENCY_SCOPE && terms.permission == PERMISSION_READ
+            && terms.until <= block.timestamp + word.maxDuration;
+        if (!within) revert BeyondDelegation(slot, terms.permission, terms.until);
+        // What the patient has granted itself is not the delegate's to replace.
+        if (_lives(_slots[slot])) revert StillLive(slot, _slots[slot].serial);
+        emit GrantedInEmergency(slot, terms.patient, msg.sender, terms.serial);
+        _enter(slot, digest, terms, wrap, "");
+        return true;
+    }
+
+    /// @inheritdoc IConsent
+    function delegate(Delegation memory d, bytes memory signature) external returns (bool changed) {
+        bool patientActive = _requirePatient(
+            d.patient,
+            _hashTypedDataV4(
+                keccak256(
+                    abi.encode(DELEGATE, d.patient, d.delegate, keccak256(bytes(d.scope)), d.maxDuration, d.serial)
+                )
+            ),
+            signature
+        );
+        bool ends = d.delegate == address(0);
+        bool fits = keccak256(bytes(d.scope)) == EMERGENCY_SCOPE && d.maxDuration <= EMERGENCY_CAP
+            && ends == (d.maxDuration == 0);
+        if (!fits) revert MalformedDelegation(d.patient, d.delegate, d.maxDuration);
+
+        DelegateWord memory word = _delegates[d.patient];
+        if (d.serial == word.serial && d.delegate == word.delegate && d.maxDuration == word.maxDuration) return false;
+        if (d.serial <= word.serial) revert DelegationNotAhead(d.patient, d.serial, word.serial);
+        if (!ends) {
+            if (!patientActive) revert NotActive(d.patient);
+            if (d.delegate.code.length == 0) revert NotContract(d.delegate);
+        }
+
+        _delegates[d.patient] = DelegateWord({delegate: d.delegate, maxDuration: d.maxDuration, serial: d.serial});
+        emit Delegated(d.patient, d.delegate, d.scope, d.maxDuration, d.serial);
+        return true;
+    }
+
+    /// @inheritdoc IConsent
+    function revoke(Revocation memory r, bytes memory signature) external returns (bool changed) {
         bytes32 slot = _slot(r.patient, r.grantee, _target(r.patient, r.scope, r.record));
-        (address controller,) = _patient(r.patient);
-        _requireSignature(
-            controller,
+        _requirePatient(
+            r.patient,
             _hashTypedDataV4(
                 keccak256(abi.encode(REVOKE, r.patient, r.grantee, keccak256(bytes(r.scope)), r.record, r.serial))
             ),
@@ -133,7 +153,7 @@ contract Consent is IConsent, EIP712, Multicall {
     }
 
     /// @inheritdoc IConsent
-    function advance(Advancement memory a, Wrap[] memory wraps, bytes calldata signature) external {
+    function advance(Advancement memory a, Wrap[] memory wraps, bytes memory signature) external {
         if (bytes(a.scope).length == 0) revert MalformedTarget(0, 0);
         bytes32 compartment = _target(a.patient, a.scope, 0);
         uint32 current = _epochs[compartment].number;
@@ -141,9 +161,7 @@ contract Consent is IConsent, EIP712, Multicall {
         if (a.suite == Suites.NONE || !Suites.fitsKey(a.suite, a.key.length)) {
             revert MalformedSeal(a.suite, a.key.length);
         }
-        if (a.link.length != 0 && !Suites.fitsSeal(a.suite, a.link.length)) {
-            revert MalformedSeal(a.suite, a.link.length);
-        }
+        if (a.link.length != 0) _requireSeal(a.suite, a.link.length);
         _requireKeyHolder(a.patient, a.by, _hashTypedDataV4(_hashAdvance(a, wraps)), signature);
 
         _epochs[compartment] = EpochWord({number: a.epoch, keyHash: bytes28(keccak256(a.key))});
@@ -152,12 +170,11 @@ contract Consent is IConsent, EIP712, Multicall {
     }
 
     /// @inheritdoc IConsent
-    function rewrap(Rewrapping memory r, bytes calldata wrap, bytes calldata signature) external {
+    function rewrap(Rewrapping memory r, bytes memory wrap, bytes memory signature) external {
         if (r.record != 0) revert MalformedTarget(bytes(r.scope).length, r.record);
         bytes32 compartment = _target(r.patient, r.scope, 0);
         bytes32 slot = _slot(r.patient, r.grantee, compartment);
-        (, bool patientActive) = _patient(r.patient);
-        if (!patientActive) revert NotActive(r.patient);
+        _requireActive(r.patient);
         if (!_isReadable(slot, r.serial)) revert NotLive(slot, r.serial);
         if (r.epoch == 0 || r.epoch > _epochs[compartment].number) revert UnknownEpoch(compartment, r.epoch);
         _requireRecipient(r.grantee, r.suite, r.recipientKeyHash, wrap);
@@ -199,14 +216,67 @@ contract Consent is IConsent, EIP712, Multicall {
         return (word.number, word.keyHash);
     }
 
+    /// @inheritdoc IConsent
+    function delegateOf(address patient) external view returns (address delegate_, uint32 maxDuration, uint64 serial) {
+        DelegateWord memory word = _delegates[patient];
+        return (word.delegate, word.maxDuration, word.serial);
+    }
+
+    /// @dev Whether exactly these terms are the newest of the slot, and not revoked.
+    function _isInForce(bytes32 slot, uint64 serial, bytes32 digest) private view returns (bool) {
+        SlotWord memory word = _slots[slot];
+        return serial == word.serial && serial > word.revoked && word.fingerprint == _fingerprint(digest);
+    }
+
+    /// @dev The decision has been made by who may make it; here it is checked and kept.
+    function _enter(bytes32 slot, bytes32 digest, GrantTerms memory terms, bytes memory wrap, bytes memory signature)
+        private
+    {
+        SlotWord memory word = _slots[slot];
+        uint64 newest = word.serial > word.revoked ? word.serial : word.revoked;
+        // Widened, so that a slot revoked for ever refuses instead of overflowing.
+        if (terms.serial != uint256(newest) + 1) revert SerialNotNext(slot, terms.serial, newest);
+        _requireTerms(slot, terms);
+        if (bytes(terms.scope).length != 0 && terms.permission & PERMISSION_READ != 0) {
+            _requireRecipient(terms.grantee, terms.suite, terms.recipientKeyHash, wrap);
+        } else {
+            if (wrap.length != 0 || terms.suite != Suites.NONE || terms.recipientKeyHash != 0) {
+                revert MalformedSeal(terms.suite, wrap.length);
+            }
+            _requireActive(terms.grantee);
+        }
+
+        word.serial = terms.serial;
+        word.until = terms.until;
+        word.permission = terms.permission;
+        word.fingerprint = _fingerprint(digest);
+        _slots[slot] = word;
+        emit Granted(
+            slot,
+            terms.patient,
+            terms.grantee,
+            terms.scope,
+            terms.record,
+            terms.serial,
+            terms.permission,
+            terms.until,
+            terms.purpose,
+            terms.epoch,
+            terms.suite,
+            terms.recipientKeyHash,
+            wrap,
+            signature
+        );
+    }
+
     /// @dev Skips what cannot be of use any more, so that a revocation, an expiry or a changed key between signing and
     /// mining never fails the advance. A wrap of the wrong length was wrong when it was signed: that does fail it.
     function _writeWraps(Advancement memory a, bytes32 compartment, Wrap[] memory wraps) private {
         if (wraps.length == 0) return;
-        (, bool patientActive) = _patient(a.patient);
+        bool patientActive = directory.isActive(a.patient);
         for (uint256 i = 0; i < wraps.length; ++i) {
             Wrap memory w = wraps[i];
-            if (!Suites.fitsSeal(a.suite, w.wrap.length)) revert MalformedSeal(a.suite, w.wrap.length);
+            _requireSeal(a.suite, w.wrap.length);
             bytes32 slot = _slot(a.patient, w.grantee, compartment);
             if (!patientActive || !_isReadable(slot, w.serial)) continue;
             (bool active, uint16 suite, bytes32 keyHash) = directory.recipientOf(w.grantee);
@@ -217,6 +287,7 @@ contract Consent is IConsent, EIP712, Multicall {
     }
 
     function _requireTerms(bytes32 slot, GrantTerms memory terms) private view {
+        if (terms.grantee == terms.patient) revert OwnGrantee(terms.patient);
         if (terms.permission == 0 || terms.permission > PERMISSION_READ | PERMISSION_WRITE) {
             revert UnknownPermission(slot, terms.permission);
         }
@@ -224,42 +295,51 @@ contract Consent is IConsent, EIP712, Multicall {
         if (bytes(terms.purpose).length > PURPOSE_CAP) revert MalformedPurpose(slot, bytes(terms.purpose).length);
     }
 
-    function _requireParties(GrantTerms memory terms, bytes32 digest, bytes calldata signature) private view {
-        if (terms.grantee == terms.patient) revert OwnGrantee(terms.patient);
-        (address controller, bool patientActive) = _patient(terms.patient);
-        _requireSignature(controller, digest, signature);
-        if (!patientActive) revert NotActive(terms.patient);
-    }
-
     /// @dev A wrap that the grantee, as the Directory knows it now, can use.
-    function _requireRecipient(address grantee, uint16 suite, bytes32 recipientKeyHash, bytes calldata wrap)
+    function _requireRecipient(address grantee, uint16 suite, bytes32 recipientKeyHash, bytes memory wrap)
         private
         view
     {
-        if (suite == Suites.NONE || !Suites.fitsSeal(suite, wrap.length)) {
-            revert MalformedSeal(suite, wrap.length);
-        }
+        _requireSeal(suite, wrap.length);
         (bool active, uint16 currentSuite, bytes32 keyHash) = directory.recipientOf(grantee);
         if (!active) revert NotActive(grantee);
         if (suite != currentSuite || recipientKeyHash != keyHash) revert NotRecipientKey(grantee, recipientKeyHash);
     }
 
+    function _requireSeal(uint16 suite, uint256 length) private pure {
+        if (suite == Suites.NONE || !Suites.fitsSeal(suite, length)) revert MalformedSeal(suite, length);
+    }
+
+    function _requireActive(address who) private view {
+        if (!directory.isActive(who)) revert NotActive(who);
+    }
+
     /// @dev Who may open epochs and write wraps: whoever holds the patient's root.
-    function _requireKeyHolder(address patient, address by, bytes32 digest, bytes calldata signature) private view {
+    function _requireKeyHolder(address patient, address by, bytes32 digest, bytes memory signature) private view {
         if (by == patient) {
-            (address controller,) = _patient(patient);
-            _requireSignature(controller, digest, signature);
+            _requirePatient(patient, digest, signature);
             return;
         }
         // Only patients have a custodian, so this also refuses accounts that are none.
         (address custodian, uint8 custody) = directory.custodianOf(patient);
         if (by != custodian || custody != CUSTODY_GATEWAY) revert NotKeyHolder(patient, by);
-        if (!directory.isActive(custodian)) revert NotActive(custodian);
+        _requireActive(custodian);
         address key = Signatures.recover(digest, signature);
         if (!directory.isStatementKey(custodian, key, uint64(block.number))) revert NotStatementKey(custodian, key);
     }
 
-    function _requireSignature(address signer, bytes32 digest, bytes calldata signature) private view {
+    /// @dev The patient's own decision. Whether it must also be active is the caller's to say.
+    function _requirePatient(address patient, bytes32 digest, bytes memory signature)
+        private
+        view
+        returns (bool active)
+    {
+        address controller;
+        (controller, active) = _patient(patient);
+        _requireSignature(controller, digest, signature);
+    }
+
+    function _requireSignature(address signer, bytes32 digest, bytes memory signature) private view {
         if (!Signatures.isBy(signer, digest, signature)) revert BadSignature(signer);
     }
 
@@ -283,18 +363,25 @@ contract Consent is IConsent, EIP712, Multicall {
     function _target(address patient, string memory scope, bytes32 record) private pure returns (bytes32) {
         uint256 length = bytes(scope).length;
         if ((length == 0) == (record == 0) || length > SCOPE_CAP) revert MalformedTarget(length, record);
-        return length == 0 ? record : keccak256(abi.encode(patient, scope));
+        // 64 bytes against at least 128: a commitment, whatever its bytes, never leads to a compartment.
+        return length == 0 ? keccak256(abi.encode(patient, record)) : keccak256(abi.encode(patient, scope));
     }
 
     function _slot(address patient, address grantee, bytes32 target) private pure returns (bytes32) {
         return keccak256(abi.encode(patient, grantee, target));
     }
 
-    function _wrapHash(bytes calldata wrap) private pure returns (bytes32) {
+    /// @dev Cut short on purpose, see SlotWord.
+    function _fingerprint(bytes32 digest) private pure returns (bytes7) {
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return bytes7(digest);
+    }
+
+    function _wrapHash(bytes memory wrap) private pure returns (bytes32) {
         return wrap.length == 0 ? bytes32(0) : keccak256(wrap);
     }
 
-    function _hashGrant(GrantTerms memory terms, bytes calldata wrap) private pure returns (bytes32) {
+    function _hashGrant(GrantTerms memory terms, bytes memory wrap) private pure returns (bytes32) {
         return keccak256(
             abi.encode(
                 GRANT,
@@ -332,7 +419,7 @@ contract Consent is IConsent, EIP712, Multicall {
         );
     }
 
-    function _hashRewrap(Rewrapping memory r, bytes calldata wrap) private pure returns (bytes32) {
+    function _hashRewrap(Rewrapping memory r, bytes memory wrap) private pure returns (bytes32) {
         return keccak256(
             abi.encode(
                 REWRAP,

@@ -39,6 +39,10 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
         keccak256("Custodian(address who,address custodian,uint8 custody,uint256 nonce,uint64 deadline)");
     bytes32 private constant ENCRYPTION_KEY =
         keccak256("EncryptionKey(address who,uint16 suite,bytes encryptionKey,uint256 nonce,uint64 deadline)");
+    bytes32 private constant CREDENTIAL =
+        keccak256("Credential(address who,bytes32 credential,uint64 credentialExpiry,uint256 nonce,uint64 deadline)");
+    bytes32 private constant ENDPOINT =
+        keccak256("Endpoint(address who,string endpoint,uint256 nonce,uint64 deadline)");
     bytes32 private constant HAND_OVER =
         keccak256("HandOver(address who,address controller,uint256 nonce,uint64 deadline)");
     bytes32 private constant SET_STATUS =
@@ -75,20 +79,16 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
     }
 
     /// @inheritdoc IDirectory
-    function register(
-        Registration memory r,
-        bytes calldata signature,
-        address registrar,
-        bytes calldata countersignature
-    ) external {
+    function register(Registration memory r, bytes memory signature, address registrar, bytes memory countersignature)
+        external
+    {
         if (_standings[r.who].controller != address(0)) revert AlreadyRegistered(r.who);
         _requireInTime(r.who, r.deadline);
         _requireWellFormed(r);
-        _requireRegistrar(registrar);
 
         bytes32 registration = _hashRegistration(r);
         _requireSignature(r.who, registration, signature);
-        _requireSignature(registrar, keccak256(abi.encode(COUNTERSIGN, registration, registrar)), countersignature);
+        _requireCountersignature(registration, registrar, countersignature);
 
         _standings[r.who] = Standing({
             controller: r.who, role: r.role, status: STATUS_ACTIVE, credentialExpiry: r.credentialExpiry, suite: r.suite
@@ -116,7 +116,7 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
         uint64 from,
         uint64 until,
         uint64 deadline,
-        bytes calldata signature
+        bytes memory signature
     ) external {
         address controller = _requireDecision(
             who,
@@ -137,8 +137,8 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
         address publisher,
         bool listed,
         uint64 deadline,
-        bytes calldata signature,
-        bytes calldata acceptance
+        bytes memory signature,
+        bytes memory acceptance
     ) external {
         address controller = _requireDecision(
             org, deadline, keccak256(abi.encode(PUBLISHER, org, publisher, listed, _useNonce(org), deadline)), signature
@@ -160,7 +160,7 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
     }
 
     /// @inheritdoc IDirectory
-    function setCustodian(address who, address custodian, uint8 custody, uint64 deadline, bytes calldata signature)
+    function setCustodian(address who, address custodian, uint8 custody, uint64 deadline, bytes memory signature)
         external
     {
         _requireDecision(
@@ -179,9 +179,9 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
     function setEncryptionKey(
         address who,
         uint16 suite,
-        bytes calldata encryptionKey,
+        bytes memory encryptionKey,
         uint64 deadline,
-        bytes calldata signature
+        bytes memory signature
     ) external {
         _requireDecision(
             who,
@@ -197,13 +197,42 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
     }
 
     /// @inheritdoc IDirectory
-    function handOver(
+    function renewCredential(
         address who,
-        address controller,
+        bytes32 credential,
+        uint64 credentialExpiry,
         uint64 deadline,
-        bytes calldata signature,
-        bytes calldata acceptance
+        bytes memory signature,
+        address registrar,
+        bytes memory countersignature
     ) external {
+        bytes32 terms = keccak256(abi.encode(CREDENTIAL, who, credential, credentialExpiry, _useNonce(who), deadline));
+        _requireDecision(who, deadline, terms, signature);
+        _requireCountersignature(terms, registrar, countersignature);
+        _requireFitCredential(who, _standings[who].role, credential, credentialExpiry);
+
+        _standings[who].credentialExpiry = credentialExpiry;
+        emit CredentialRenewed(who, credential, credentialExpiry, registrar);
+    }
+
+    /// @inheritdoc IDirectory
+    function moveEndpoint(address who, string memory endpoint, uint64 deadline, bytes memory signature) external {
+        _requireDecision(
+            who,
+            deadline,
+            keccak256(abi.encode(ENDPOINT, who, keccak256(bytes(endpoint)), _useNonce(who), deadline)),
+            signature
+        );
+        if (!_isOrganisation(_standings[who].role)) revert NotOrganisation(who);
+        _requireFitEndpoint(who, _standings[who].role, bytes(endpoint).length);
+
+        emit EndpointMoved(who, endpoint);
+    }
+
+    /// @inheritdoc IDirectory
+    function handOver(address who, address controller, uint64 deadline, bytes memory signature, bytes memory acceptance)
+        external
+    {
         if (controller == address(0)) revert NoController(who);
         bytes32 terms = keccak256(abi.encode(HAND_OVER, who, controller, _useNonce(who), deadline));
         _requireDecision(who, deadline, terms, signature);
@@ -214,9 +243,7 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
     }
 
     /// @inheritdoc IDirectory
-    function setStatus(address who, uint8 status, address registrar, uint64 deadline, bytes calldata signature)
-        external
-    {
+    function setStatus(address who, uint8 status, address registrar, uint64 deadline, bytes memory signature) external {
         _requireInTime(who, deadline);
         _requireRegistrar(registrar);
         if (status < STATUS_ACTIVE || status > STATUS_RETIRED) revert UnknownStatus(who, status);
@@ -302,15 +329,25 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
         if (!Suites.fitsKey(r.suite, r.encryptionKey.length)) {
             revert MalformedKey(r.who, r.suite, r.encryptionKey.length);
         }
-        bool credentialFits = r.role == ROLE_PATIENT
-            ? r.credential == 0 && r.credentialExpiry == 0
-            : r.credential != 0 && r.credentialExpiry > block.timestamp;
-        if (!credentialFits) revert MalformedCredential(r.who, r.credential, r.credentialExpiry);
-        uint256 endpointLength = bytes(r.endpoint).length;
-        if (endpointLength > (_isOrganisation(r.role) ? ENDPOINT_CAP : 0)) {
-            revert MalformedEndpoint(r.who, endpointLength);
+        if (r.role == ROLE_PATIENT) {
+            if (r.credential != 0 || r.credentialExpiry != 0) {
+                revert MalformedCredential(r.who, r.credential, r.credentialExpiry);
+            }
+        } else {
+            _requireFitCredential(r.who, r.role, r.credential, r.credentialExpiry);
         }
+        _requireFitEndpoint(r.who, r.role, bytes(r.endpoint).length);
         _requireFitCustodian(r.who, r.role, r.custodian, r.custody);
+    }
+
+    function _requireFitCredential(address who, uint8 role, bytes32 credential, uint64 expiry) private view {
+        if (role == ROLE_PATIENT || credential == 0 || expiry <= block.timestamp) {
+            revert MalformedCredential(who, credential, expiry);
+        }
+    }
+
+    function _requireFitEndpoint(address who, uint8 role, uint256 length) private pure {
+        if (length > (_isOrganisation(role) ? ENDPOINT_CAP : 0)) revert MalformedEndpoint(who, length);
     }
 
     function _requireFitCustodian(address who, uint8 role, address custodian, uint8 custody) private view {
@@ -326,7 +363,7 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
     }
 
     /// @dev The caller has consumed the nonce inside `structHash`; a revert here gives it back.
-    function _requireDecision(address who, uint64 deadline, bytes32 structHash, bytes calldata signature)
+    function _requireDecision(address who, uint64 deadline, bytes32 structHash, bytes memory signature)
         private
         view
         returns (address controller)
@@ -337,11 +374,17 @@ contract Directory is IDirectory, EIP712, AccessControl, Nonces {
         _requireSignature(controller, structHash, signature);
     }
 
+    /// @dev A registrar's yes to a struct somebody else signed: it says whose papers it saw, and chooses nothing in it.
+    function _requireCountersignature(bytes32 terms, address registrar, bytes memory signature) private view {
+        _requireRegistrar(registrar);
+        _requireSignature(registrar, keccak256(abi.encode(COUNTERSIGN, terms, registrar)), signature);
+    }
+
     function _requireInTime(address who, uint64 deadline) private view {
         if (block.timestamp > deadline) revert DeadlinePassed(who, deadline);
     }
 
-    function _requireSignature(address signer, bytes32 structHash, bytes calldata signature) private view {
+    function _requireSignature(address signer, bytes32 structHash, bytes memory signature) private view {
         if (!Signatures.isBy(signer, _hashTypedDataV4(structHash), signature)) revert BadSignature(signer);
     }
 

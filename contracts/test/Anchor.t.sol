@@ -52,6 +52,14 @@ contract AnchorTest is Clinic {
         anchors.anchor(mercy.id, ROOT, count, MANIFEST);
     }
 
+    function test_WhenTheBatchIsTheLargest_Anchors() public {
+        vm.prank(mercyPublisher.id);
+        anchors.anchor(mercy.id, ROOT, 8192, MANIFEST);
+        vm.prank(mercyPublisher.id);
+        vm.expectRevert(abi.encodeWithSelector(IAnchors.BatchSize.selector, mercy.id, 8193));
+        anchors.anchor(mercy.id, ROOT, 8193, MANIFEST);
+    }
+
     function test_GivenThisVeryAnchorWasMade_RefusesAndSaysWhere() public {
         vm.prank(mercyPublisher.id);
         anchors.anchor(mercy.id, ROOT, 3, MANIFEST);
@@ -74,16 +82,23 @@ contract AnchorTest is Clinic {
         vm.assertEq(anchors.anchoredAt(keccak256(abi.encode(mercy.id, ROOT, uint32(3), MANIFEST))), 1001);
     }
 
-    /// @dev The vectors' leaves, paths and root were made by `services/record`; the tree is OpenZeppelin's.
     function test_VerifyFindsEachLeafByItsPathAndNoOther() public {
-        string memory vectors = vm.readFile("../tests/vectors/record.json");
-        bytes32 root = vm.parseJsonBytes32(vectors, ".batch.root");
-        bytes32 manifest = vm.parseJsonBytes32(vectors, ".batch.manifestDigest");
-        vm.prank(mercyPublisher.id);
-        anchors.anchor(mercy.id, root, 5, manifest);
+        _verifies(".batch", 5);
+    }
 
-        for (uint256 i = 0; i < 5; ++i) {
-            string memory place = string.concat(".batch.leaves[", vm.toString(i), "]");
+    function test_VerifyFindsRandomLeavesOfATreeThatIsNotFull() public {
+        _verifies(".random", 33);
+    }
+
+    /// @dev The vectors' leaves, paths and root were made by `services/record`; the tree is OpenZeppelin's.
+    function _verifies(string memory batch, uint32 count) private {
+        string memory vectors = vm.readFile("../tests/vectors/record.json");
+        bytes32 root = vm.parseJsonBytes32(vectors, string.concat(batch, ".root"));
+        vm.prank(mercyPublisher.id);
+        anchors.anchor(mercy.id, root, count, MANIFEST);
+
+        for (uint256 i = 0; i < count; ++i) {
+            string memory place = string.concat(batch, ".leaves[", vm.toString(i), "]");
             bytes32 leaf = keccak256(
                 bytes.concat(
                     keccak256(
@@ -97,12 +112,13 @@ contract AnchorTest is Clinic {
             );
             vm.assertEq(leaf, vm.parseJsonBytes32(vectors, string.concat(place, ".leaf")), "leaf");
             bytes32[] memory proof = vm.parseJsonBytes32Array(vectors, string.concat(place, ".proof"));
-            vm.assertEq(anchors.verify(mercy.id, root, 5, manifest, leaf, proof), 1000);
-            vm.assertEq(anchors.verify(acme.id, root, 5, manifest, leaf, proof), 0);
-            vm.assertEq(anchors.verify(mercy.id, root, 4, manifest, leaf, proof), 0);
-            vm.assertEq(anchors.verify(mercy.id, root, 5, manifest, ~leaf, proof), 0);
+            vm.assertEq(anchors.verify(mercy.id, root, count, MANIFEST, leaf, proof), 1000);
+            vm.assertEq(anchors.verify(acme.id, root, count, MANIFEST, leaf, proof), 0);
+            vm.assertEq(anchors.verify(mercy.id, root, count - 1, MANIFEST, leaf, proof), 0);
+            vm.assertEq(anchors.verify(mercy.id, root, count, keccak256("another"), leaf, proof), 0);
+            vm.assertEq(anchors.verify(mercy.id, root, count, MANIFEST, ~leaf, proof), 0);
             proof[0] = ~proof[0];
-            vm.assertEq(anchors.verify(mercy.id, root, 5, manifest, leaf, proof), 0);
+            vm.assertEq(anchors.verify(mercy.id, root, count, MANIFEST, leaf, proof), 0);
         }
     }
 }

@@ -134,12 +134,15 @@ contract GrantTest is Clinic {
         _refuses(alice, t, "", abi.encodeWithSelector(IConsent.MalformedTarget.selector, 33, 0));
     }
 
-    function test_WhenTheRecordIsAnOpenedCompartment_Refuses() public {
-        _advance(alice, 1);
+    function testFuzz_WhenTheRecordIsACompartmentsId_NothingOfTheCompartmentIsGranted(bool opened) public {
+        if (opened) _advance(alice, 1);
         GrantTerms memory t = _writeTerms(alice.id, mercy.id, 1);
         t.scope = "";
         t.record = _compartment(alice.id, "clinical");
-        _refuses(alice, t, "", abi.encodeWithSelector(IConsent.MalformedTarget.selector, 0, t.record));
+        consent.grant(t, "", _signGrant(alice, t, ""));
+        vm.assertFalse(_allowed(alice, mercy, WRITE));
+        vm.assertFalse(consent.isLive(_slot(alice.id, mercy.id, "clinical"), 1));
+        vm.assertTrue(consent.isAllowed(alice.id, mercy.id, _recordTarget(alice.id, t.record), WRITE));
     }
 
     function testFuzz_WhenTheWrapHasNotTheLengthOfItsSuite_Refuses(uint256 length) public {
@@ -196,8 +199,78 @@ contract GrantTest is Clinic {
         t.record = keccak256("record");
         t.permission = READ;
         consent.grant(t, "", _signGrant(alice, t, ""));
-        vm.assertTrue(consent.isAllowed(alice.id, dora.id, t.record, READ));
+        vm.assertTrue(consent.isAllowed(alice.id, dora.id, _recordTarget(alice.id, t.record), READ));
+        vm.assertFalse(consent.isAllowed(alice.id, dora.id, t.record, READ));
+        vm.assertFalse(consent.isAllowed(alice.id, dora.id, _recordTarget(bob.id, t.record), READ));
         vm.assertFalse(_allowed(alice, dora, READ));
+    }
+
+    function test_GivenAGrantLives_TheNextSerialNarrowsIt() public {
+        (GrantTerms memory wide, bytes memory wrap) = _readTerms(alice.id, dora.id, 1);
+        wide.permission = READ | WRITE;
+        bytes memory widely = _signGrant(alice, wide, wrap);
+        consent.grant(wide, wrap, widely);
+        GrantTerms memory narrow = _writeTerms(alice.id, dora.id, 2);
+        narrow.until = NOW + 1 days;
+        vm.assertTrue(consent.grant(narrow, "", _signGrant(alice, narrow, "")));
+        vm.assertFalse(_allowed(alice, dora, READ));
+        vm.assertTrue(_allowed(alice, dora, WRITE));
+        bytes32 slot = _slot(alice.id, dora.id, "clinical");
+        vm.assertFalse(consent.isLive(slot, 1));
+        // The wider one, sent again, does not come back.
+        vm.expectRevert(abi.encodeWithSelector(IConsent.SerialNotNext.selector, slot, 1, 2));
+        consent.grant(wide, wrap, widely);
+        vm.warp(NOW + 1 days);
+        vm.assertFalse(_allowed(alice, dora, WRITE));
+    }
+
+    function test_GivenAGrantLives_TheNextSerialExtendsIt() public {
+        _grantRead(alice, dora.id, 1);
+        (GrantTerms memory t, bytes memory wrap) = _readTerms(alice.id, dora.id, 2);
+        t.permission = READ | WRITE;
+        t.until = NOW + 60 days;
+        consent.grant(t, wrap, _signGrant(alice, t, wrap));
+        vm.warp(NOW + 60 days - 1);
+        vm.assertTrue(_allowed(alice, dora, READ | WRITE));
+        vm.warp(NOW + 60 days);
+        vm.assertFalse(_allowed(alice, dora, READ));
+    }
+
+    function testFuzz_GivenAGrantHasEnded_TheNextSerialRenewsIt(bool revoked) public {
+        bytes32 slot = _grantRead(alice, dora.id, 1);
+        if (revoked) _revoke(alice, dora.id, 1);
+        else vm.warp(NOW + 31 days);
+        vm.assertFalse(_allowed(alice, dora, READ));
+        _grantRead(alice, dora.id, 2);
+        vm.assertTrue(_allowed(alice, dora, READ));
+        vm.assertFalse(consent.isLive(slot, 1));
+        vm.assertTrue(consent.isLive(slot, 2));
+    }
+
+    function test_GivenTheSerialWasRevokedAfterItWasGranted_ItDoesNotComeBack() public {
+        (GrantTerms memory t, bytes memory wrap) = _readTerms(alice.id, dora.id, 1);
+        bytes memory signature = _signGrant(alice, t, wrap);
+        consent.grant(t, wrap, signature);
+        _revoke(alice, dora.id, 1);
+        bytes32 slot = _slot(alice.id, dora.id, "clinical");
+        vm.expectRevert(abi.encodeWithSelector(IConsent.SerialNotNext.selector, slot, 1, 1));
+        consent.grant(t, wrap, signature);
+    }
+
+    function test_WhenScopeAndPurposeAreOfTheLongestLength_Grants() public {
+        GrantTerms memory t = _writeTerms(alice.id, mercy.id, 1);
+        t.scope = string(new bytes(32));
+        t.purpose = string(new bytes(64));
+        vm.assertTrue(consent.grant(t, "", _signGrant(alice, t, "")));
+    }
+
+    function test_WhenWithoutWrap_TheGranteesKeyIsOfNoMatter() public {
+        GrantTerms memory t = _writeTerms(alice.id, dora.id, 1);
+        t.recipientKeyHash = _keyHash(dora.id);
+        _refuses(alice, t, "", abi.encodeWithSelector(IConsent.MalformedSeal.selector, 0, 0));
+        _setEncryptionKey(dora, "");
+        t.recipientKeyHash = 0;
+        vm.assertTrue(consent.grant(t, "", _signGrant(alice, t, "")));
     }
 
     function test_ExpirySuspensionRetirementAndCredentialsEndItAtOnce() public {

@@ -82,14 +82,39 @@ struct Rewrapping {
     address by;
 }
 
+/// @notice The EIP-712 struct `Delegate`: which contract may let someone read a patient's `emergency` scope when the patient
+/// cannot decide, guardians for instance.
+/// @param patient Whose records, and whose decision this is.
+/// @param delegate A contract, or zero to end the delegation.
+/// @param scope "emergency"; nothing else can be delegated. It is here so that the patient sees what it signs.
+/// @param maxDuration Seconds: how long each grant by the delegate may last at most; 1 to 30 days, or 0 to end it.
+/// @param serial Greater than that of any delegation before.
+struct Delegation {
+    address patient;
+    address delegate;
+    string scope;
+    uint32 maxDuration;
+    uint64 serial;
+}
+
 /// @title Who may read and write what.
 /// @notice One word of state per slot, one per compartment; everything else is in the events, from which the whole
 /// index can be rebuilt.
 ///
-/// A target is a compartment, keccak256(abi.encode(address patient, string scope)), or a salted commitment to one
-/// record. A slot is keccak256(abi.encode(address patient, address grantee, bytes32 target)). A grant lives from its
-/// block on, while its serial is the slot's newest, above every revoked serial, and `until` is ahead. Serials only
-/// rise, so the order in which signed messages arrive never brings a revoked one back.
+/// A target is a compartment, keccak256(abi.encode(address patient, string scope)), or one record,
+/// keccak256(abi.encode(address patient, bytes32 record)) of a salted commitment: 64 bytes are hashed for the one, at least
+/// 128 for the other, so no commitment leads to a compartment. A slot is
+/// keccak256(abi.encode(address patient, address grantee, bytes32 target)). A grant lives from its block on, while its
+/// serial is the slot's newest, above every revoked serial, and `until` is ahead. Serials only rise, so the order in which
+/// signed messages arrive never brings a revoked one back.
+///
+/// To narrow, extend or renew a grant is to grant again: the next serial with other terms. It replaces the former one
+/// whole, at once, whether that still lived or not; what the new terms do not say is no longer granted. Serials rise with
+/// each, so the wider terms cannot come back by a late message. There is no other way to change a term.
+///
+/// A patient may name one contract, its delegate, that can grant READ of the scope `emergency` for a limited time. The
+/// delegate cannot replace a grant that lives, cannot grant anything else, and whatever it grants the patient revokes like
+/// its own.
 ///
 /// Signatures are EIP-712 over {name "Chartseal", version "1", chainId, verifyingContract} (ERC-5267), checked as in
 /// `IDirectory`: ECDSA first, then ERC-1271, empty when `msg.sender` is the controller. A custodian's decisions are
@@ -104,13 +129,16 @@ struct Rewrapping {
 /// Warning: `revoke` with a serial far ahead also kills the grants not yet made up to it, and with type(uint64).max the
 /// slot for ever.
 /// Warning: a record's commitment is 32 bytes of anyone's choosing. A wallet that shows a grant of one record should have
-/// computed its commitment; the contract only refuses one that is an opened compartment.
+/// computed its commitment.
+/// Warning: ending a delegation does not end what the delegate granted. It runs out by itself within `maxDuration`;
+/// `revoke` ends it at once, and with type(uint64).max keeps that grantee out of the delegate's reach for ever.
 /// Warning: `multicall` is all or nothing. `revoke` and `advance` never hinder each other, but an `advance` that has
 /// become stale takes the whole batch with it; then send the revocation alone.
 /// Assumption: the contract cannot see whether a wrap, link or key is what it claims to be. Readers check each opened
 /// secret against the epoch's public key.
 interface IConsent {
-    /// @notice A grant came into force. `signature` is the patient's; empty if its controller sent the transaction.
+    /// @notice A grant came into force. `signature` is the patient's; empty if its controller sent the transaction. Empty
+    /// too after a `GrantedInEmergency` of the same slot and serial: then it is not the patient's decision.
     event Granted(
         bytes32 indexed slot,
         address indexed patient,
@@ -127,6 +155,12 @@ interface IConsent {
         bytes wrap,
         bytes signature
     );
+
+    /// @notice The `Granted` that follows is `delegate`'s decision, not the patient's own.
+    event GrantedInEmergency(bytes32 indexed slot, address indexed patient, address indexed delegate, uint64 serial);
+
+    /// @notice A patient named a delegate, or with zero ended the delegation.
+    event Delegated(address indexed patient, address indexed delegate, string scope, uint32 maxDuration, uint64 serial);
 
     /// @notice Every serial of the slot up to `serial` is dead.
     event Revoked(bytes32 indexed slot, address indexed patient, address indexed grantee, uint64 serial);
@@ -166,8 +200,7 @@ interface IConsent {
     /// @notice Thrown when a patient would be its own grantee.
     error OwnGrantee(address patient);
 
-    /// @notice Thrown when scope and record are both named or both missing, the scope is over 32 bytes, or a record
-    /// is the compartment of an opened epoch.
+    /// @notice Thrown when scope and record are both named or both missing, or the scope is over 32 bytes.
     error MalformedTarget(uint256 scopeLength, bytes32 record);
 
     /// @notice Thrown when a permission is not 1, 2 or 3.
@@ -184,6 +217,26 @@ interface IConsent {
 
     /// @notice Thrown when the grant named is not the one that lives in the slot, or carries no READ.
     error NotLive(bytes32 slot, uint64 serial);
+
+    /// @notice Thrown when the sender is not the delegate the patient has named.
+    error NotDelegate(address patient, address sender);
+
+    /// @notice Thrown when a delegate would grant another scope than `emergency`, more than READ, or for longer than the
+    /// patient allowed.
+    error BeyondDelegation(bytes32 slot, uint8 permission, uint64 until);
+
+    /// @notice Thrown when a delegate would replace a grant that lives.
+    error StillLive(bytes32 slot, uint64 serial);
+
+    /// @notice Thrown when a delegation is of another scope than `emergency`, for more than 30 days a grant, or names a
+    /// delegate without a duration or the reverse.
+    error MalformedDelegation(address patient, address delegate, uint32 maxDuration);
+
+    /// @notice Thrown when a delegation's serial is not above `newest`, that of the patient's newest.
+    error DelegationNotAhead(address patient, uint64 serial, uint64 newest);
+
+    /// @notice Thrown when a delegate has no code: one key alone shall not open an emergency.
+    error NotContract(address delegate);
 
     /// @notice Thrown when a wrap, link or key has not the length of its suite, or stands where none belongs.
     error MalformedSeal(uint16 suite, uint256 length);
@@ -221,6 +274,22 @@ interface IConsent {
         external
         returns (bool changed);
 
+    /// @notice Gives `terms.grantee` READ of the patient's `emergency` scope, by the decision of the delegate, which calls.
+    /// @dev For at most `maxDuration` seconds from this block, and only where no grant lives in the slot. Else as `grant`; the
+    /// patient must be active. The one decision that is sent and not signed: a delegate is a contract, and what its members
+    /// sign is its own affair.
+    /// @return changed False, with no event, if exactly this grant of the delegate is the one in the slot already and not
+    /// revoked.
+    function grantInEmergency(GrantTerms calldata terms, bytes calldata wrap) external returns (bool changed);
+
+    /// @notice Names the patient's delegate for emergencies in place of the former one, or ends the delegation.
+    /// @dev Naming needs an active patient; ending works in every status. No deadline: a higher serial overtakes whatever is
+    /// still under way.
+    /// @param signature By the patient's controller over `Delegate(address patient,address delegate,string scope,
+    /// uint32 maxDuration,uint64 serial)`.
+    /// @return changed False, with no event, if exactly this delegation is in force already.
+    function delegate(Delegation calldata d, bytes calldata signature) external returns (bool changed);
+
     /// @notice Ends every serial of the slot up to `r.serial`, whether granted, yet to be mined, or never made.
     /// @dev Depends on the patient's signature and nothing else: no deadline, no status of either account, no serial.
     /// @param signature By the patient's controller over `Revoke(address patient,address grantee,string scope,
@@ -257,6 +326,9 @@ interface IConsent {
         external
         view
         returns (uint64 serial, uint64 revoked, uint64 until, uint8 permission);
+
+    /// @notice The patient's delegate, how many seconds each of its grants may last, and the delegation's serial.
+    function delegateOf(address patient) external view returns (address delegate_, uint32 maxDuration, uint64 serial);
 
     /// @notice The compartment's epoch and the first 28 bytes of keccak256 of its public key; 0 before the first.
     function epochOf(bytes32 compartment) external view returns (uint32 number, bytes28 keyHash);

@@ -83,6 +83,12 @@ interface IDirectory {
     /// @notice An account chose another encryption key. Wraps for the former one want a `rewrap`.
     event EncryptionKeyChanged(address indexed who, uint16 suite, bytes encryptionKey);
 
+    /// @notice A professional or an organisation showed new papers; `registrar` saw them.
+    event CredentialRenewed(address indexed who, bytes32 credential, uint64 credentialExpiry, address registrar);
+
+    /// @notice An organisation's gateway has another address.
+    event EndpointMoved(address indexed who, string endpoint);
+
     /// @notice Another address decides for `who` from now on.
     event HandedOver(address indexed who, address indexed controller);
 
@@ -211,6 +217,31 @@ interface IDirectory {
         uint64 deadline,
         bytes calldata signature
     ) external;
+
+    /// @notice Renews the credential of anyone but a patient: its own decision, countersigned by a registrar.
+    /// @dev Works in every status and after the former credential has expired, and changes no status: a suspended account
+    /// stays suspended. The new expiry may be the earlier one, if that is what both signed.
+    /// @param credential A salted commitment to the papers the registrar saw; not zero.
+    /// @param credentialExpiry Unix seconds, exclusive, in the future.
+    /// @param signature By the controller over `Credential(address who,bytes32 credential,uint64 credentialExpiry,
+    /// uint256 nonce,uint64 deadline)`.
+    /// @param registrar Holds the REGISTRAR role; may be a contract.
+    /// @param countersignature By `registrar` over `Countersign(bytes32 registration,address registrar)`, where
+    /// registration is the struct hash of `Credential`. The nonce inside lets it count once.
+    function renewCredential(
+        address who,
+        bytes32 credential,
+        uint64 credentialExpiry,
+        uint64 deadline,
+        bytes calldata signature,
+        address registrar,
+        bytes calldata countersignature
+    ) external;
+
+    /// @notice Moves the gateway of an organisation to another address, at most 256 bytes; empty says there is none.
+    /// @dev The last event counts; nothing is kept in state.
+    /// @param signature By the controller over `Endpoint(address who,string endpoint,uint256 nonce,uint64 deadline)`.
+    function moveEndpoint(address who, string calldata endpoint, uint64 deadline, bytes calldata signature) external;
 
     /// @notice Gives the account to another controller. Works in every status: it changes who decides, not what is
     /// allowed. Signatures of the former controller that are still under way die with it.

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IAnchors} from "../../src/interfaces/IAnchors.sol";
-import {Advancement, GrantTerms, Revocation, Rewrapping, Wrap} from "../../src/interfaces/IConsent.sol";
+import {Advancement, Delegation, GrantTerms, Revocation, Rewrapping, Wrap} from "../../src/interfaces/IConsent.sol";
 import {Registration} from "../../src/interfaces/IDirectory.sol";
 import {Deployed, DeployedConsent, DeployedDirectory} from "./Deployed.sol";
 import {Typed} from "./Typed.sol";
@@ -154,6 +154,20 @@ abstract contract Clinic {
         directory.setCustodian(who.id, custodian, custody, deadline, _signDirectory(who, terms));
     }
 
+    function _renewCredential(Person memory who, uint64 expiry) internal {
+        uint64 deadline = uint64(block.timestamp);
+        bytes32 terms = Typed.credential(who.id, keccak256("new papers"), expiry, directory.nonces(who.id), deadline);
+        directory.renewCredential(
+            who.id,
+            keccak256("new papers"),
+            expiry,
+            deadline,
+            _signDirectory(who, terms),
+            admin.id,
+            _signDirectory(admin, Typed.countersign(terms, admin.id))
+        );
+    }
+
     // ---- Consent ----
 
     function _compartment(address patient, string memory scope) internal pure returns (bytes32) {
@@ -162,6 +176,47 @@ abstract contract Clinic {
 
     function _slot(address patient, address grantee, string memory scope) internal pure returns (bytes32) {
         return keccak256(abi.encode(patient, grantee, _compartment(patient, scope)));
+    }
+
+    /// @dev The target of a grant of one record.
+    function _recordTarget(address patient, bytes32 record) internal pure returns (bytes32) {
+        return keccak256(abi.encode(patient, record));
+    }
+
+    function _delegation(address patient, address delegate, uint32 maxDuration, uint64 serial)
+        internal
+        pure
+        returns (Delegation memory d)
+    {
+        d.patient = patient;
+        d.delegate = delegate;
+        d.scope = "emergency";
+        d.maxDuration = maxDuration;
+        d.serial = serial;
+    }
+
+    function _delegate(Person memory patient, address delegate, uint32 maxDuration, uint64 serial)
+        internal
+        returns (bool)
+    {
+        Delegation memory d = _delegation(patient.id, delegate, maxDuration, serial);
+        return consent.delegate(d, _signConsent(patient, Typed.delegate(d)));
+    }
+
+    /// @dev What a delegate may grant: READ of `emergency` for a day.
+    function _emergencyTerms(address patient, address grantee, uint64 serial)
+        internal
+        view
+        returns (GrantTerms memory t, bytes memory wrap)
+    {
+        (t, wrap) = _readTerms(patient, grantee, serial);
+        t.scope = "emergency";
+        t.until = uint64(block.timestamp) + 1 days;
+        t.purpose = "ETREAT";
+    }
+
+    function _wrapHash(bytes memory wrap) internal pure returns (bytes32) {
+        return wrap.length == 0 ? bytes32(0) : keccak256(wrap);
     }
 
     function _seal(string memory what) internal pure returns (bytes memory) {
@@ -201,7 +256,7 @@ abstract contract Clinic {
         view
         returns (bytes memory)
     {
-        return _signConsent(patient, Typed.grant(t, wrap.length == 0 ? bytes32(0) : keccak256(wrap)));
+        return _signConsent(patient, Typed.grant(t, _wrapHash(wrap)));
     }
 
     function _grantRead(Person memory patient, address grantee, uint64 serial) internal returns (bytes32 slot) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
-import {Advancement, GrantTerms, Revocation, Rewrapping, Wrap} from "../../src/interfaces/IConsent.sol";
+import {Advancement, Delegation, GrantTerms, Revocation, Rewrapping, Wrap} from "../../src/interfaces/IConsent.sol";
 import {Registration} from "../../src/interfaces/IDirectory.sol";
 
 /// @notice EIP-712 as wallets compute it, from the struct strings of the specification. Nothing is taken from the
@@ -41,6 +41,13 @@ library Typed {
         bytes32 typeHash =
             keccak256("Revoke(address patient,address grantee,string scope,bytes32 record,uint64 serial)");
         return keccak256(abi.encode(typeHash, r.patient, r.grantee, keccak256(bytes(r.scope)), r.record, r.serial));
+    }
+
+    function delegate(Delegation memory d) internal pure returns (bytes32) {
+        bytes32 typeHash =
+            keccak256("Delegate(address patient,address delegate,string scope,uint32 maxDuration,uint64 serial)");
+        return
+            keccak256(abi.encode(typeHash, d.patient, d.delegate, keccak256(bytes(d.scope)), d.maxDuration, d.serial));
     }
 
     function advance(Advancement memory a, Wrap[] memory wraps) internal pure returns (bytes32) {
@@ -119,6 +126,26 @@ library Typed {
         bytes32 typeHash =
             keccak256("EncryptionKey(address who,uint16 suite,bytes encryptionKey,uint256 nonce,uint64 deadline)");
         return keccak256(abi.encode(typeHash, who, suite, keccak256(key), nonce, deadline));
+    }
+
+    function credential(address who, bytes32 credential_, uint64 credentialExpiry, uint256 nonce, uint64 deadline)
+        internal
+        pure
+        returns (bytes32)
+    {
+        bytes32 typeHash = keccak256(
+            "Credential(address who,bytes32 credential,uint64 credentialExpiry,uint256 nonce,uint64 deadline)"
+        );
+        return keccak256(abi.encode(typeHash, who, credential_, credentialExpiry, nonce, deadline));
+    }
+
+    function endpoint(address who, string memory endpoint_, uint256 nonce, uint64 deadline)
+        internal
+        pure
+        returns (bytes32)
+    {
+        bytes32 typeHash = keccak256("Endpoint(address who,string endpoint,uint256 nonce,uint64 deadline)");
+        return keccak256(abi.encode(typeHash, who, keccak256(bytes(endpoint_)), nonce, deadline));
     }
 
     function handOver(address who, address controller, uint256 nonce, uint64 deadline) internal pure returns (bytes32) {

@@ -29,9 +29,11 @@ interface Vm {
     function assertTrue(bool condition) external pure;
     function assertTrue(bool condition, string calldata reason) external pure;
     function assume(bool condition) external pure;
+    function envOr(string calldata name, string calldata otherwise) external view returns (string memory);
     function etch(address target, bytes calldata code) external;
     function expectEmit(address emitter) external;
     function expectRevert(bytes calldata reason) external;
+    function getCode(string calldata artifact) external view returns (bytes memory creation);
     function getRecordedLogs() external returns (Log[] memory);
     function lastCallGas() external view returns (Gas memory);
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);

@@ -86,6 +86,34 @@ pub fn set_encryption_key(signed: &typed::EncryptionKey, signature: Bytes) -> By
     })
 }
 
+/// To `Directory`: new papers, countersigned by a registrar.
+pub fn renew_credential(
+    signed: &typed::Credential,
+    signature: Bytes,
+    countersigned: &typed::Countersign,
+    countersignature: Bytes,
+) -> Bytes {
+    encode(Directory::renewCredentialCall {
+        who: signed.who,
+        credential: signed.credential,
+        credentialExpiry: signed.credentialExpiry,
+        deadline: signed.deadline,
+        signature,
+        registrar: countersigned.registrar,
+        countersignature,
+    })
+}
+
+/// To `Directory`: the address of an organisation's gateway.
+pub fn move_endpoint(signed: &typed::Endpoint, signature: Bytes) -> Bytes {
+    encode(Directory::moveEndpointCall {
+        who: signed.who,
+        endpoint: signed.endpoint.clone(),
+        deadline: signed.deadline,
+        signature,
+    })
+}
+
 /// To `Directory`: an account's controller; `acceptance` is the new controller's signature over the same struct.
 pub fn hand_over(signed: &typed::HandOver, signature: Bytes, acceptance: Bytes) -> Bytes {
     encode(Directory::handOverCall {
@@ -108,9 +136,32 @@ pub fn set_status(signed: &typed::SetStatus, signature: Bytes) -> Bytes {
     })
 }
 
-/// To `Consent`: a grant. `wrap` must hash to what was signed; empty without READ.
+/// To `Consent`: a grant. `wrap` must hash to what was signed; empty without READ and for one record.
 pub fn grant(signed: &typed::Grant, wrap: Bytes, signature: Bytes) -> Bytes {
-    let terms = Consent::GrantTerms {
+    let terms = terms(signed);
+    encode(Consent::grantCall { terms, wrap, signature })
+}
+
+/// To `Consent`, sent by the patient's delegate: a grant of its own, for which nobody signs.
+pub fn grant_in_emergency(grant: &typed::Grant, wrap: Bytes) -> Bytes {
+    let terms = terms(grant);
+    encode(Consent::grantInEmergencyCall { terms, wrap })
+}
+
+/// To `Consent`: a patient's delegate for emergencies.
+pub fn delegate(signed: &typed::Delegate, signature: Bytes) -> Bytes {
+    let d = Consent::Delegation {
+        patient: signed.patient,
+        delegate: signed.delegate,
+        scope: signed.scope.clone(),
+        maxDuration: signed.maxDuration,
+        serial: signed.serial,
+    };
+    encode(Consent::delegateCall { d, signature })
+}
+
+fn terms(signed: &typed::Grant) -> Consent::GrantTerms {
+    Consent::GrantTerms {
         patient: signed.patient,
         grantee: signed.grantee,
         scope: signed.scope.clone(),
@@ -122,8 +173,7 @@ pub fn grant(signed: &typed::Grant, wrap: Bytes, signature: Bytes) -> Bytes {
         epoch: signed.epoch,
         suite: signed.suite,
         recipientKeyHash: signed.recipientKeyHash,
-    };
-    encode(Consent::grantCall { terms, wrap, signature })
+    }
 }
 
 /// To `Consent`: a revocation.

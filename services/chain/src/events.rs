@@ -112,6 +112,16 @@ fn directory(event: DirectoryEvents) -> Option<Event> {
             status: e.status,
             registrar: e.registrar,
         },
+        DirectoryEvents::CredentialRenewed(e) => Event::CredentialRenewed {
+            who: e.who,
+            credential: e.credential,
+            credential_expiry: e.credentialExpiry,
+            registrar: e.registrar,
+        },
+        DirectoryEvents::EndpointMoved(e) => Event::EndpointMoved {
+            who: e.who,
+            endpoint: e.endpoint,
+        },
         // OpenZeppelin's own: roles, the EIP-712 domain.
         _ => return None,
     })
@@ -134,6 +144,19 @@ fn consent(event: ConsentEvents) -> Option<Event> {
             recipient_key_hash: e.recipientKeyHash,
             wrap: e.wrap,
             signature: e.signature,
+        },
+        ConsentEvents::GrantedInEmergency(e) => Event::GrantedInEmergency {
+            slot: Slot(e.slot),
+            patient: e.patient,
+            delegate: e.delegate,
+            serial: e.serial,
+        },
+        ConsentEvents::Delegated(e) => Event::Delegated {
+            patient: e.patient,
+            delegate: e.delegate,
+            scope: e.scope,
+            max_duration: e.maxDuration,
+            serial: e.serial,
         },
         ConsentEvents::Revoked(e) => Event::Revoked {
             slot: Slot(e.slot),

@@ -257,10 +257,13 @@ fn record_wrap_case() -> Value {
     let to = grantee.public_key();
     let wrap = record_wrap::seal_with(Seed([0x25; 32]), place, content, to, &release_key(), &key).unwrap();
     let statement = record_header().statement.digest(&contracts());
+    let Target::Record(commitment) = Target::record(statement, salt()) else {
+        unreachable!("a target of one record")
+    };
     json!({
         "chainId": 31337, "consent": contracts().consent, "slot": place.slot, "serial": 1, "epoch": 2, "suite": 1,
         "patient": granted.patient, "grantee": granted.grantee, "statementDigest": statement, "salt": salt(),
-        "commitment": Target::record(statement, salt()).word(patient()), "contentHash": content,
+        "commitment": commitment, "contentHash": content,
         "info": x(record_wrap::info(place, content)), "pskId": place.psk_id(to), "ikmE": x([0x25; 32]),
         "identity": x(grantee.as_bytes()), "recipient": x(to.as_bytes()),
         "releaseKey": x(release_key().as_bytes()), "fileKey": x(key.as_bytes()), "wrap": x(wrap),

@@ -194,6 +194,15 @@ impl Account {
                 self.encryption_key = encryption_key.clone();
             }
             Event::HandedOver { controller, .. } => self.controller = *controller,
+            Event::CredentialRenewed {
+                credential,
+                credential_expiry,
+                ..
+            } => {
+                self.credential = *credential;
+                self.credential_expiry = *credential_expiry;
+            }
+            Event::EndpointMoved { endpoint, .. } => self.endpoint = endpoint.clone(),
             Event::StatusChanged { status, .. } => {
                 // An unknown status counts as suspended: refuse by default.
                 self.status = Status::from_number(*status).unwrap_or(Status::Suspended);
@@ -300,6 +309,34 @@ mod tests {
         let before = Account::fold(&events[..3]).unwrap();
         assert!(before.is_active(99) && !before.is_active(100), "the credential expires");
         assert_eq!(Account::fold(&events[1..]), None, "nothing counts before registration");
+    }
+
+    #[test]
+    fn a_renewed_credential_and_a_moved_endpoint_replace_the_former_ones() {
+        let who = Address::repeat_byte(1);
+        let events = [
+            registered(who),
+            logged(
+                6,
+                Event::CredentialRenewed {
+                    who,
+                    credential: B256::repeat_byte(9),
+                    credential_expiry: 200,
+                    registrar: who,
+                },
+            ),
+            logged(
+                7,
+                Event::EndpointMoved {
+                    who,
+                    endpoint: "https://moved.example".into(),
+                },
+            ),
+        ];
+        let account = Account::fold(&events).unwrap();
+        assert!(account.is_active(199) && !account.is_active(200));
+        assert_eq!(account.credential, B256::repeat_byte(9));
+        assert_eq!(account.endpoint, "https://moved.example");
     }
 
     #[test]

@@ -59,6 +59,16 @@ pub enum Event {
         status: u8,
         registrar: Address,
     },
+    CredentialRenewed {
+        who: Address,
+        credential: B256,
+        credential_expiry: u64,
+        registrar: Address,
+    },
+    EndpointMoved {
+        who: Address,
+        endpoint: String,
+    },
     // Consent
     Granted {
         slot: Slot,
@@ -75,6 +85,19 @@ pub enum Event {
         recipient_key_hash: B256,
         wrap: Bytes,
         signature: Bytes,
+    },
+    GrantedInEmergency {
+        slot: Slot,
+        patient: Address,
+        delegate: Address,
+        serial: u64,
+    },
+    Delegated {
+        patient: Address,
+        delegate: Address,
+        scope: String,
+        max_duration: u32,
+        serial: u64,
     },
     Revoked {
         slot: Slot,
@@ -122,7 +145,11 @@ impl Event {
             Self::EncryptionKeyChanged { .. } => "EncryptionKeyChanged",
             Self::HandedOver { .. } => "HandedOver",
             Self::StatusChanged { .. } => "StatusChanged",
+            Self::CredentialRenewed { .. } => "CredentialRenewed",
+            Self::EndpointMoved { .. } => "EndpointMoved",
             Self::Granted { .. } => "Granted",
+            Self::GrantedInEmergency { .. } => "GrantedInEmergency",
+            Self::Delegated { .. } => "Delegated",
             Self::Revoked { .. } => "Revoked",
             Self::Advanced { .. } => "Advanced",
             Self::Rewrapped { .. } => "Rewrapped",
@@ -131,7 +158,7 @@ impl Event {
     }
 
     /// What the event is about, as 32 bytes (an address is left-padded with zeros): the account for
-    /// Directory events, the slot for grants, revocations and rewraps, the compartment for epochs, the
+    /// Directory events and for a patient's delegation, the slot for grants, revocations and rewraps, the compartment for epochs, the
     /// root for anchors. All events of one subject, in order, are enough to fold its state.
     pub fn subject(&self) -> B256 {
         match self {
@@ -141,8 +168,14 @@ impl Event {
             | Self::EncryptionKeyChanged { who, .. }
             | Self::HandedOver { who, .. }
             | Self::StatusChanged { who, .. }
+            | Self::CredentialRenewed { who, .. }
+            | Self::EndpointMoved { who, .. }
+            | Self::Delegated { patient: who, .. }
             | Self::PublisherListed { org: who, .. } => who.into_word(),
-            Self::Granted { slot, .. } | Self::Revoked { slot, .. } | Self::Rewrapped { slot, .. } => slot.0,
+            Self::Granted { slot, .. }
+            | Self::GrantedInEmergency { slot, .. }
+            | Self::Revoked { slot, .. }
+            | Self::Rewrapped { slot, .. } => slot.0,
             Self::Advanced { compartment, .. } => compartment.0,
             Self::Anchored { root, .. } => *root,
         }
@@ -151,9 +184,11 @@ impl Event {
     /// The patient, for events of `Consent` that name one.
     pub fn patient(&self) -> Option<Address> {
         match self {
-            Self::Granted { patient, .. } | Self::Revoked { patient, .. } | Self::Advanced { patient, .. } => {
-                Some(*patient)
-            }
+            Self::Granted { patient, .. }
+            | Self::GrantedInEmergency { patient, .. }
+            | Self::Delegated { patient, .. }
+            | Self::Revoked { patient, .. }
+            | Self::Advanced { patient, .. } => Some(*patient),
             _ => None,
         }
     }

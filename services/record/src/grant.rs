@@ -183,7 +183,6 @@ impl GrantState {
 impl Terms {
     /// The struct the patient signed.
     pub fn typed(&self) -> typed::Grant {
-        let read = self.permission & typed::READ != 0;
         typed::Grant {
             patient: self.patient,
             grantee: self.grantee,
@@ -196,10 +195,11 @@ impl Terms {
             epoch: self.epoch,
             suite: self.suite,
             recipientKeyHash: self.recipient_key_hash,
-            wrapHash: if read {
-                alloy_primitives::keccak256(&self.wrap)
-            } else {
+            // READ of one record carries no wrap either.
+            wrapHash: if self.wrap.is_empty() {
                 B256::ZERO
+            } else {
+                alloy_primitives::keccak256(&self.wrap)
             },
         }
     }

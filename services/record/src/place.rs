@@ -38,11 +38,13 @@ impl Target {
         Self::Record(keccak256((RECORD, statement, salt).abi_encode_params()))
     }
 
-    /// The 32 bytes that stand for the target in a slot.
+    /// The 32 bytes that stand for the target in a slot: the compartment, or keccak256(abi.encode(address patient,
+    /// bytes32 commitment)). The one hashes 64 bytes, the other at least 128: a commitment that somebody took from a
+    /// compartment leads to neither.
     pub fn word(&self, patient: Address) -> B256 {
         match self {
             Self::Scope(scope) => Compartment::of(patient, scope).0,
-            Self::Record(commitment) => *commitment,
+            Self::Record(commitment) => keccak256((patient, *commitment).abi_encode()),
         }
     }
 
@@ -99,6 +101,19 @@ mod tests {
         assert_eq!(of(1, 2), of(1, 2));
         assert_ne!(of(1, 2), of(1, 3));
         assert_ne!(of(1, 2), of(2, 2));
+    }
+
+    #[test]
+    fn a_commitment_never_stands_where_a_compartment_does() {
+        let patient = Address::repeat_byte(1);
+        let clinical = Compartment::of(patient, &Scope::clinical());
+        let posing = Target::Record(clinical.0);
+        assert_ne!(posing.word(patient), clinical.0);
+        assert_ne!(
+            posing.word(patient),
+            posing.word(Address::repeat_byte(2)),
+            "and it is one patient's own"
+        );
     }
 
     #[test]

@@ -47,7 +47,7 @@ sol! {
         uint64 deadline;
     }
 
-    /// A registrar's yes to exactly one registration (its EIP-712 struct hash). It chooses no key.
+    /// A registrar's yes to exactly one `Register` or `Credential` (its EIP-712 struct hash). It chooses no key.
     #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
     struct Countersign { bytes32 registration; address registrar; }
 
@@ -70,6 +70,14 @@ sol! {
     /// A new encryption key.
     #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
     struct EncryptionKey { address who; uint16 suite; bytes encryptionKey; uint256 nonce; uint64 deadline; }
+
+    /// New papers of a professional or an organisation; a registrar countersigns.
+    #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+    struct Credential { address who; bytes32 credential; uint64 credentialExpiry; uint256 nonce; uint64 deadline; }
+
+    /// An organisation's gateway has another address.
+    #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+    struct Endpoint { address who; string endpoint; uint256 nonce; uint64 deadline; }
 
     /// Control moves to another address; signed by the old controller and by the new one.
     #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -97,6 +105,11 @@ sol! {
         bytes32 recipientKeyHash;
         bytes32 wrapHash;
     }
+
+    /// Names the contract that may grant READ of the scope `emergency` for at most `maxDuration` seconds a time; zero ends
+    /// the delegation. A higher serial overtakes a lower one.
+    #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+    struct Delegate { address patient; address delegate; string scope; uint32 maxDuration; uint64 serial; }
 
     /// Ends every grant in the slot up to and including `serial`, mined or not.
     #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

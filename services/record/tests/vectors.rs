@@ -93,10 +93,33 @@ fn signed() -> Value {
         endpoint: String::new(),
         deadline: 1_763_800_600,
     };
+    let credential = typed::Credential {
+        who: doctor(),
+        credential: B256::repeat_byte(0x13),
+        credentialExpiry: 1_950_000_000,
+        nonce: alloy_primitives::U256::from(7),
+        deadline: 1_763_800_600,
+    };
+    let endpoint = typed::Endpoint {
+        who: Address::repeat_byte(0x40),
+        endpoint: "https://records.example/chartseal".into(),
+        nonce: alloy_primitives::U256::ZERO,
+        deadline: 1_763_800_600,
+    };
+    let delegate = typed::Delegate {
+        patient: patient(),
+        delegate: Address::repeat_byte(0x9d),
+        scope: "emergency".into(),
+        maxDuration: 86_400,
+        serial: 1,
+    };
     json!({
         "statement": { "struct": statement(), "digest": statement().digest(&contracts()) },
         "grant": { "typedData": typed::typed_data_json(&grant, &consent), "digest": typed::digest(&grant, &consent) },
+        "delegate": { "typedData": typed::typed_data_json(&delegate, &consent), "digest": typed::digest(&delegate, &consent) },
         "revoke": { "typedData": typed::typed_data_json(&revoke, &consent), "digest": typed::digest(&revoke, &consent) },
+        "credential": { "typedData": typed::typed_data_json(&credential, &directory), "digest": typed::digest(&credential, &directory) },
+        "endpoint": { "typedData": typed::typed_data_json(&endpoint, &directory), "digest": typed::digest(&endpoint, &directory) },
         "register": { "typedData": typed::typed_data_json(&register, &directory), "digest": typed::digest(&register, &directory) },
     })
 }
@@ -128,6 +151,29 @@ fn batch() -> Value {
     })
 }
 
+/// Thirty-three leaves nobody chose: a tree that is not full, with values of any bits.
+fn random() -> Value {
+    let word = |i: u32, what: u8| alloy_primitives::keccak256([&i.to_be_bytes()[..], &[what]].concat());
+    let entries: Vec<Entry> = (0..33)
+        .map(|i| Entry {
+            compartment: Compartment(word(i, 0)),
+            epoch: u32::from_be_bytes(word(i, 1)[..4].try_into().unwrap()),
+            content: ContentHash(word(i, 2)),
+        })
+        .collect();
+    let manifest = Manifest::new(entries.clone()).unwrap();
+    let leaves: Vec<_> = entries
+        .iter()
+        .map(|e| {
+            json!({
+                "compartment": e.compartment, "epoch": e.epoch, "contentHash": e.content,
+                "leaf": e.leaf(), "proof": manifest.tree().proof(e.leaf()).unwrap(),
+            })
+        })
+        .collect();
+    json!({ "leaves": leaves, "root": manifest.tree().root() })
+}
+
 fn receipt() -> Receipt {
     let manifest = Manifest::new(entries()).unwrap();
     let one = entries()[2];
@@ -155,7 +201,7 @@ fn vectors() -> Value {
         .map(|n| json!([n, padding::padded(n)]))
         .into();
     json!({
-        "contracts": contracts(), "places": places(), "signed": signed(), "batch": batch(),
+        "contracts": contracts(), "places": places(), "signed": signed(), "batch": batch(), "random": random(),
         "padding": padding,
         "receipt": { "json": receipt(), "anchorKey": receipt().anchor_key().unwrap() },
     })

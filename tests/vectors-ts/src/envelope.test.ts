@@ -90,7 +90,8 @@ test("@hpke/core opens the record wrap, whose slot follows from statement and sa
     keccak256(encodeAbiParameters(parseAbiParameters(types), values as never));
   const commitment = hash("string, bytes32, bytes32", ["chartseal/v1/record", v.statementDigest, v.salt]);
   assert.equal(commitment, v.commitment);
-  assert.equal(hash("address, address, bytes32", [v.patient, v.grantee, commitment]), v.slot);
+  const target = hash("address, bytes32", [v.patient, commitment]);
+  assert.equal(hash("address, address, bytes32", [v.patient, v.grantee, target]), v.slot);
   const info = encodeAbiParameters(
     parseAbiParameters("string, uint16, uint256, address, bytes32, uint64, uint32, bytes32"),
     ["chartseal/v1/record-wrap", v.suite, BigInt(v.chainId), v.consent, v.slot, BigInt(v.serial), v.epoch, v.contentHash],

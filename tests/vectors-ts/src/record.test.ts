@@ -19,7 +19,8 @@ test("a compartment is patient and scope, a slot patient, grantee and target", (
   const hash = (types: string, values: unknown[]) => keccak256(encodeAbiParameters(parseAbiParameters(types), values as never));
   assert.equal(hash("address, string", [p.patient, p.scope]), p.compartment);
   assert.equal(hash("address, address, bytes32", [p.patient, p.grantee, p.compartment]), p.slot_of_scope);
-  assert.equal(hash("address, address, bytes32", [p.patient, p.grantee, p.record_commitment]), p.slot_of_record);
+  const record = hash("address, bytes32", [p.patient, p.record_commitment]);
+  assert.equal(hash("address, address, bytes32", [p.patient, p.grantee, record]), p.slot_of_record);
 });
 
 test("lengths are padded as Padmé pads them", () => {
@@ -60,6 +61,17 @@ test("OpenZeppelin's tree has the same leaves, root and paths", () => {
     assert.deepEqual(tree.getProof(values[i]), leaf.proof);
     assert.equal(CID.parse(leaf.cid).multihash.digest.length, 32);
     assert.equal(bytesToHex(CID.parse(leaf.cid).multihash.digest), leaf.contentHash);
+  }
+});
+
+test("OpenZeppelin's tree has the same leaves, root and paths of random values", () => {
+  const { leaves, root } = all.random;
+  const values = leaves.map((leaf: any) => [leaf.compartment, leaf.epoch, leaf.contentHash]);
+  const tree = StandardMerkleTree.of(values, LEAF);
+  assert.equal(tree.root, root);
+  for (const [i, leaf] of leaves.entries()) {
+    assert.equal(tree.leafHash(values[i]), leaf.leaf);
+    assert.deepEqual(tree.getProof(values[i]), leaf.proof);
   }
 });
 

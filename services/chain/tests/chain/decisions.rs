@@ -1,6 +1,9 @@
 //! Each decision, signed over the record room's struct, is the one the contract takes: the digests are equal.
 
-use alloy::primitives::{Address, B256, Bytes, keccak256};
+use alloy::{
+    primitives::{Address, B256, Bytes, keccak256},
+    sol_types::SolStruct,
+};
 use chartseal_chain::calls::{self, Wrap};
 use chartseal_record::{
     Compartment, ContentHash, Scope, Slot, Target,
@@ -99,6 +102,54 @@ async fn the_directory_takes_every_decision_signed_over_our_structs() {
         matches!(&mined.events[0].event, Event::EncryptionKeyChanged { encryption_key, .. } if encryption_key[..] == [7; 32])
     );
 
+    let credential = typed::Credential {
+        who: doctor.address(),
+        credential: keccak256("new papers"),
+        credentialExpiry: FAR + 1,
+        nonce: world.nonce(doctor.address()).await,
+        deadline: FAR,
+    };
+    let countersign = typed::Countersign {
+        registration: credential.eip712_hash_struct(),
+        registrar: world.admin.address(),
+    };
+    let call = calls::renew_credential(
+        &credential,
+        sign(&doctor, &credential, &domain),
+        &countersign,
+        sign(&world.admin, &countersign, &domain),
+    );
+    let mined = world.send(directory, call).await;
+    assert_eq!(
+        mined.events[0].event,
+        Event::CredentialRenewed {
+            who: doctor.address(),
+            credential: credential.credential,
+            credential_expiry: FAR + 1,
+            registrar: world.admin.address(),
+        }
+    );
+
+    let endpoint = typed::Endpoint {
+        who: hospital.address(),
+        endpoint: "https://moved.example".into(),
+        nonce: world.nonce(hospital.address()).await,
+        deadline: FAR,
+    };
+    let mined = world
+        .send(
+            directory,
+            calls::move_endpoint(&endpoint, sign(&hospital, &endpoint, &domain)),
+        )
+        .await;
+    assert_eq!(
+        mined.events[0].event,
+        Event::EndpointMoved {
+            who: hospital.address(),
+            endpoint: endpoint.endpoint,
+        }
+    );
+
     let hand_over = typed::HandOver {
         who: patient.address(),
         controller: other.address(),
@@ -132,7 +183,7 @@ async fn the_directory_takes_every_decision_signed_over_our_structs() {
     let authority = world.client.authority(doctor.address()).await.unwrap();
     assert_eq!(
         (authority.role, authority.status, authority.credential_expiry),
-        (2, 2, FAR)
+        (2, 2, FAR + 1)
     );
     assert!(world.client.is_registrar(world.admin.address()).await.unwrap());
     assert!(!world.client.is_registrar(doctor.address()).await.unwrap());
@@ -275,6 +326,101 @@ async fn consent_takes_every_decision_signed_over_our_structs() {
             .is_allowed(patient.address(), doctor.address(), compartment.0, READ)
             .await
             .unwrap()
+    );
+}
+
+#[tokio::test]
+async fn a_delegate_grants_the_emergency_scope_and_its_events_say_whose_decision_it_was() {
+    let world = Chain::start().await;
+    let (doctor, patient) = (key(2), key(3));
+    world.register(&doctor, 2, None).await;
+    world.register(&patient, 1, None).await;
+    let consent = world.contracts.consent;
+    // Any contract will do; anvil sends in its name.
+    let guardians = world.contracts.anchors;
+    let delegate = typed::Delegate {
+        patient: patient.address(),
+        delegate: guardians,
+        scope: "emergency".into(),
+        maxDuration: 86_400,
+        serial: 1,
+    };
+    let mined = world
+        .send(
+            consent,
+            calls::delegate(&delegate, sign(&patient, &delegate, &world.contracts.consent_domain())),
+        )
+        .await;
+    assert_eq!(
+        mined.events[0].event,
+        Event::Delegated {
+            patient: patient.address(),
+            delegate: guardians,
+            scope: "emergency".into(),
+            max_duration: 86_400,
+            serial: 1,
+        }
+    );
+    let head = world.client.head().await.unwrap();
+    let grant = typed::Grant {
+        patient: patient.address(),
+        grantee: doctor.address(),
+        scope: "emergency".into(),
+        record: B256::ZERO,
+        serial: 1,
+        permission: READ,
+        until: head.timestamp + 3_600,
+        purpose: "ETREAT".into(),
+        epoch: 1,
+        suite: SUITE_X25519,
+        recipientKeyHash: keccak256(world.registration(doctor.address(), 2, None).encryptionKey),
+        wrapHash: keccak256(wrap(1)),
+    };
+    let call = calls::grant_in_emergency(&grant, wrap(1));
+    assert!(
+        world
+            .client
+            .simulate(doctor.address(), consent, &call, Default::default())
+            .await
+            .is_err(),
+        "only the delegate itself"
+    );
+    world.anvil("anvil_impersonateAccount", [guardians]).await;
+    world
+        .anvil(
+            "anvil_setBalance",
+            (guardians, alloy::primitives::U256::from(10u64.pow(18))),
+        )
+        .await;
+    let request = serde_json::json!([{ "from": guardians, "to": consent, "data": call }]);
+    let request = serde_json::value::to_raw_value(&request).unwrap();
+    let sent = alloy::providers::Provider::raw_request_dyn(&world.node, "eth_sendTransaction".into(), &request)
+        .await
+        .unwrap();
+    // anvil answers before it has mined.
+    let hash: B256 = serde_json::from_str(sent.get()).unwrap();
+    let root = alloy::providers::Provider::root(&world.node).clone();
+    alloy::providers::PendingTransactionBuilder::new(root, hash)
+        .get_receipt()
+        .await
+        .unwrap();
+    let mined = world.client.mined(hash).await.unwrap().unwrap();
+    let slot = Slot::of(
+        patient.address(),
+        doctor.address(),
+        &Target::Scope(Scope::new("emergency").unwrap()),
+    );
+    assert_eq!(
+        mined.events[0].event,
+        Event::GrantedInEmergency {
+            slot,
+            patient: patient.address(),
+            delegate: guardians,
+            serial: 1,
+        }
+    );
+    assert!(
+        matches!(&mined.events[1].event, Event::Granted { slot: told, signature, .. } if *told == slot && signature.is_empty())
     );
 }
 

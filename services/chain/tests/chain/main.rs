@@ -3,6 +3,7 @@
 
 mod decisions;
 mod deployments;
+mod differential;
 mod following;
 mod nodes;
 mod refusals;

@@ -61,7 +61,9 @@ impl State {
                 self.by_grantee.entry(*grantee).or_default().insert(*slot);
                 self.slots.entry(*slot).or_default().push(logged);
             }
-            Event::Rewrapped { slot, .. } => self.slots.entry(*slot).or_default().push(logged),
+            Event::Rewrapped { slot, .. } | Event::GrantedInEmergency { slot, .. } => {
+                self.slots.entry(*slot).or_default().push(logged)
+            }
             Event::Advanced { compartment, .. } => self.compartments.entry(*compartment).or_default().push(logged),
             // Batches are read from the database, where their records are.
             Event::Anchored { .. } => {}
