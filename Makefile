@@ -13,7 +13,9 @@ RAGE   := $(abspath $(TARGET))/peers/bin/rage
 KUBO_VERSION ?= v0.43.0
 KUBO         := .kubo/ipfs
 
-.PHONY: help run demo test clients bench fuzz lint contracts kubo build clean
+RUNS         ?= 2000000
+
+.PHONY: help run demo test clients bench fuzz soak lint contracts kubo build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -35,11 +37,16 @@ test: build $(TYPES) clients ## run every test: Rust, Solidity, TypeScript, end 
 clients: $(PYTHON_CLIENTS) $(NODE_CLIENTS) ## install the FHIR clients that tests/clients drives
 
 bench: $(RAGE) ## measure beside the floor and the peers (rage, age), after seeing that each opens the other's files
-	cd bench && CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) test --release --locked
+	cd bench && RAGE=$(RAGE) CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) test --release --locked
 	cd bench && CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) run --release --locked -- envelope --rage $(RAGE)
 
-fuzz: ## throw RUNS (2,000,000) damaged inputs at every parser of strangers' bytes; needs cargo-fuzz
+fuzz: ## throw RUNS (2,000,000) damaged inputs at each parser of strangers' bytes; needs cargo-fuzz
 	CARGO_TARGET_DIR=$(abspath $(TARGET))/fuzz fuzz/run.sh $(RUNS)
+
+soak: $(RAGE) ## hours of what test does in minutes: 5,000 fresh cases of every property, peers at 300 MiB, ten times fuzz
+	PROPTEST_CASES=5000 PROPTEST_RNG_SEED=$$(date +%s) $(CARGO) test --workspace --locked --test properties
+	cd bench && RAGE=$(RAGE) CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) test --release --locked
+	$(MAKE) fuzz RUNS=$(RUNS)0
 
 lint: $(NODE) ## rustfmt, clippy, forge fmt, generated files fresh
 	$(CARGO) fmt --all --check

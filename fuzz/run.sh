@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Fuzzes every target for as many executions as asked: fuzz/run.sh [RUNS], of some with
-# TARGETS="receipt manifest". Needs cargo-fuzz, and a nightly toolchain
-# or, where there is none, a stable one that is told to act like it.
+# Fuzzes every target for as many executions as asked, which are counted at the end: fuzz/run.sh [RUNS], of some with
+# TARGETS="receipt manifest". Needs cargo-fuzz, and a nightly toolchain or, where there is none, a stable one that is told
+# to act like it.
 set -euo pipefail
 cd "$(dirname "$0")"
 runs=${1:-2000000}
@@ -36,7 +36,13 @@ fs.writeFileSync("corpus/age_payload/untouched", Buffer.from([6, 20]));
 fs.writeFileSync("corpus/age_payload/flipped", Buffer.from([7, 9, 0, 5, 0, 1]));
 JS
 
-for target in ${TARGETS-age_header age_payload statement receipt manifest}; do
+targets=${TARGETS-age_header age_payload statement receipt manifest}
+stats=$(mktemp)
+trap 'rm -f "$stats"' EXIT
+for target in $targets; do
     echo "== $target"
-    cargo "${toolchain[@]}" fuzz run "$target" -- -runs="$runs" -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1
+    cargo "${toolchain[@]}" fuzz run "$target" -- -runs="$runs" -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 2>&1 |
+        tee /dev/stderr | sed -n "s/^stat::number_of_executed_units: */$target /p" >>"$stats"
 done
+echo "executions without a crash:"
+awk '{ printf "  %-12s %12d\n", $1, $2; all += $2 } END { printf "  %-12s %12d\n", "all", all }' "$stats"

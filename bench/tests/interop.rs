@@ -1,8 +1,12 @@
-//! Files go both ways between Chartseal and the `age` crate (rage).
+//! Files go both ways between Chartseal, the `age` crate and the `rage` program (in RAGE; `make bench` builds it).
 
 use std::{
+    env,
+    ffi::OsStr,
+    fs::{self, File},
     io::{self, Read, Write},
     iter,
+    process::Command,
 };
 
 use chartseal_envelope::{age, key::Identity};
@@ -46,5 +50,48 @@ fn what_the_age_crate_sealed_opens_here() {
         assert!(opened == plain, "{len}");
         let stranger = Identity::generate().unwrap();
         assert!(age::open_through(&[stranger], sealed.as_slice(), io::sink(), 1).is_err());
+    }
+}
+
+#[test]
+fn files_go_both_ways_between_rage_and_us() {
+    let rage = env::var_os("RAGE").unwrap_or_else(|| "rage".into());
+    let run = |args: &[&OsStr]| {
+        let ran = Command::new(&rage).args(args).status();
+        assert!(ran.expect("set RAGE to the rage program").success(), "{args:?}");
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let [key, plain, ours, theirs, out] = ["key", "plain", "ours", "theirs", "out"].map(path);
+    let identity = Identity::generate().unwrap();
+    fs::write(&key, identity.to_text().as_bytes()).unwrap();
+    let to = identity.public_key().to_string();
+    for len in SIZES {
+        fs::write(&plain, sample(len)).unwrap();
+        let _ = fs::remove_file(&out);
+        let from = File::open(&plain).unwrap();
+        age::seal_through(identity.public_key(), from, File::create(&ours).unwrap(), 2).unwrap();
+        run(&[
+            "-d".as_ref(),
+            "-i".as_ref(),
+            key.as_ref(),
+            "-o".as_ref(),
+            out.as_ref(),
+            ours.as_ref(),
+        ]);
+        // rage makes no file where nothing was sealed.
+        assert!(fs::read(&out).unwrap_or_default() == sample(len), "{len}");
+
+        let _ = fs::remove_file(&theirs);
+        run(&[
+            "-r".as_ref(),
+            to.as_ref(),
+            "-o".as_ref(),
+            theirs.as_ref(),
+            plain.as_ref(),
+        ]);
+        let (from, identities) = (File::open(&theirs).unwrap(), [identity.clone()]);
+        age::open_through(&identities, from, File::create(&out).unwrap(), 2).unwrap();
+        assert!(fs::read(&out).unwrap() == sample(len), "{len}");
     }
 }

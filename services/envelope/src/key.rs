@@ -269,6 +269,33 @@ mod tests {
         );
     }
 
+    /// Holds where it compiles.
+    #[test]
+    fn a_secret_wipes_itself_and_serialises_nowhere() {
+        fn wipes<T: ZeroizeOnDrop>() {}
+        wipes::<Root>();
+        wipes::<ReleaseKey>();
+        wipes::<FileKey>();
+        // Of an epoch secret too: it is one.
+        wipes::<Identity>();
+
+        /// One way to answer `silent`; two, and the call is ambiguous, where `T` serialises or displays itself.
+        trait Silent<A> {
+            fn silent() {}
+        }
+        struct Serialises;
+        struct Displays;
+        impl<T> Silent<()> for T {}
+        impl<T: serde::Serialize> Silent<Serialises> for T {}
+        impl<T: fmt::Display> Silent<Displays> for T {}
+        <Root as Silent<_>>::silent();
+        <ReleaseKey as Silent<_>>::silent();
+        <FileKey as Silent<_>>::silent();
+        <Identity as Silent<_>>::silent();
+        <EpochSecret as Silent<_>>::silent();
+        <crate::backup::RootBackup as Silent<_>>::silent();
+    }
+
     #[test]
     fn identities_and_recipients_are_written_as_age_keygen_writes_them() {
         // From the C2SP age test vectors.

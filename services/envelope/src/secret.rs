@@ -1,4 +1,5 @@
-//! Secret bytes: wiped when dropped, compared in constant time, never printed.
+//! Secret bytes: wiped when dropped, compared in constant time, never printed, never serialised. A clone is asked for by
+//! name and wipes itself too.
 
 use crate::error::{Error, Result};
 

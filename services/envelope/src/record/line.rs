@@ -16,6 +16,8 @@ use crate::{
 const VERSION: u8 = 1;
 
 /// A document that hangs on a record.
+///
+/// Hazard: it serialises with its key, as it stands in a record's first line. Serialise it only into what is then sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AttachmentRef {

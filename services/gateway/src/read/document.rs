@@ -20,7 +20,7 @@ use crate::{
     app::App,
     auth::caller::Caller,
     fhir::{attachment, reference::RecordId},
-    problem::Problem,
+    problem::{Code, Problem},
     write::SMALL,
 };
 
@@ -85,10 +85,12 @@ pub async fn pieces(
     }
     let state = Some(Opening {
         sealed: sealed(app, &reference.cid).await?,
-        opener: Opener::with_file_key(&reference.file_key),
-        sha256: Sha256::new(),
-        reference,
-        size: 0,
+        work: Work {
+            opener: Opener::with_file_key(&reference.file_key).threads(THREADS),
+            sha256: Sha256::new(),
+            reference,
+            size: 0,
+        },
     });
     let mut plain = stream::try_unfold(state, step).boxed();
     // What is damaged at its beginning is still refused by a status and not by a broken stream.
@@ -96,36 +98,70 @@ pub async fn pieces(
     Ok(stream::iter(first.map(Ok)).chain(plain).boxed())
 }
 
+/// A piece is 1 MiB at most, which no more threads than this make faster.
+const THREADS: usize = 2;
+
 struct Opening {
     sealed: BoxStream<'static, Result<Bytes, Problem>>,
+    work: Work,
+}
+
+/// What happens to each piece. It takes about a millisecond, so it happens where no other request waits for it.
+struct Work {
     opener: Opener,
     sha256: Sha256,
     reference: AttachmentRef,
     size: u64,
 }
 
-async fn step(state: Option<Opening>) -> Result<Option<(Bytes, Option<Opening>)>, Problem> {
-    let Some(mut opening) = state else { return Ok(None) };
-    let cid = opening.reference.cid;
-    let mut plain = Vec::new();
-    while plain.is_empty() {
-        let Some(sealed) = opening.sealed.next().await.transpose()? else {
-            opening.opener.finish(&mut plain).map_err(|_| corrupt(&cid))?;
-            opening.sha256.update(&plain);
-            opening.size += plain.len() as u64;
-            let same =
-                opening.size == opening.reference.size && opening.sha256.finalize()[..] == opening.reference.sha256[..];
-            return if same {
-                Ok(Some((plain.into(), None)))
-            } else {
-                Err(corrupt(&cid))
-            };
-        };
-        opening.opener.push(&sealed, &mut plain).map_err(|_| corrupt(&cid))?;
+impl Work {
+    fn push(&mut self, sealed: &[u8]) -> Result<Vec<u8>, Problem> {
+        let mut plain = Vec::with_capacity(sealed.len());
+        let opened = self.opener.push(sealed, &mut plain);
+        opened.map_err(|_| corrupt(&self.reference.cid))?;
+        self.sha256.update(&plain);
+        self.size += plain.len() as u64;
+        Ok(plain)
     }
-    opening.sha256.update(&plain);
-    opening.size += plain.len() as u64;
-    Ok(Some((plain.into(), Some(opening))))
+
+    fn finish(self) -> Result<Vec<u8>, Problem> {
+        let Self {
+            opener,
+            mut sha256,
+            reference,
+            size,
+        } = self;
+        let mut plain = Vec::new();
+        opener.finish(&mut plain).map_err(|_| corrupt(&reference.cid))?;
+        sha256.update(&plain);
+        let same = size + plain.len() as u64 == reference.size && sha256.finalize()[..] == reference.sha256[..];
+        if same { Ok(plain) } else { Err(corrupt(&reference.cid)) }
+    }
+}
+
+async fn step(state: Option<Opening>) -> Result<Option<(Bytes, Option<Opening>)>, Problem> {
+    let Some(Opening { mut sealed, mut work }) = state else {
+        return Ok(None);
+    };
+    while let Some(piece) = sealed.next().await.transpose()? {
+        let (opened, back) = aside(move || (work.push(&piece), work)).await?;
+        work = back;
+        let plain = opened?;
+        if !plain.is_empty() {
+            return Ok(Some((plain.into(), Some(Opening { sealed, work }))));
+        }
+    }
+    let last = aside(move || work.finish()).await??;
+    Ok(Some((last.into(), None)))
+}
+
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| {
+        Problem::new(
+            Code::Internal,
+            "the gateway stopped while it opened a document; ask again",
+        )
+    })
 }
 
 /// The sealed file: one block from the outbox or the store, or a tree of blocks from the store.
