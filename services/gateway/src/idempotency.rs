@@ -69,19 +69,22 @@ impl IntoResponse for Created {
 }
 
 /// The keys at work in this process.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct AtWork(Mutex<HashSet<(String, B256)>>);
 
-struct Turn<'a>(&'a AtWork, (String, B256));
+/// One request's turn; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Turn<'a>(&'a AtWork, (String, B256));
 
 impl AtWork {
-    fn begin(&self, caller: &str, key: B256) -> Result<Turn<'_>, Problem> {
+    /// Takes the turn of a key, or refuses who comes meanwhile.
+    pub fn begin(&self, caller: &str, key: B256) -> Result<Turn<'_>, Problem> {
         let name = (caller.to_owned(), key);
         let mut set = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !set.insert(name.clone()) {
             return Err(Problem::new(
                 Code::StillAtWork,
-                "the first request with this Idempotency-Key is not answered yet; ask again",
+                "the first request with this Idempotency-Key or condition is not answered yet; send this one again",
             ));
         }
         Ok(Turn(self, name))

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
+    fhir::outcome::Outcome,
     peers::Peer,
     problem::{Code, Problem},
 };
@@ -74,32 +75,31 @@ fn pool<'a>(app: &'a App, route: &str) -> &'a Semaphore {
 }
 
 async fn limited(app: &App, route: &str, request: Request, next: Next) -> Response {
+    let fhir = request.uri().path().starts_with("/fhir/R4");
+    // FHIR clients understand no problem but an OperationOutcome.
+    let refuse = |code, text: String| match Problem::new(code, text) {
+        problem if fhir => Outcome::from(problem).into_response(),
+        problem => problem.into_response(),
+    };
     let peer = request.extensions().get::<Peer>().copied();
     let held = peer.map(|peer| app.peers.enter(peer, app.config.limits.requests_per_peer));
     if let Some(None) = held {
-        return Problem::new(
-            Code::TooMany,
-            "too many requests of this network address are at work; wait for their answers",
-        )
-        .into_response();
+        let text = "too many requests of this network address are at work; wait for their answers";
+        return refuse(Code::TooMany, text.into());
     }
     let Ok(_place) = pool(app, route).try_acquire() else {
-        return Problem::new(
-            Code::Unavailable,
-            "too many requests are at work; try again in a moment",
-        )
-        .into_response();
+        let text = "too many requests are at work; try again in a moment";
+        return refuse(Code::Unavailable, text.into());
     };
     let limit = Duration::from_secs(app.config.limits.request_seconds);
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
             tracing::warn!("a request took too long and was given up");
-            Problem::new(
+            refuse(
                 Code::Unavailable,
                 format!("this took longer than {} seconds; try again", limit.as_secs()),
             )
-            .into_response()
         }
     }
 }

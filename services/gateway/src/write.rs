@@ -10,7 +10,8 @@ mod compose;
 mod document;
 
 pub use admit::{Admitted, admit_again, may_author, may_write, patient_of};
-pub use commit::{commit_draft, epoch_moved, sign_and_commit};
+pub use commit::{commit_draft, epoch_moved, sign_and_commit, sign_and_commit_all};
+pub use compose::fresh_id;
 pub use document::{SMALL, SealedDocument, Summed, Sums, give_up};
 
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub struct Upload {
     pub resource: Json,
     /// Whom it is about, as far as the resource says so readably.
     pub patient: Option<PatientRef>,
+    /// The id of a new record, where something was told it before; none: a fresh one.
+    pub id: Option<B256>,
     /// The version it replaces; none for a new record.
     pub replaces: Option<Arc<Record>>,
     /// A scope the caller chose; none: by the resource's own codes.
@@ -97,6 +100,7 @@ pub async fn prepare(app: &App, caller: &Caller, upload: Upload) -> Result<Prepa
         kind,
         mut resource,
         patient,
+        id,
         replaces,
         scope,
     } = upload;
@@ -107,7 +111,7 @@ pub async fn prepare(app: &App, caller: &Caller, upload: Upload) -> Result<Prepa
     let kept = kept_from(app, caller, &found, replaces.as_deref()).await?;
     let words = parameter::index(&resource, &base);
     let index = blind::entries(&app.vault, admitted.org, kind, &words);
-    let version = compose::Version::after(app, &admitted, replaces.as_deref()).map_err(Problem::from)?;
+    let version = compose::Version::after(app, &admitted, id, replaces.as_deref()).map_err(Problem::from)?;
     let documents = document::seal_all(app, caller, &admitted, found, kept.as_ref()).await?;
     let contents: Vec<attachment::Content> = documents.iter().map(SealedDocument::content).collect();
     let (statement, bytes) = match version.compose(resource, &contents, &base) {

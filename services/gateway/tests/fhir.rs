@@ -404,7 +404,7 @@ async fn what_cannot_be_taken_is_refused_with_a_stable_code_and_nothing_is_store
             Method::POST,
             "",
             &json_type[..],
-            r#"{"resourceType":"Bundle"}"#,
+            r#"{"resourceType":"Bundle","type":"batch"}"#,
             (501, "not-implemented"),
         ),
         (
@@ -412,7 +412,7 @@ async fn what_cannot_be_taken_is_refused_with_a_stable_code_and_nothing_is_store
             "/",
             &json_type[..],
             r#"{"resourceType":"Bundle"}"#,
-            (501, "not-implemented"),
+            (400, "invalid-element"),
         ),
         (Method::GET, "/Claim/_history", &[][..], "", (404, "not-found")),
         (Method::GET, "/Claim/a/_history", &[][..], "", (404, "not-found")),

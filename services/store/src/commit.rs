@@ -115,12 +115,12 @@ impl RecordCommit {
 }
 
 enum Job {
-    Record(Box<RecordCommit>),
+    Records(Vec<RecordCommit>),
     Audit(Vec<NewAudit>),
 }
 
 enum Done {
-    Record(i64),
+    Records(Vec<i64>),
     Audit(Vec<AuditEntry>),
 }
 
@@ -184,9 +184,14 @@ impl Store {
     /// [`Standing`] has changed takes nothing ([`Error::StandingChanged`]). If the caller stops waiting, the commit may
     /// still happen.
     pub async fn commit_record(&self, commit: RecordCommit) -> Result<i64, Error> {
-        match self.inner.group.commit(Job::Record(Box::new(commit))).await? {
-            Done::Record(seq) => Ok(seq),
-            Done::Audit(_) => unreachable!("a record job is answered as a record"),
+        Ok(self.commit_records(vec![commit]).await?[0])
+    }
+
+    /// The same for several records that stand or fall together. Returns their `seq`s in order.
+    pub async fn commit_records(&self, commits: Vec<RecordCommit>) -> Result<Vec<i64>, Error> {
+        match self.inner.group.commit(Job::Records(commits)).await? {
+            Done::Records(seqs) => Ok(seqs),
+            Done::Audit(_) => unreachable!("a job of records is answered as records"),
         }
     }
 
@@ -194,7 +199,7 @@ impl Store {
     pub async fn append_audit(&self, entries: Vec<NewAudit>) -> Result<Vec<AuditEntry>, Error> {
         match self.inner.group.commit(Job::Audit(entries)).await? {
             Done::Audit(entries) => Ok(entries),
-            Done::Record(_) => unreachable!("an audit job is answered as audit"),
+            Done::Records(_) => unreachable!("an audit job is answered as audit"),
         }
     }
 }
@@ -221,21 +226,25 @@ async fn gather(waiting: &mut mpsc::Receiver<Waiting>, commits: usize) -> Option
 impl Job {
     fn weight(&self) -> usize {
         match self {
-            Self::Record(commit) => commit.weight(),
+            Self::Records(commits) => commits.iter().map(RecordCommit::weight).sum(),
             Self::Audit(_) => 0,
         }
     }
 
     fn lock(&self, locks: &mut Locks) {
-        let audit = match self {
-            Self::Record(commit) => {
-                record::lock(commit, locks);
-                &commit.audit
+        let audit = |entries: &[NewAudit], locks: &mut Locks| {
+            for entry in entries {
+                locks.audit_chain(entry.org, entry.patient);
             }
-            Self::Audit(entries) => entries,
         };
-        for entry in audit {
-            locks.audit_chain(entry.org, entry.patient);
+        match self {
+            Self::Records(commits) => {
+                for commit in commits {
+                    record::lock(commit, locks);
+                    audit(&commit.audit, locks);
+                }
+            }
+            Self::Audit(entries) => audit(entries, locks),
         }
     }
 }
@@ -317,7 +326,13 @@ async fn each(writers: &Pool, group: &[Waiting]) -> Result<Vec<Result<Done, Erro
 
 async fn apply(tx: &mut Tx<'_>, job: &Job) -> Result<Done, Error> {
     match job {
-        Job::Record(commit) => record::insert(tx, commit).await.map(Done::Record),
+        Job::Records(commits) => {
+            let mut seqs = Vec::with_capacity(commits.len());
+            for commit in commits {
+                seqs.push(record::insert(tx, commit).await?);
+            }
+            Ok(Done::Records(seqs))
+        }
         Job::Audit(entries) => {
             let mut appended = Vec::with_capacity(entries.len());
             for entry in entries {

@@ -107,7 +107,7 @@ async fn json(
 }
 
 /// Content type and bytes of a Binary resource.
-fn content(binary: &Json) -> Result<(String, Bytes), Outcome> {
+pub fn content(binary: &Json) -> Result<(String, Bytes), Outcome> {
     let refuse = |name: &str, wanted: &str| {
         let path = format!("Binary.{name}");
         Outcome::new(Code::InvalidElement, format!("{path} must be {wanted}")).at(path)

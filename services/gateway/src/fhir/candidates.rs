@@ -61,7 +61,7 @@ fn too_wide(what: String) -> Outcome {
 }
 
 /// The patients a search is limited to; an empty list is no limit, `None` is nobody.
-async fn patients(app: &App, query: &Query) -> Result<Option<Vec<Address>>, Problem> {
+pub async fn patients(app: &App, query: &Query) -> Result<Option<Vec<Address>>, Problem> {
     let mut limit: Option<Vec<Address>> = None;
     for criterion in &query.criteria {
         let Criterion::Patient(any) = criterion else { continue };

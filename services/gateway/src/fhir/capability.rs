@@ -11,7 +11,7 @@ use super::{media, parameter};
 use crate::{app::App, config::Config};
 
 /// What is offered for each resource type, which the routes in `fhir::routes` carry out.
-const RESOURCES: [(&str, &[&str]); 7] = [
+const RESOURCES: [(&str, &[&str]); 12] = [
     ("Patient", UPDATED),
     ("DocumentReference", UPDATED),
     ("Binary", &["create", "read"]),
@@ -19,7 +19,13 @@ const RESOURCES: [(&str, &[&str]); 7] = [
     ("ClaimResponse", STORED),
     ("Coverage", STORED),
     ("List", STORED),
+    ("Practitioner", DERIVED),
+    ("Organization", DERIVED),
+    ("Consent", DERIVED),
+    ("AuditEvent", DERIVED),
+    ("Provenance", DERIVED),
 ];
+const DERIVED: &[&str] = &["read", "search-type"];
 const STORED: &[&str] = &["create", "read", "vread", "history-instance", "search-type"];
 const UPDATED: &[&str] = &["create", "read", "vread", "update", "history-instance", "search-type"];
 
@@ -35,7 +41,7 @@ fn statement(config: &Config) -> Value {
         "resourceType": "CapabilityStatement",
         "status": "active",
         // The day this list of interactions was last changed.
-        "date": "2026-11-22",
+        "date": "2026-11-26",
         "kind": "instance",
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
@@ -48,6 +54,7 @@ fn statement(config: &Config) -> Value {
             "mode": "server",
             "documentation": "JSON only. A resource is found and read only in scopes of a patient whose live READ grant the caller holds; everything else answers as if it did not exist. A record's scope follows from its codes; meta.tag with system urn:chartseal:scope says it outright.",
             "security": security(config),
+            "interaction": [{ "code": "transaction" }],
             "resource": RESOURCES.map(|(kind, interactions)| resource(kind, interactions)),
         }],
     })
@@ -73,7 +80,7 @@ fn resource(kind: &str, interactions: &[&str]) -> Value {
         "type": kind,
         "interaction": interactions.iter().map(|code| json!({ "code": code })).collect::<Vec<_>>(),
         "updateCreate": false,
-        "conditionalCreate": false,
+        "conditionalCreate": interactions.contains(&"create") && interactions.contains(&"search-type"),
     });
     let parameters = parameter::parameters(kind);
     if !parameters.is_empty() {
@@ -81,6 +88,8 @@ fn resource(kind: &str, interactions: &[&str]) -> Value {
         resource["searchParam"] = described
             .map(|p| json!({ "name": p.name, "type": p.fhir_type() }))
             .collect();
+    }
+    if interactions.contains(&"vread") {
         resource["versioning"] = "versioned".into();
         resource["readHistory"] = true.into();
     }

@@ -6,9 +6,10 @@ use axum::{
     response::Response,
 };
 use chartseal_record::state::RecordState;
-use chartseal_store::KeptAnswer;
+use chartseal_store::{KeptAnswer, Record};
 
 use super::{
+    conditional::{self, Found},
     json::Json,
     kind::Kind,
     once::{self, Look, Told},
@@ -34,11 +35,15 @@ pub async fn create(
     body: Resource,
 ) -> Result<Response, Outcome> {
     caller.may(kind.as_str(), Interaction::Create)?;
-    if headers.contains_key("if-none-exist") {
-        // Who may write need not be able to read, so "none exists" is nothing this server could promise.
-        let text = "conditional creates are not offered; repeat a create safely with an Idempotency-Key";
-        return Err(Outcome::new(Code::NotImplemented, text));
-    }
+    let _turn = match headers.get("if-none-exist") {
+        None => None,
+        Some(query) => {
+            match conditional::look(&app, &caller, kind, query.to_str().unwrap_or_default(), &body.json).await? {
+                Found::None(turn) => Some(turn),
+                Found::One(row, json) => return Ok(existing(&app, kind, &headers, &row, json)),
+            }
+        }
+    };
     let key = match once::look(&app, &caller, &headers, &request_of(kind, &body.bytes)).await? {
         Look::Answered(before) => return again(&app, &caller, kind, &headers, &before).await,
         Look::Fresh(key) => Some(key),
@@ -49,6 +54,7 @@ pub async fn create(
         kind: kind.as_str(),
         patient: patient(&app, kind, &body.json),
         resource: resolved(kind, body.json),
+        id: None,
         replaces: None,
         scope: None,
     };
@@ -82,6 +88,18 @@ pub async fn finish(
         &location(app, kind, &stored),
         &served,
     ))
+}
+
+/// What a conditional create found: 200, and nothing was stored.
+fn existing(app: &App, kind: Kind, headers: &HeaderMap, row: &Record, json: Json) -> Response {
+    let served = respond::served(&app.config, json, row.content_hash, row.state);
+    let place = format!(
+        "/fhir/R4/{}/{}/_history/{}",
+        kind.as_str(),
+        RecordId(row.record_id),
+        row.version
+    );
+    respond::written(headers, StatusCode::OK, &app.config.url(&place), &served)
 }
 
 fn location(app: &App, kind: Kind, stored: &Stored) -> String {

@@ -54,6 +54,12 @@ pub async fn by_form(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Outcome> {
+    let pairs = form(query, &headers, body).await?;
+    search(&app, &caller, kind, pairs, &headers).await
+}
+
+/// The parameters of a search that is posted, after those in its URL.
+pub async fn form(query: Option<String>, headers: &HeaderMap, body: Body) -> Result<Vec<(String, String)>, Outcome> {
     let given = headers
         .get(header::CONTENT_TYPE)
         .and_then(|v| v.to_str().ok())
@@ -66,7 +72,7 @@ pub async fn by_form(
     let form = std::str::from_utf8(&form).map_err(|_| Outcome::new(Code::Malformed, "the form is not UTF-8"))?;
     let mut pairs = read_form(&query.unwrap_or_default());
     pairs.extend(read_form(form));
-    search(&app, &caller, kind, pairs, &headers).await
+    Ok(pairs)
 }
 
 async fn search(
@@ -96,6 +102,24 @@ async fn search(
     Ok(([(header::CONTENT_TYPE, FHIR_JSON)], bundle).into_response())
 }
 
+/// Every match, opened, for who needs them all.
+pub async fn matches(app: &App, caller: &Caller, kind: Kind, query: &Query) -> Result<Vec<(Record, Json)>, Outcome> {
+    let candidates = candidates(app, caller, kind, query).await?;
+    audit::searched(app, caller, read::purpose(caller), &candidates).await?;
+    if candidates.len() > MOST_OPENED {
+        return Err(too_many());
+    }
+    let base = app.config.url("/fhir/R4");
+    let opened = many::open(app, caller, candidates, |json| query.admits(json, &base)).await?;
+    Ok(opened.into_iter().map(|(row, opened)| (row, opened.json)).collect())
+}
+
+fn too_many() -> Outcome {
+    let text =
+        format!("more than {MOST_OPENED} records would have to be opened; name a patient, an identifier or a type");
+    Outcome::new(Code::InvalidSearch, text)
+}
+
 /// Opens what the page needs: only the page where the index decides alone, every candidate where it does not.
 async fn page(app: &App, caller: &Caller, candidates: Vec<Record>, query: &Query) -> Result<Page, Outcome> {
     let Window { count, offset } = query.window;
@@ -106,9 +130,7 @@ async fn page(app: &App, caller: &Caller, candidates: Vec<Record>, query: &Query
         return Ok(Page { matches, total });
     }
     if candidates.len() > MOST_OPENED {
-        let text =
-            format!("more than {MOST_OPENED} records would have to be opened; name a patient, an identifier or a type");
-        return Err(Outcome::new(Code::InvalidSearch, text));
+        return Err(too_many());
     }
     let all = open(app, caller, candidates, query).await?;
     let total = all.len();
@@ -120,8 +142,8 @@ async fn page(app: &App, caller: &Caller, candidates: Vec<Record>, query: &Query
 async fn open(app: &App, caller: &Caller, rows: Vec<Record>, query: &Query) -> Result<Vec<(String, Json)>, Outcome> {
     let base = app.config.url("/fhir/R4");
     let opened = many::open(app, caller, rows, |json| query.admits(json, &base)).await?;
-    let served = opened.into_iter().map(|(row, json)| {
-        let served = respond::served(&app.config, json, row.content_hash, row.state);
+    let served = opened.into_iter().map(|(row, opened)| {
+        let served = respond::served(&app.config, opened.json, row.content_hash, row.state);
         (RecordId(row.record_id).to_string(), served)
     });
     Ok(served.collect())

@@ -47,8 +47,8 @@ pub async fn history(
     let total = rows.len();
     let page: Vec<Record> = rows.into_iter().skip(window.offset).take(window.count).collect();
     let entries = many::open(&app, &caller, page, |_| true).await?.into_iter();
-    let entries = entries.map(|(row, json)| {
-        let served = respond::served(&app.config, json, row.content_hash, row.state);
+    let entries = entries.map(|(row, opened)| {
+        let served = respond::served(&app.config, opened.json, row.content_hash, row.state);
         entry(&app, &row, json!(served))
     });
     let url = app.config.url(&format!("/fhir/R4/{}/{id}/_history", kind.as_str()));

@@ -6,8 +6,10 @@ mod binary_read;
 mod bundle;
 mod candidates;
 mod capability;
+mod conditional;
 pub mod create;
 pub mod date;
+mod derived;
 pub mod element;
 mod find;
 mod history;
@@ -29,6 +31,7 @@ pub mod scope;
 pub mod search;
 mod smart;
 mod token;
+mod transaction;
 mod update;
 mod version;
 
@@ -38,7 +41,7 @@ use axum::{
     http::{HeaderValue, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{any, get, post},
+    routing::{get, post},
 };
 
 use self::outcome::Outcome;
@@ -46,10 +49,13 @@ use crate::{app::App, problem::Code};
 
 /// Every FHIR route.
 pub fn routes() -> Router<App> {
+    let base = || post(transaction::transaction);
     let routes = Router::new()
+        .route("/", base())
         .route("/metadata", get(capability::metadata))
         .route("/Binary", post(binary_create::create))
         .route("/Binary/{id}", get(binary_read::read_binary))
+        .merge(derived::routes())
         .route("/{kind}", get(find::by_query).post(create::create))
         .route("/{kind}/_search", post(find::by_form))
         .route("/{kind}/{id}", get(read::read_newest).put(update::update))
@@ -61,9 +67,13 @@ pub fn routes() -> Router<App> {
         // The handlers read bodies themselves, each to its own limit.
         .layer(DefaultBodyLimit::disable());
     Router::new()
+        // Clients post transactions to the base with and without a slash, and `nest` knows only the one without.
+        .route("/fhir/R4/", base())
+        .method_not_allowed_fallback(not_allowed)
+        .layer(middleware::from_fn(negotiate))
+        .layer(DefaultBodyLimit::disable())
+        // Plain JSON whatever the client accepts.
         .route("/fhir/R4/.well-known/smart-configuration", get(smart::configuration))
-        // Clients post batches to the base with and without a slash, and `nest` knows only the one without.
-        .route("/fhir/R4/", any(batch))
         .nest("/fhir/R4", routes)
 }
 
@@ -101,9 +111,6 @@ async fn negotiate(request: Request, next: Next) -> Response {
 /// A path that is not offered: 501 for what FHIR defines, 404 for the rest.
 async fn unknown(uri: Uri) -> Outcome {
     let path = uri.path();
-    if path.trim_matches('/').is_empty() {
-        return batch().await;
-    }
     if path.contains("/_history") || path.contains('$') {
         return Outcome::new(Code::NotImplemented, "this interaction is not offered; see metadata");
     }
@@ -111,11 +118,6 @@ async fn unknown(uri: Uri) -> Outcome {
         Code::NotSupported,
         "this server has nothing under this path; see metadata",
     )
-}
-
-async fn batch() -> Outcome {
-    let text = "batches and transactions are not offered; send resources one by one";
-    Outcome::new(Code::NotImplemented, text)
 }
 
 /// A method that is not offered on a path that is. axum adds Allow.

@@ -172,6 +172,59 @@ pub const PATIENT: &[Parameter] = &[
     ),
 ];
 
+/// Practitioner, from the Directory.
+pub const PRACTITIONER: &[Parameter] = &[
+    at("_id", Kind::Code, "id"),
+    by("identifier", Kind::Identifier),
+    by("active", Kind::Token),
+];
+/// Organization, from the Directory.
+pub const ORGANIZATION: &[Parameter] = &[
+    at("_id", Kind::Code, "id"),
+    by("identifier", Kind::Identifier),
+    by("active", Kind::Token),
+    by("type", Kind::Token),
+    by("name", Kind::Text),
+];
+/// Consent: the grants.
+pub const CONSENT: &[Parameter] = &[
+    at("_id", Kind::Code, "id"),
+    by("patient", Kind::Patient),
+    by("patient.identifier", Kind::PatientIdentifier),
+    by("status", Kind::Code),
+    by("scope", Kind::Token),
+    by("category", Kind::Token),
+    by("organization", Kind::Reference),
+    at("actor", Kind::Reference, "provision.actor.reference"),
+    at("action", Kind::Token, "provision.action"),
+    at("purpose", Kind::Token, "provision.purpose"),
+    at("period", Kind::Date, "provision.period"),
+];
+/// AuditEvent: the journal.
+pub const AUDIT_EVENT: &[Parameter] = &[
+    at("_id", Kind::Code, "id"),
+    by("patient", Kind::Patient),
+    by("patient.identifier", Kind::PatientIdentifier),
+    at("date", Kind::Date, "recorded"),
+    by("action", Kind::Code),
+    by("outcome", Kind::Code),
+    by("type", Kind::Token),
+    by("subtype", Kind::Token),
+    at("agent", Kind::Reference, "agent.who"),
+    at("agent-role", Kind::Token, "agent.type"),
+    at("entity-type", Kind::Token, "entity.type"),
+    at("entity-role", Kind::Token, "entity.role"),
+    at("source", Kind::Reference, "source.observer"),
+];
+/// Provenance: the statements.
+pub const PROVENANCE: &[Parameter] = &[
+    by("target", Kind::Reference),
+    by("recorded", Kind::Date),
+    at("agent", Kind::Reference, "agent.who"),
+    at("agent-type", Kind::Token, "agent.type"),
+    at("signature-type", Kind::Token, "signature.type"),
+];
+
 /// The search parameters of a resource type.
 pub fn parameters(kind: &str) -> &'static [Parameter] {
     match kind {
@@ -181,6 +234,11 @@ pub fn parameters(kind: &str) -> &'static [Parameter] {
         "Coverage" => COVERAGE,
         "List" => LIST,
         "Patient" => PATIENT,
+        "Practitioner" => PRACTITIONER,
+        "Organization" => ORGANIZATION,
+        "Consent" => CONSENT,
+        "AuditEvent" => AUDIT_EVENT,
+        "Provenance" => PROVENANCE,
         _ => &[],
     }
 }

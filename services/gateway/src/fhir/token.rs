@@ -34,10 +34,13 @@ impl Token {
     }
 }
 
-/// The (system, code) pairs of a value of any type a token can be: a code, a Coding, a concept, an Identifier.
+/// The (system, code) pairs of a value of any type a token can be: a code, a flag, a Coding, a concept, an Identifier.
 pub fn pairs_of(value: &Json) -> Vec<(String, String)> {
     if let Some(code) = value.as_str() {
         return vec![(String::new(), code.to_owned())];
+    }
+    if let Json::Bool(flag) = value {
+        return vec![(String::new(), flag.to_string())];
     }
     let own = std::iter::once(value);
     let mut found = pairs(own.clone(), "code");

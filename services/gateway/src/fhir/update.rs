@@ -10,6 +10,7 @@ use axum::{
 
 use super::{
     create,
+    json::Json,
     kind::Kind,
     outcome::Outcome,
     reference::RecordId,
@@ -37,7 +38,7 @@ pub async fn update(
     if !kind.is_updated() {
         return Ok(not_updated());
     }
-    check_id(&body, &id)?;
+    check_id(&body.json, &id)?;
     create::check_author(&app, &caller)?;
     let before = newest(&app, kind, &id).await?.ok_or_else(Problem::not_found)?;
     let expected = version::if_match(&headers)?;
@@ -46,6 +47,7 @@ pub async fn update(
         kind: kind.as_str(),
         resource: create::resolved(kind, body.json),
         patient,
+        id: None,
         replaces: Some(Arc::new(before.clone())),
         scope: None,
     };
@@ -78,11 +80,19 @@ pub async fn newest(app: &App, kind: Kind, id: &str) -> Result<Option<chartseal_
     Ok(row.filter(|row| row.resource_type == kind.as_str()))
 }
 
-fn check_id(body: &Resource, id: &str) -> Result<(), Outcome> {
-    if body.json.text("id") == Some(id) {
+/// The id in a resource is the one in its path.
+pub fn check_id(resource: &Json, id: &str) -> Result<(), Outcome> {
+    if resource.text("id") == Some(id) {
         return Ok(());
     }
     Err(Outcome::new(Code::InvalidElement, "the resource's id must be the id in the path").at("id"))
+}
+
+/// Refuses who may neither read nor write a record, in the words for one that is not there.
+pub async fn visible(app: &App, caller: &Caller, row: &chartseal_store::Record) -> Result<(), Problem> {
+    let may =
+        read::may(app, caller, row).await? || write::may_write(app, caller.account, row.patient, &row.scope).await?;
+    if may { Ok(()) } else { Err(Problem::not_found()) }
 }
 
 /// Who may neither write nor read the record is not told that it exists.
@@ -98,7 +108,8 @@ async fn hidden(
     Ok(refused)
 }
 
-fn stale() -> Outcome {
+/// 412.
+pub fn stale() -> Outcome {
     Outcome::new(
         Code::Stale,
         "If-Match names another version than the newest one; read it and edit that one",

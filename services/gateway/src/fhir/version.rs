@@ -17,7 +17,7 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<u32>, Outcome> {
     };
     match value.to_str() {
         Ok("*") => Ok(None),
-        Ok(text) => read(text).map(Some).ok_or_else(|| refuse(&header::IF_MATCH)),
+        Ok(text) => of(text).map(Some).ok_or_else(|| refuse(&header::IF_MATCH)),
         Err(_) => Err(refuse(&header::IF_MATCH)),
     }
 }
@@ -30,14 +30,15 @@ pub fn is_known(headers: &HeaderMap, version: u32, changed_at: Option<u64>) -> b
         return tags
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
-            .any(|tag| tag.trim() == "*" || read(tag) == Some(version));
+            .any(|tag| tag.trim() == "*" || of(tag) == Some(version));
     }
     let since = headers.get(header::IF_MODIFIED_SINCE);
     let since = since.and_then(|value| date::read_http(value.to_str().ok()?));
     matches!((changed_at, since), (Some(changed), Some(since)) if changed <= since)
 }
 
-fn read(tag: &str) -> Option<u32> {
+/// The version a tag names.
+pub fn of(tag: &str) -> Option<u32> {
     let tag = tag.trim();
     let tag = tag.strip_prefix("W/").unwrap_or(tag);
     tag.trim_matches('"').parse().ok()

@@ -12,7 +12,7 @@ use alloy::primitives::Address;
 use chartseal_chain::Head;
 use chartseal_record::{
     Compartment, Slot,
-    account::{Account, Custody},
+    account::{Account, Custody, Role},
     grant::GrantState,
 };
 use chartseal_store::Store;
@@ -79,7 +79,12 @@ impl Index {
 
     /// Every registered patient.
     pub fn patients(&self) -> Vec<Address> {
-        self.read(|s| s.patients())
+        self.registered_as(Role::Patient)
+    }
+
+    /// Everybody registered in this role, in no order.
+    pub fn registered_as(&self, role: Role) -> Vec<Address> {
+        self.read(|s| s.registered_as(role))
     }
 
     /// Every custodian the account had up to the end of `block`, oldest first: the last is in office then.

@@ -159,11 +159,11 @@ impl State {
         wraps.max().unwrap_or(0)
     }
 
-    /// Every registered patient.
-    pub fn patients(&self) -> Vec<Address> {
-        let patient =
-            |logged: &Logged| matches!(logged.event, Event::Registered { role, .. } if role == Role::Patient as u8);
-        let accounts = self.accounts.iter().filter(|(_, events)| events.iter().any(patient));
+    /// Everybody registered in this role.
+    pub fn registered_as(&self, role: Role) -> Vec<Address> {
+        let wanted = role as u8;
+        let registered = |logged: &Logged| matches!(logged.event, Event::Registered { role, .. } if role == wanted);
+        let accounts = self.accounts.iter().filter(|(_, events)| events.iter().any(registered));
         accounts.map(|(who, _)| *who).collect()
     }
 

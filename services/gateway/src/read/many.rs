@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chartseal_record::Compartment;
 use chartseal_store::Record;
 
-use super::{open_with, purpose, secret};
+use super::{Opened, open_with, purpose, secret};
 use crate::{
     app::App,
     auth::caller::Caller,
@@ -20,7 +20,7 @@ pub async fn open(
     caller: &Caller,
     rows: Vec<Record>,
     fit: impl Fn(&Json) -> bool,
-) -> Result<Vec<(Record, Json)>, Problem> {
+) -> Result<Vec<(Record, Opened)>, Problem> {
     let mut names: BTreeMap<(Compartment, u32), Vec<String>> = BTreeMap::new();
     for row in &rows {
         names
@@ -41,9 +41,9 @@ pub async fn open(
             }
         }
         let Some(secret) = secrets.get(&place) else { continue };
-        let json = open_with(app, secret, &row).await?.json;
-        if fit(&json) {
-            opened.push((row, json));
+        let one = open_with(app, secret, &row).await?;
+        if fit(&one.json) {
+            opened.push((row, one));
         }
     }
     Ok(opened)

@@ -31,64 +31,103 @@ const ATTEMPTS: usize = 4;
 pub async fn sign_and_commit(
     app: &App,
     caller: &Caller,
-    mut prepared: Prepared,
+    prepared: Prepared,
     answer: impl Fn(&Stored) -> Option<KeptAnswer>,
 ) -> Result<(Stored, Vec<u8>), Problem> {
-    let result = match statement::sign(app, prepared.admitted.author, prepared.digest(app)).await {
-        Ok(signature) => commit(app, caller, &mut prepared, signature, answer, None).await,
+    let mut all = together(app, caller, vec![prepared], answer).await?;
+    Ok(all.pop().expect("as many come back as were given"))
+}
+
+/// The same for several versions: all are stored, or none is.
+pub async fn sign_and_commit_all(
+    app: &App,
+    caller: &Caller,
+    prepared: Vec<Prepared>,
+) -> Result<Vec<(Stored, Vec<u8>)>, Problem> {
+    together(app, caller, prepared, |_| None).await
+}
+
+async fn together(
+    app: &App,
+    caller: &Caller,
+    mut prepared: Vec<Prepared>,
+    answer: impl Fn(&Stored) -> Option<KeptAnswer>,
+) -> Result<Vec<(Stored, Vec<u8>)>, Problem> {
+    let result = match signatures(app, &prepared).await {
+        Ok(signatures) => commit(app, caller, &mut prepared, &signatures, answer, None).await,
         Err(problem) => Err(NotStored::Refused(problem)),
     };
     match result {
         Ok(stored) => {
-            document::forget_staged(app, &prepared.documents).await;
-            Ok((stored, prepared.resource))
+            for one in &prepared {
+                document::forget_staged(app, &one.documents).await;
+            }
+            let resources = prepared.into_iter().map(|one| one.resource);
+            Ok(stored.into_iter().zip(resources).collect())
         }
         Err(NotStored::Refused(problem)) => {
-            prepared.give_up(app).await;
+            for one in &prepared {
+                one.give_up(app).await;
+            }
             Err(problem)
         }
-        // The record may be there, so its documents must stay; if it is not, ciphertext stays whose key nobody has.
+        // The records may be there, so their documents must stay; if they are not, ciphertext stays whose key nobody has.
         Err(NotStored::Unknown(problem)) => Err(problem),
     }
+}
+
+async fn signatures(app: &App, prepared: &[Prepared]) -> Result<Vec<Bytes>, Problem> {
+    let mut signatures = Vec::with_capacity(prepared.len());
+    for one in prepared {
+        signatures.push(statement::sign(app, one.admitted.author, one.digest(app)).await?);
+    }
+    Ok(signatures)
 }
 
 /// Commits a draft with its author's signature, once. If it is refused it may be signed again, so it keeps what it has.
 pub async fn commit_draft(
     app: &App,
     caller: &Caller,
-    mut prepared: Prepared,
+    prepared: Prepared,
     signature: Bytes,
     draft: Uuid,
 ) -> Result<Stored, Problem> {
-    match commit(app, caller, &mut prepared, signature, |_| None, Some(draft)).await {
-        Ok(stored) => {
-            document::forget_staged(app, &prepared.documents).await;
-            Ok(stored)
+    let mut prepared = [prepared];
+    match commit(app, caller, &mut prepared, &[signature], |_| None, Some(draft)).await {
+        Ok(mut stored) => {
+            document::forget_staged(app, &prepared[0].documents).await;
+            Ok(stored.pop().expect("as many come back as were given"))
         }
         Err(NotStored::Refused(problem) | NotStored::Unknown(problem)) => Err(problem),
     }
 }
 
-/// Admits once more, seals and commits.
+/// Admits once more, seals and commits, all in one transaction.
 ///
-/// Hours may have passed since the record was admitted: its documents came first. What is sealed after a revocation must
-/// not be sealed to an epoch whose secret the revoked reader has. How custody stands is read before the writer is judged
-/// and compared again inside the transaction, so a revocation falls either before the judgement or after the commit.
+/// Hours may have passed since the records were admitted: their documents came first. What is sealed after a revocation
+/// must not be sealed to an epoch whose secret the revoked reader has. How custody stands is read before the writer is
+/// judged and compared again inside the transaction, so a revocation falls either before the judgement or after the commit.
 async fn commit(
     app: &App,
     caller: &Caller,
-    prepared: &mut Prepared,
-    signature: Bytes,
+    prepared: &mut [Prepared],
+    signatures: &[Bytes],
     answer: impl Fn(&Stored) -> Option<KeptAnswer>,
     draft: Option<Uuid>,
-) -> Result<Stored, NotStored> {
+) -> Result<Vec<Stored>, NotStored> {
     for _ in 0..ATTEMPTS {
-        let standing = standing(app, &prepared.admitted).await?;
-        renew(app, caller, prepared).await?;
-        let (stored, mut commit) = seal(app, caller, prepared, signature.clone(), &answer, draft)?;
-        commit.standing = Some(standing);
-        match app.store.commit_record(commit).await {
-            Ok(_) => return Ok(stored),
+        let mut all = Vec::with_capacity(prepared.len());
+        let mut commits = Vec::with_capacity(prepared.len());
+        for (one, signature) in prepared.iter_mut().zip(signatures) {
+            let standing = standing(app, &one.admitted).await?;
+            renew(app, caller, one).await?;
+            let (stored, mut commit) = seal(app, caller, one, signature.clone(), &answer, draft)?;
+            commit.standing = Some(standing);
+            all.push(stored);
+            commits.push(commit);
+        }
+        match app.store.commit_records(commits).await {
+            Ok(_) => return Ok(all),
             Err(StoreError::StandingChanged(_)) => {}
             Err(error) => return Err(error.into()),
         }

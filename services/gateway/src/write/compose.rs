@@ -25,10 +25,11 @@ pub struct Version {
 
 impl Version {
     /// The first version of a new record, or the one after `before`.
-    pub fn after(app: &App, admitted: &Admitted, before: Option<&Record>) -> Result<Self, Failure> {
-        let (id, version, previous) = match before {
-            Some(before) => (before.record_id, before.version + 1, before.digest),
-            None => (fresh_id()?, 1, B256::ZERO),
+    pub fn after(app: &App, admitted: &Admitted, id: Option<B256>, before: Option<&Record>) -> Result<Self, Failure> {
+        let (id, version, previous) = match (before, id) {
+            (Some(before), _) => (before.record_id, before.version + 1, before.digest),
+            (None, Some(id)) => (id, 1, B256::ZERO),
+            (None, None) => (fresh_id()?, 1, B256::ZERO),
         };
         Ok(Self {
             statement: Statement {
@@ -80,7 +81,8 @@ impl Version {
     }
 }
 
-fn fresh_id() -> Result<B256, Failure> {
+/// The id of a record that does not exist yet: 32 random bytes.
+pub fn fresh_id() -> Result<B256, Failure> {
     let mut id = B256::ZERO;
     getrandom::fill(id.as_mut_slice()).map_err(|_| Failure::Random)?;
     Ok(id)

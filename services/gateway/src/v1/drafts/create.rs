@@ -57,6 +57,7 @@ async fn draft(app: &App, caller: &Caller, body: &[u8]) -> Result<Created, Probl
         kind: input.kind.as_str(),
         resource: fhir::resolved(input.kind, input.resource),
         patient: Some(input.patient),
+        id: None,
         replaces: replaces.map(Arc::new),
         scope: input.scope,
     };
@@ -99,7 +100,7 @@ impl Input {
         let resource = body.remove("resource").filter(Fhir::is_object);
         let resource = resource.ok_or_else(|| invalid("'resource' must be a FHIR resource"))?;
         let kind = Kind::of(resource.text("resourceType").unwrap_or_default());
-        let kind = kind.ok_or_else(|| invalid("'resource' must be a DocumentReference, Claim or Patient"))?;
+        let kind = kind.ok_or_else(|| invalid("'resource' must be of a type this server keeps; see metadata"))?;
         Ok(Self {
             patient,
             scope,

@@ -1,0 +1,228 @@
+//! AuditEvent: the patient's journal, in the shapes of IHE's Basic Audit Log Patterns. A patient sees all of it, everybody
+//! else what they did themselves. Looking into it is an entry of its own.
+
+use alloy::primitives::Address;
+use chartseal_record::account::Role;
+use serde_json::{Value, json};
+
+use super::{Derived, consent::SCOPE, party, resource};
+use crate::{
+    app::App,
+    audit::{self, Action, Entry, Recorded, Subject},
+    auth::caller::Caller,
+    fhir::{candidates, date, json::Json, outcome::Outcome, search::Query},
+    problem::Code,
+    read,
+};
+
+/// Entries of one patient that a search looks through.
+const MOST: usize = 10_000;
+/// The extension that carries an entry's hash, which the next entry is bound to.
+const HASH: &str = "urn:chartseal:extension:hash";
+const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
+const ENTITY: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
+const ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
+const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
+
+pub struct AuditEvent;
+
+impl Derived for AuditEvent {
+    const NAME: &'static str = "AuditEvent";
+
+    async fn visible(app: &App, caller: &Caller, query: &Query) -> Result<Vec<Json>, Outcome> {
+        let own = caller.role == Some(Role::Patient);
+        let patients = match candidates::patients(app, query).await? {
+            None => return Ok(vec![]),
+            Some(none) if none.is_empty() && own => vec![caller.account],
+            Some(none) if none.is_empty() => {
+                let text = "name the patient whose journal is meant: patient=Patient/<id>, or patient.identifier";
+                return Err(Outcome::new(Code::InvalidSearch, text));
+            }
+            Some(patients) => patients,
+        };
+        let mut shown = Vec::new();
+        for patient in patients {
+            let entries = entries(app, caller, patient, 0, MOST).await?;
+            for entry in entries.iter().rev() {
+                shown.push(show(app, caller, entry)?);
+            }
+        }
+        Ok(shown)
+    }
+
+    async fn one(app: &App, caller: &Caller, id: &str) -> Result<Option<Json>, Outcome> {
+        let Some((patient, sequence)) = place(id) else {
+            return Ok(None);
+        };
+        let found = entries(app, caller, patient, sequence - 1, 1).await?;
+        let found = found.first().filter(|entry| entry.sequence == sequence);
+        found.map(|entry| show(app, caller, entry)).transpose()
+    }
+}
+
+/// The id of an entry: whose journal, and its place there.
+fn id(patient: Address, sequence: u64) -> String {
+    format!("{}-{sequence}", party::id(patient))
+}
+
+fn place(text: &str) -> Option<(Address, u64)> {
+    let (patient, sequence) = text.split_once('-')?;
+    let place = (
+        party::account(patient)?,
+        sequence.parse().ok().filter(|n| (1..=i64::MAX as u64).contains(n))?,
+    );
+    (id(place.0, place.1) == text).then_some(place)
+}
+
+/// What the caller may see of a patient's journal after `after`, of the next `most` entries. That it looked is durable
+/// before it sees anything.
+async fn entries(
+    app: &App,
+    caller: &Caller,
+    patient: Address,
+    after: u64,
+    most: usize,
+) -> Result<Vec<Recorded>, Outcome> {
+    let org = audit::journal(app, patient, caller.org);
+    let mut found = Vec::new();
+    let mut last = after;
+    loop {
+        let page = audit::list(app, org, patient, last).await?;
+        let Some(newest) = page.last() else { break };
+        last = newest.sequence;
+        found.extend(page);
+        if found.len() >= most {
+            break;
+        }
+    }
+    if found.len() > most && most > 1 {
+        let text = format!("the journal has more than {MOST} entries; page through it with GET /v1/audit");
+        return Err(Outcome::new(Code::InvalidSearch, text));
+    }
+    found.truncate(most);
+    found.retain(|entry| caller.account == patient || entry.entry.actor == caller.account);
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let subject = Subject {
+        scope: "audit".into(),
+        ..Subject::default()
+    };
+    let entry = Entry::of(caller, patient, Action::Read, read::purpose(caller), subject);
+    audit::append(app, org, entry).await?;
+    Ok(found)
+}
+
+fn show(app: &App, caller: &Caller, recorded: &Recorded) -> Result<Json, Outcome> {
+    let Entry {
+        patient,
+        actor,
+        role,
+        action,
+        purpose,
+        subject,
+        client,
+    } = &recorded.entry;
+    let (kind, subtype, letter) = words(*action);
+    let keeper = party::of(app, audit::journal(app, *patient, caller.org));
+    // Who sends bytes is the source, who gets them the destination (BALP): a client that writes, a server that is read.
+    let (source, destination) = ("110153", "110152");
+    let (client_role, server_role) = match action {
+        Action::Create | Action::Update => (source, destination),
+        _ => (destination, source),
+    };
+    let client = match client {
+        Some(client) => json!({ "identifier": { "system": "urn:chartseal:client", "value": client } }),
+        None => json!({ "display": "a wallet's session" }),
+    };
+    let person = |code: &str| json!({ "system": ENTITY, "code": code });
+    let mut entities = vec![json!({
+        "what": party::reference(app, *patient, Some(Role::Patient)),
+        "type": person("1"),
+        "role": { "system": ROLE, "code": "1" },
+    })];
+    let labels: Vec<Value> = subject
+        .scope
+        .split_whitespace()
+        .map(|scope| json!({ "system": SCOPE, "code": scope }))
+        .collect();
+    for record in subject.record.as_deref().unwrap_or_default().split_whitespace() {
+        entities.push(json!({
+            "what": { "identifier": { "system": "urn:chartseal:record", "value": record } },
+            "type": person("2"),
+            "role": { "system": ROLE, "code": "4" },
+            "securityLabel": labels,
+        }));
+    }
+    if entities.len() == 1 && !labels.is_empty() {
+        entities
+            .push(json!({ "type": person("2"), "role": { "system": ROLE, "code": "20" }, "securityLabel": labels }));
+    }
+    resource(&json!({
+        "resourceType": "AuditEvent",
+        "id": id(*patient, recorded.sequence),
+        "extension": [{ "url": HASH, "valueString": recorded.hash }],
+        "type": kind,
+        "subtype": [subtype],
+        "action": letter,
+        "recorded": date::instant(recorded.recorded_at),
+        "outcome": "0",
+        "agent": [
+            { "type": party::concept(DICOM, client_role), "who": client, "requestor": false },
+            { "type": party::concept(DICOM, server_role), "who": keeper, "requestor": false },
+            {
+                "type": party::concept(PARTICIPATION, "IRCP"),
+                "who": party::reference(app, *actor, *role),
+                "requestor": true,
+                "purposeOfUse": [party::concept("http://terminology.hl7.org/CodeSystem/v3-ActReason", purpose)],
+            },
+        ],
+        "source": { "observer": keeper },
+        "entity": entities,
+    }))
+}
+
+/// Type, subtype and action letter.
+fn words(action: Action) -> (Value, Value, &'static str) {
+    let coding = |system: &str, code: &str| json!({ "system": system, "code": code });
+    let rest = |code: &str| {
+        let kind = coding("http://terminology.hl7.org/CodeSystem/audit-event-type", "rest");
+        (kind, coding("http://hl7.org/fhir/restful-interaction", code))
+    };
+    let ((kind, subtype), letter) = match action {
+        Action::Create => (rest("create"), "C"),
+        Action::Read => (rest("read"), "R"),
+        Action::Update => (rest("update"), "U"),
+        Action::Search => (rest("search-type"), "E"),
+        Action::Release => {
+            let lifecycle = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle";
+            ((coding(DICOM, "110106"), coding(lifecycle, "disclose")), "R")
+        }
+        // A security alert whose subject is what a user may do.
+        Action::Grant | Action::Revoke => ((coding(DICOM, "110113"), coding(DICOM, "110137")), "E"),
+    };
+    (kind, subtype, letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_says_whose_journal_and_where() {
+        let patient = Address::repeat_byte(0xab);
+        let text = id(patient, 12);
+        assert!(text.len() <= 64, "FHIR's longest id");
+        assert_eq!(place(&text), Some((patient, 12)));
+        for bad in [
+            "",
+            "x-1",
+            "0xab-1",
+            &text.replace("-12", "-0"),
+            &text.replace("-12", "-012"),
+            &text.to_uppercase(),
+        ] {
+            assert_eq!(place(bad), None, "{bad}");
+        }
+    }
+}
