@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use chartseal_stack::{rpc::Node, thief};
+use chartseal_stack::{rpc::Node, samples::canaries, thief};
 use chartseal_tests::{program, root, system};
 use serde_json::Value;
 
@@ -17,8 +17,8 @@ const CLIENTS: [(&str, &str); 4] = [
     ("node/medplum.mjs", "node"),
 ];
 
-/// What the scripts tell the gateway of their patients and in their documents.
-const TOLD: [&str; 4] = ["Murazik", "1953-05-22", "34109-9", "Skip Manam"];
+/// What the scripts tell the gateway of their patients and in their documents, beside the samples' canaries.
+const TOLD: [&str; 5] = ["Murazik", "1953-05-22", "34109-9", "11504-8", "Skip Manam"];
 
 #[tokio::test]
 async fn every_client_stores_finds_pages_corrects_and_reads_back_and_nothing_of_it_is_readable_at_rest() {
@@ -54,7 +54,7 @@ async fn every_client_stores_finds_pages_corrects_and_reads_back_and_nothing_of_
     }
     let files = thief::files(&system.json.data).unwrap();
     let chain = Node::new(&system.json.rpc).everything().await.unwrap();
-    for canary in TOLD {
+    for canary in canaries().into_iter().chain(TOLD.map(str::to_owned)) {
         for (path, bytes) in &files {
             assert_eq!(
                 thief::find(bytes, canary.as_bytes()),

@@ -38,6 +38,7 @@ async fn on_its_way(world: &World, caller: &Caller, patient: &Person<'_>, resour
         kind: "DocumentReference",
         resource: Json::parse(resource.to_string().as_bytes()).unwrap(),
         patient: Some(PatientRef::Account(patient.address())),
+        id: None,
         replaces: None,
         scope: None,
     };

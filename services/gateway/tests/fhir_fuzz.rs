@@ -2,6 +2,7 @@
 //! types, wrong everything. Whatever comes, there is no 5xx but the documented 501, and every refusal is an OperationOutcome.
 //!
 //! `FHIR_FUZZ_REQUESTS` says how many (1,500), `FHIR_FUZZ_SEED` which (1). A failure names the seed and the request.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking; its helper functions too")]
 
 mod common;
 mod fuzz;

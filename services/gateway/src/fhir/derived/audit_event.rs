@@ -43,7 +43,8 @@ impl Derived for AuditEvent {
         let mut shown = Vec::new();
         for patient in patients {
             let entries = entries(app, caller, patient, 0, MOST).await?;
-            for entry in entries.iter().rev() {
+            // Oldest first: every look makes the journal longer, and pages must not move under who turns them.
+            for entry in &entries {
                 shown.push(show(app, caller, entry)?);
             }
         }

@@ -43,7 +43,7 @@ use crate::{
 trait Derived: 'static {
     const NAME: &'static str;
 
-    /// Those the caller may see that can match, newest first where there is a time. The search is held against them.
+    /// Those the caller may see that can match, in an order that stays. The search is held against them.
     fn visible(app: &App, caller: &Caller, query: &Query) -> impl Future<Output = Result<Vec<Json>, Outcome>> + Send;
 
     /// The one with this id, if the caller may see it.
