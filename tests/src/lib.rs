@@ -26,7 +26,7 @@ static SYSTEM: OnceLock<System> = OnceLock::new();
 
 /// The system of this test binary.
 pub fn system() -> &'static System {
-    SYSTEM.get_or_init(|| System::start().expect("the system comes up; its output is above"))
+    SYSTEM.get_or_init(|| System::start(&[]).expect("the system comes up; its output is above"))
 }
 
 /// The repository's root.
@@ -57,7 +57,8 @@ fn build() -> Result<()> {
 }
 
 impl System {
-    fn start() -> Result<Self> {
+    /// One of the test's own, with further arguments of `chartseal up`.
+    pub fn start(arguments: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let data = folder.path().join("data");
         // Statics are never dropped and a test may be killed, so the system's end hangs on a pipe: when this process
@@ -70,6 +71,7 @@ impl System {
             .arg(program("chartseal"))
             .args(["up", "--port", "0", "--data"])
             .arg(&data)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()

@@ -102,7 +102,7 @@ impl App {
         let contracts = deployment.contracts;
         let vault = Vault::new(&*config.master_key()?);
         let keys = Keys::load(&config)?;
-        let store = Store::open(&config.database.path).await?;
+        let store = config.database.open().await?;
         let content = Content::open(&config.content.location).await?;
         let chain = Client::connect(config.chain.rpc.0.as_str(), contracts).await?;
         same_chain(&store, &chain, &contracts).await?;

@@ -10,6 +10,7 @@ use std::{
 
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use chartseal_record::Contracts;
+use chartseal_store::{Database, Location};
 use figment::{
     Figment,
     providers::{Env, Format, Toml},
@@ -36,6 +37,9 @@ pub struct Config {
     #[serde(default)]
     pub development: bool,
     pub database: Database,
+    /// Where uploads wait for their record; none: `staging` beside the SQLite file. Gateways that share a database share
+    /// this folder.
+    pub staging: Option<PathBuf>,
     pub content: ContentPlace,
     pub chain: Chain,
     pub organisations: Vec<Organisation>,
@@ -44,13 +48,6 @@ pub struct Config {
     /// The operator's own table of codes and scopes, asked before the built-in one.
     #[serde(default)]
     pub scopes: Vec<crate::fhir::scope::Rule>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Database {
-    /// The SQLite file.
-    pub path: PathBuf,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -235,10 +232,22 @@ impl Config {
         if self.public_url.scheme() != "https" && !self.development && !is_loopback(&self.public_url) {
             return refuse("public_url must be https outside development");
         }
+        if self.staging().is_none() {
+            return refuse("with PostgreSQL, staging must name the folder where uploads wait for their record");
+        }
         if self.chain.confirmations == 0 {
             return refuse("chain.confirmations must be at least 1");
         }
         Ok(())
+    }
+
+    /// The folder where uploads wait for their record.
+    pub fn staging(&self) -> Option<PathBuf> {
+        match (&self.staging, &self.database.url) {
+            (Some(folder), _) => Some(folder.clone()),
+            (None, Location::Sqlite(file)) => Some(file.with_file_name("staging")),
+            (None, Location::Postgres(_)) => None,
+        }
     }
 
     /// The host (and port) people see: the domain of a Sign-In with Ethereum message.

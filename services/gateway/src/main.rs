@@ -38,6 +38,7 @@ async fn main() -> anyhow::Result<()> {
     if arguments.check_config {
         config.deployment()?;
         config.master_key()?;
+        config.database.password()?;
         for organisation in &config.organisations {
             organisation.statement_key()?;
         }

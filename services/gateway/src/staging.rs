@@ -338,7 +338,7 @@ impl Writing {
 }
 
 fn directory(app: &App) -> PathBuf {
-    app.config.database.path.with_file_name("staging")
+    app.config.staging().expect("a configuration without one was refused")
 }
 
 fn file_of(app: &App, id: Uuid) -> PathBuf {

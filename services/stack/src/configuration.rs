@@ -44,6 +44,26 @@ const ORGANISATIONS: [Organisation; 2] = [
     },
 ];
 
+/// The database of both processes, instead of a SQLite file in the data folder.
+#[derive(Debug, Clone, Default)]
+pub struct Database {
+    /// `postgres://USER@HOST:PORT/NAME`.
+    pub url: Option<String>,
+    /// Holds the role's password.
+    pub password_file: Option<PathBuf>,
+}
+
+impl Database {
+    fn lines(&self, folder: &Folder) -> String {
+        let file = || format!("sqlite:{}", folder.join("chartseal.db").display());
+        let mut lines = format!("url = {}\n", quoted(self.url.clone().unwrap_or_else(file)));
+        if let Some(file) = &self.password_file {
+            lines += &format!("password_file = {}\n", path(file));
+        }
+        lines
+    }
+}
+
 /// The two files written.
 #[derive(Debug, Clone)]
 pub struct Files {
@@ -52,7 +72,7 @@ pub struct Files {
 }
 
 /// Writes keys (once) and configurations (each time: ports change).
-pub fn write(folder: &Folder, ports: Ports, registrar: Address) -> Result<Files> {
+pub fn write(folder: &Folder, ports: Ports, registrar: Address, database: &Database) -> Result<Files> {
     let keys = folder.join("keys");
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&keys);
     made.with_context(|| format!("{} cannot be made", keys.display()))?;
@@ -65,8 +85,11 @@ pub fn write(folder: &Folder, ports: Ports, registrar: Address) -> Result<Files>
         gateway: folder.join("gateway.toml"),
         submitter: folder.join("submitter.toml"),
     };
-    write_private(&files.gateway, gateway(folder, &keys, ports, registrar).as_bytes())?;
-    write_private(&files.submitter, submitter(folder, &keys, ports).as_bytes())?;
+    write_private(
+        &files.gateway,
+        gateway(folder, &keys, ports, registrar, database).as_bytes(),
+    )?;
+    write_private(&files.submitter, submitter(folder, &keys, ports, database).as_bytes())?;
     Ok(files)
 }
 
@@ -88,7 +111,7 @@ fn write_key(file: &Path, place: u32) -> Result<()> {
     write_private(file, hex::encode(Wallet::sample("", place).private_key()).as_bytes())
 }
 
-fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address) -> String {
+fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address, database: &Database) -> String {
     let mut text = format!(
         "# Written by `chartseal up`; it is written anew at each start.\n\
          listen = {listen}\n\
@@ -96,14 +119,16 @@ fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address) -> St
          metrics_listen = {metrics}\n\
          master_key_file = {master}\n\
          development = true\n\
-         \n[database]\npath = {database}\n\
+         staging = {staging}\n\
+         \n[database]\n{database}\
          \n[content]\nlocation = {content}\n\
          \n[chain]\nrpc = {rpc}\ndeployment = {deployment}\nconfirmations = {CONFIRMATIONS}\n",
         listen = quoted(loopback(ports.gateway)),
         url = quoted(url(ports.gateway)),
         metrics = quoted(loopback(ports.gateway_metrics)),
+        staging = path(&folder.join("staging")),
         master = path(&keys.join("master.key")),
-        database = path(&folder.join("chartseal.db")),
+        database = database.lines(folder),
         content = path(&folder.join("content")),
         rpc = quoted(url(ports.rpc)),
         deployment = path(&folder.join("deployment.json")),
@@ -119,17 +144,17 @@ fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address) -> St
     text
 }
 
-fn submitter(folder: &Folder, keys: &Path, ports: Ports) -> String {
+fn submitter(folder: &Folder, keys: &Path, ports: Ports, database: &Database) -> String {
     let mut text = format!(
         "# Written by `chartseal up`; it is written anew at each start.\n\
          metrics_listen = {metrics}\n\
-         \n[database]\npath = {database}\n\
+         \n[database]\n{database}\
          \n[content]\nlocation = {content}\n\
          \n[chain]\nrpc = {rpc}\ndeployment = {deployment}\nconfirmations = {CONFIRMATIONS}\n\
          poll_milliseconds = 250\n\
          \n[relayer]\nkey_file = {relayer}\n",
         metrics = quoted(loopback(ports.submitter_metrics)),
-        database = path(&folder.join("chartseal.db")),
+        database = database.lines(folder),
         content = path(&folder.join("content")),
         rpc = quoted(url(ports.rpc)),
         deployment = path(&folder.join("deployment.json")),

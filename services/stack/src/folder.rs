@@ -11,11 +11,12 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{seed::Seeded, stack_json::write_private};
 
 /// Everything a system writes. `--fresh` removes these and nothing else, whatever folder it is pointed at.
-const OURS: [&str; 13] = [
+const OURS: [&str; 14] = [
     "chain",
     "content",
     "keys",
     "logs",
+    "staging",
     "chartseal.db",
     "chartseal.db-wal",
     "chartseal.db-shm",

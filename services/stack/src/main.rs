@@ -9,6 +9,7 @@ use alloy::primitives::Address;
 use anyhow::{Context, Result};
 use chartseal_stack::{
     client::Gateway,
+    configuration::Database,
     deploy::{self, Outcome},
     enrol::{self, ScopeGrant},
     stack_json::StackJson,
@@ -44,6 +45,13 @@ enum Command {
         /// Leaves the system empty: no sample people.
         #[arg(long)]
         empty: bool,
+        /// An empty PostgreSQL database instead of a SQLite file in the data folder.
+        /// Example: --database postgres://chartseal@localhost/chartseal --database-password-file word
+        #[arg(long, value_name = "URL")]
+        database: Option<String>,
+        /// Holds the password of the role in the URL.
+        #[arg(long, value_name = "FILE", requires = "database")]
+        database_password_file: Option<PathBuf>,
     },
     /// Tells the whole story on a system of its own, checks each step, ends with gas and time. Fails if a check fails.
     Demo {
@@ -111,12 +119,18 @@ async fn main() -> ExitCode {
             port,
             fresh,
             empty,
+            database,
+            database_password_file,
         } => {
             run(Options {
                 data,
                 port,
                 fresh,
                 samples: !empty,
+                database: Database {
+                    url: database,
+                    password_file: database_password_file,
+                },
             })
             .await
         }

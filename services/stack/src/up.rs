@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     anvil::{self, CHAIN_ID, ChainFolder},
-    configuration::{self, Files, url},
+    configuration::{self, Database, Files, url},
     deploy::{Deployment, deploy},
     folder::Folder,
     ports::Ports,
@@ -37,6 +37,8 @@ pub struct Options {
     pub fresh: bool,
     /// Fill an empty system with sample people and documents.
     pub samples: bool,
+    /// Another database than a SQLite file in the data folder.
+    pub database: Database,
 }
 
 impl Options {
@@ -47,6 +49,7 @@ impl Options {
             port: 0,
             fresh: false,
             samples: true,
+            database: Database::default(),
         }
     }
 
@@ -72,6 +75,10 @@ pub struct Stack {
 impl Stack {
     /// Brings a system up and waits until it is ready; `say` is told each step.
     pub async fn start(options: Options, say: &(dyn Fn(&str) + Sync)) -> Result<Self> {
+        ensure!(
+            !options.fresh || options.database.url.is_none(),
+            "--fresh empties the data folder, not a database server; make a new database and name it in --database"
+        );
         let folder = Folder::open(&options.data)?;
         end_leftovers(folder.path(), say)?;
         if options.fresh {
@@ -101,7 +108,7 @@ impl Stack {
             }),
             folder,
         };
-        match stack.bring_up(chain, options.samples, say).await {
+        match stack.bring_up(chain, &options, say).await {
             Ok(()) => Ok(stack),
             Err(error) => {
                 stack.stop().await;
@@ -110,7 +117,7 @@ impl Stack {
         }
     }
 
-    async fn bring_up(&mut self, chain: ChainFolder, samples: bool, say: &(dyn Fn(&str) + Sync)) -> Result<()> {
+    async fn bring_up(&mut self, chain: ChainFolder, options: &Options, say: &(dyn Fn(&str) + Sync)) -> Result<()> {
         say("starting the chain");
         self.run(
             Process::Anvil,
@@ -120,7 +127,7 @@ impl Stack {
         )?;
         self.ready(Process::Anvil).await?;
         let deployment = self.deploy(say).await?;
-        let files = configuration::write(&self.folder, self.ports, deployment.registrar)?;
+        let files = configuration::write(&self.folder, self.ports, deployment.registrar, &options.database)?;
         self.describe(|json| {
             let c = deployment.contracts;
             json.contracts = Addresses {
@@ -134,7 +141,7 @@ impl Stack {
         self.start_ours(&files)?;
         self.ready(Process::Gateway).await?;
         self.ready(Process::Submitter).await?;
-        if samples {
+        if options.samples {
             let samples = self.samples(say).await?;
             self.describe(|json| json.samples = samples)?;
         }

@@ -14,6 +14,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The file with the database's password could not be read.
+    #[error("the database's password cannot be read from {path}: {source}; check database.password_file")]
+    Password {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The schema in the file is not the one this binary was built with.
     #[error(
         "the database has a schema this program does not know ({0}); start the program version that wrote it, or a newer one"

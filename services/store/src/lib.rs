@@ -7,7 +7,10 @@
 //! returns. Not promised: file system snapshots, backups and wear levelling of the disk keep older pages; whoever owns
 //! the file can roll it back as a whole.
 //!
-//! All times are unix seconds and come from the caller. The schema with every column's meaning is `migrations/sqlite`.
+//! On PostgreSQL less is promised about what is forgotten: see [`Store::vault_delete`].
+//!
+//! All times are unix seconds and come from the caller. The schema with every column's meaning is `migrations/sqlite` and
+//! `migrations/postgres`, which say the same.
 #![warn(missing_docs)]
 
 mod audit;
@@ -53,7 +56,7 @@ pub use crate::{
     idempotency::KeptAnswer,
     intent::{Intent, IntentFilter, NewIntent},
     lease::Lease,
-    location::{Location, LocationError},
+    location::{Database, Location, LocationError},
     outbox::OutboxBlock,
     record::{Attachment, Record},
     release_key::ReleaseKeyPlace,

@@ -4,6 +4,9 @@ use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr};
 
 use serde::Deserialize;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use zeroize::Zeroizing;
+
+use crate::{Error, Store};
 
 /// `sqlite:PATH`, a file of one gateway and one submitter; or `postgres://USER@HOST:PORT/NAME`, a server of several. No
 /// password stands in it: it is read from a file of its own and given to [`crate::Store::connect`].
@@ -18,6 +21,42 @@ pub enum Location {
     Sqlite(PathBuf),
     /// The server, the role and the database, without a password.
     Postgres(Box<PgConnectOptions>),
+}
+
+/// Where a process finds its database: the part of a configuration that gateway and submitter share.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// The file, or the server.
+    pub url: Location,
+    /// Holds the role's password, on PostgreSQL. Without it the role has none, or `PGPASSWORD` has it.
+    pub password_file: Option<PathBuf>,
+}
+
+impl Database {
+    /// Opens it: see [`Store::connect`].
+    pub async fn open(&self) -> Result<Store, Error> {
+        let password = self.password()?;
+        Store::connect(
+            &self.url,
+            password.as_ref().map(|word| word.trim_end_matches(['\n', '\r'])),
+        )
+        .await
+    }
+
+    /// What the file holds, if there is one to read.
+    pub fn password(&self) -> Result<Option<Zeroizing<String>>, Error> {
+        let Some(path) = &self.password_file else {
+            return Ok(None);
+        };
+        match std::fs::read_to_string(path) {
+            Ok(word) => Ok(Some(Zeroizing::new(word))),
+            Err(source) => Err(Error::Password {
+                path: path.clone(),
+                source,
+            }),
+        }
+    }
 }
 
 /// Why a text is not a location.
@@ -112,5 +151,64 @@ impl fmt::Display for Location {
 impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ssl(url: &str) -> String {
+        match url.parse().unwrap() {
+            Location::Postgres(server) => format!("{:?}", server.get_ssl_mode()),
+            Location::Sqlite(_) => panic!("{url} is a server"),
+        }
+    }
+
+    #[test]
+    fn a_server_elsewhere_is_reached_by_verified_tls_unless_the_url_says_otherwise() {
+        assert_eq!(ssl("postgres://gateway@db.example/chartseal"), "VerifyFull");
+        assert_eq!(ssl("postgresql://gateway@10.0.0.7:5433/chartseal"), "VerifyFull");
+        assert_eq!(
+            ssl("postgres://gateway@db.example/chartseal?sslmode=require"),
+            "Require"
+        );
+        assert_eq!(
+            ssl("postgres://gateway@db.example/chartseal?sslmode=disable"),
+            "Disable"
+        );
+        assert_eq!(ssl("postgres://gateway@127.0.0.1/chartseal"), "Prefer");
+        assert_eq!(
+            ssl("postgres://gateway@localhost/chartseal?host=/run/postgresql"),
+            "Prefer"
+        );
+        let fallback = "postgres://gateway@db.example/chartseal?sslmode=prefer".parse::<Location>();
+        assert!(matches!(fallback, Err(LocationError::Fallback)));
+    }
+
+    #[test]
+    fn what_is_no_location_is_refused_and_no_password_is_shown() {
+        for (text, expected) in [
+            ("/var/lib/chartseal.db", "a database is sqlite:PATH"),
+            ("sqlite:", "a database is sqlite:PATH"),
+            ("mysql://me:secret@host/name", "not 'mysql:…'"),
+            ("postgres://me:secret@host/name", "holds a password"),
+            ("postgres://host/name?user=me&password=secret", "holds a password"),
+            ("postgres://me@host", "names no database"),
+            ("postgres://me@host:port/name", "cannot be read"),
+        ] {
+            let said = text.parse::<Location>().unwrap_err().to_string();
+            assert!(said.contains(expected) && !said.contains("secret"), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_location_is_shown_as_it_was_written() {
+        for text in [
+            "sqlite:/var/lib/chartseal.db",
+            "postgres://gateway@db.example:5432/chartseal",
+        ] {
+            assert_eq!(text.parse::<Location>().unwrap().to_string(), text);
+        }
     }
 }

@@ -12,6 +12,7 @@ use std::{
 
 use alloy::primitives::Address;
 use chartseal_record::{Contracts, manifest::MAX_RECORDS};
+use chartseal_store::Database;
 use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
@@ -43,14 +44,6 @@ pub struct Config {
     pub relayer: Key,
     /// Who anchors, for each organisation served.
     pub publishers: Vec<Publisher>,
-}
-
-/// The database.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Database {
-    /// The SQLite file.
-    pub path: PathBuf,
 }
 
 /// The content store.
@@ -241,11 +234,11 @@ impl Config {
     }
 }
 
-/// `relayer.key_file` ends in `_file` and is a path itself: names under the prefix that are keys of their own are not
+/// `relayer.key_file` and `database.password_file` end in `_file` and are paths themselves: names under the prefix that are keys of their own are not
 /// taken for indirections.
 fn is_indirect(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    name.ends_with("_file") && !name.ends_with("key_file")
+    name.ends_with("_file") && !name.ends_with("key_file") && !name.ends_with("password_file")
 }
 
 /// `CHARTSEAL_CHAIN__RPC_FILE` → `chain.rpc`.
@@ -312,6 +305,7 @@ mod tests {
     fn a_name_with_file_at_its_end_names_the_key_it_replaces() {
         assert_eq!(indirect("CHARTSEAL_CHAIN__RPC_FILE").as_deref(), Some("chain.rpc"));
         assert_eq!(indirect("CHARTSEAL_RELAYER__KEY_FILE"), None);
+        assert_eq!(indirect("CHARTSEAL_DATABASE__PASSWORD_FILE"), None);
         assert_eq!(indirect("PATH"), None);
     }
 }

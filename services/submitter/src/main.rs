@@ -45,6 +45,7 @@ async fn start() -> anyhow::Result<()> {
     if arguments.check_config {
         let (relayer, publishers) = config.keys()?;
         config.deployment()?;
+        config.database.password()?;
         println!("usable: relayer {}, {} publishers", relayer.address(), publishers.len());
         return Ok(());
     }

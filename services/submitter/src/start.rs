@@ -66,7 +66,7 @@ async fn reached(
 pub async fn run(config: &Config, stop: CancellationToken) -> anyhow::Result<()> {
     let (relayer, publishers) = config.keys()?;
     let contracts = config.deployment()?.contracts;
-    let store = Store::open(&config.database.path).await?;
+    let store = config.database.open().await?;
     let content = Content::open(&config.content.location).await?;
     let client = Client::connect(&config.chain.rpc.0, contracts).await?;
     if !reached(&store, &client, &contracts, config.poll(), &stop).await? {

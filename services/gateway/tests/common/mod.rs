@@ -84,7 +84,7 @@ impl World {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let text = format!(
             "listen = \"127.0.0.1:0\"\npublic_url = \"{base}\"\nmaster_key_file = \"{master}\"\n\
-             [database]\npath = \"{folder}/gateway.db\"\n[content]\nlocation = \"{folder}/content\"\n\
+             [database]\nurl = \"sqlite:{folder}/gateway.db\"\n[content]\nlocation = \"{folder}/content\"\n\
              [chain]\nrpc = \"{rpc}\"\ndeployment = \"{deployment}\"\nconfirmations = {CONFIRMATIONS}\n{chain}\n\
              [[organisations]]\naccount = \"{hospital}\"\nname = \"Hospital\"\n\
              [[organisations]]\naccount = \"{insurer}\"\nname = \"Insurer\"\n",

@@ -1,6 +1,6 @@
 //! SQLite: one file, one writer.
 
-use std::{fs::OpenOptions, path::Path};
+use std::{fs::OpenOptions, path::Path, time::Duration};
 
 use sqlx::{
     SqlitePool,
@@ -14,6 +14,9 @@ use crate::Error;
 /// The schema, embedded.
 static SCHEMA: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
+/// Before the first connection is tried again.
+const AGAIN: Duration = Duration::from_millis(20);
+
 pub(super) async fn open(path: &Path) -> Result<Pools, Error> {
     create_private(path)?;
     let options = SqliteConnectOptions::new()
@@ -25,10 +28,7 @@ pub(super) async fn open(path: &Path) -> Result<Pools, Error> {
         .synchronous(SqliteSynchronous::Full)
         .pragma("secure_delete", "ON");
     // One connection: writers of one process queue here in order, instead of polling the file lock.
-    let writer = SqlitePoolOptions::new()
-        .max_connections(1)
-        .connect_with(options.clone())
-        .await?;
+    let writer = first(SqlitePoolOptions::new().max_connections(1), &options).await?;
     migrate(&writer).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
@@ -38,6 +38,27 @@ pub(super) async fn open(path: &Path) -> Result<Pools, Error> {
         readers: Pool::Sqlite(readers),
         writers: Pool::Sqlite(writer),
     })
+}
+
+/// The first connection makes a new file one with a write-ahead log. Two processes that do so at one instant do not wait
+/// for each other, whatever the busy timeout says, so the one that was told to come back does.
+async fn first(pool: SqlitePoolOptions, options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let mut left = BUSY;
+    loop {
+        match pool.clone().connect_with(options.clone()).await {
+            Err(error) if is_busy(&error) && !left.is_zero() => {
+                tokio::time::sleep(AGAIN).await;
+                left = left.saturating_sub(AGAIN);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// SQLITE_BUSY: the low byte of the extended code.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|e| e.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
 }
 
 /// Creates the file for this user only. The engine gives its log files the same permissions.

@@ -32,7 +32,7 @@ fn configure(stage: &Stage, metrics: &str) -> std::path::PathBuf {
     )
     .unwrap();
     let text = format!(
-        "metrics_listen = \"{metrics}\"\n[database]\npath = \"{f}/chartseal.db\"\n[content]\nlocation = \"{f}/content\"\n\
+        "metrics_listen = \"{metrics}\"\n[database]\nurl = \"sqlite:{f}/chartseal.db\"\n[content]\nlocation = \"{f}/content\"\n\
          [chain]\nrpc = \"{rpc}\"\ndeployment = \"{f}/deployment.json\"\nconfirmations = 1\npoll_milliseconds = 20\n\
          [batch]\ninterval_milliseconds = 20\n[relayer]\nkey_file = \"{f}/relayer.key\"\n\
          [[publishers]]\naccount = \"{org}\"\nkey_file = \"{f}/publisher.key\"\n",
