@@ -279,6 +279,8 @@ contract Consent is IConsent, EIP712, Multicall {
             _requireSeal(a.suite, w.wrap.length);
             bytes32 slot = _slot(a.patient, w.grantee, compartment);
             if (!patientActive || !_isReadable(slot, w.serial)) continue;
+            // Ours, asked for views, and it neither reverts nor calls on: one wrap cannot take the others down.
+            // slither-disable-next-line calls-loop
             (bool active, uint16 suite, bytes32 keyHash) = directory.recipientOf(w.grantee);
             if (active && suite == a.suite && keyHash == w.recipientKeyHash) {
                 emit Rewrapped(slot, w.serial, a.epoch, a.suite, w.recipientKeyHash, w.wrap, a.by);
@@ -346,6 +348,8 @@ contract Consent is IConsent, EIP712, Multicall {
     function _patient(address who) private view returns (address controller, bool active) {
         uint8 role;
         uint8 status;
+        // A patient has no credential that could expire.
+        // slither-disable-next-line unused-return
         (controller, role, status,) = directory.authority(who);
         if (role != ROLE_PATIENT) revert NotPatient(who);
         active = status == STATUS_ACTIVE;

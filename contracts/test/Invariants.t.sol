@@ -24,7 +24,7 @@ contract InvariantsTest {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](11);
+        bytes4[] memory selectors = new bytes4[](17);
         selectors[0] = Actors.patientSignsGrant.selector;
         selectors[1] = Actors.patientSignsRevocation.selector;
         selectors[2] = Actors.relayerDeliversGrant.selector;
@@ -36,6 +36,12 @@ contract InvariantsTest {
         selectors[8] = Actors.registrarSetsStatus.selector;
         selectors[9] = Actors.granteeChangesItsKey.selector;
         selectors[10] = Actors.timePasses.selector;
+        selectors[11] = Actors.patientHandsOver.selector;
+        selectors[12] = Actors.patientNamesADelegate.selector;
+        selectors[13] = Actors.guardiansGrant.selector;
+        selectors[14] = Actors.keyHolderRewraps.selector;
+        selectors[15] = Actors.registrarTriesToChooseAKey.selector;
+        selectors[16] = Actors.professionalRenewsItsPapers.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector({addr: address(actors), selectors: selectors});
     }
@@ -54,6 +60,30 @@ contract InvariantsTest {
         vm.assertEq(actors.revocationsDelivered(), 1);
         vm.assertEq(actors.anchored(), 1);
         vm.assertEq(actors.revoked(actors.slots()[0]), 1);
+        actors.patientHandsOver(0, 1);
+        actors.patientSignsGrant(0, 0, 1 days, 2);
+        actors.keyHolderRewraps(0, 0);
+        actors.patientNamesADelegate(0, 1 days, false);
+        actors.guardiansGrant(0, 0, 1 hours, 1);
+        actors.registrarTriesToChooseAKey(0, "");
+        vm.assertEq(actors.granted(), 2);
+        vm.assertEq(actors.rewrapped(), 1);
+        vm.assertEq(actors.emergencies(), 1);
+    }
+
+    /// @notice Rewrapping and advancing change no term.
+    function invariant_RewrapAndAdvanceChangeNoTerm() public view {
+        vm.assertEq(actors.termsChanged(), 0);
+    }
+
+    /// @notice A registrar chooses nobody's key, and nobody decides for an account it does not control.
+    function invariant_ARegistrarChoosesNobodysKey() public view {
+        vm.assertFalse(actors.isSomebodyElsesKey());
+    }
+
+    /// @notice A delegate grants within scope, permission and duration, never over a grant that lives.
+    function invariant_AnEmergencyStaysWithinItsBounds() public view {
+        vm.assertEq(actors.emergenciesBeyond(), 0);
     }
 
     /// @notice No grant stands without the patient's decision over exactly its terms.

@@ -18,7 +18,8 @@ library Signatures {
 
     /// @notice The key that signed `digest` by ECDSA (65 bytes, low `s`), or zero.
     function recover(bytes32 digest, bytes memory signature) internal pure returns (address key) {
-        // On any error the recovered address is zero.
+        // On any error the recovered address is zero, and which error it was is nobody's business.
+        // slither-disable-next-line unused-return
         (key,,) = ECDSA.tryRecover(digest, signature);
     }
 }

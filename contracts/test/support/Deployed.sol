@@ -21,7 +21,7 @@ interface DeployedConsent is IConsent, IERC5267 {
 /// @notice The contracts as they are deployed: from the committed bytecode, through their interfaces. So the tests are
 /// about the bytes that ship, and compile in seconds because they contain none of them.
 ///
-/// In the profile `source` (coverage, mutants) they are deployed as that profile compiles them.
+/// Coverage, in the profile `source`, needs them as it compiles them itself.
 library Deployed {
     function directory(address admin) internal returns (DeployedDirectory) {
         return DeployedDirectory(create("Directory", abi.encode(admin)));

@@ -3,7 +3,15 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use chartseal_chain::bindings::Directory;
+use alloy::{
+    eips::BlockId,
+    network::{EthereumWallet, TransactionBuilder},
+    primitives::Bytes,
+    providers::{Provider, ProviderBuilder},
+    rpc::types::TransactionRequest,
+};
+use chartseal_chain::{bindings::Directory, deployment};
+use chartseal_record::Contracts;
 use chartseal_stack::{
     anvil::{self, ChainFolder},
     deploy::{Deployment, Outcome, deploy},
@@ -144,10 +152,68 @@ async fn a_deployment_is_made_once_and_outlives_a_kill_of_its_chain() {
     std::fs::create_dir(folder.path().join("chain")).unwrap();
     supervised.resume().await.unwrap();
     answering(&node).await;
-    let error = deploy(&url, admin, None, Some(&out)).await.unwrap_err();
+    let error = deploy(&url, admin.clone(), None, Some(&out)).await.unwrap_err();
     assert!(
         format!("{error:#}").contains("chain was reset; run chartseal up --fresh"),
         "{error:#}"
     );
+
+    // A run that died after its first transaction: the next one makes the other two, at the addresses planned.
+    std::fs::remove_file(&out).unwrap();
+    let provider = ProviderBuilder::new()
+        .wallet(EthereumWallet::from(admin.clone()))
+        .connect_http(url.parse().unwrap());
+    let genesis = provider.get_block(BlockId::number(0)).await.unwrap().unwrap();
+    let nonce = provider.get_transaction_count(admin.address()).await.unwrap();
+    let multisig = admin.address().create(nonce + 7);
+    let directory = admin.address().create(nonce);
+    let expected = Deployment {
+        contracts: Contracts {
+            directory,
+            consent: admin.address().create(nonce + 1),
+            anchors: admin.address().create(nonce + 2),
+            ..made.contracts
+        },
+        block: 1,
+        genesis: genesis.header.hash,
+        registrar: multisig,
+    };
+    let plan = serde_json::json!({ "deployer": admin.address(), "nonce": nonce, "deployment": expected });
+    let planned = out.with_extension("planned.json");
+    std::fs::write(&planned, plan.to_string()).unwrap();
+    let first = TransactionRequest::default().with_deploy_code(deployment::directory_initcode(multisig));
+    let sent = provider.send_transaction(first).await.unwrap();
+    assert_eq!(sent.get_receipt().await.unwrap().contract_address, Some(directory));
+    let (Outcome::Made(taken_up), _) = deploy(&url, admin.clone(), Some(multisig), Some(&out)).await.unwrap() else {
+        panic!()
+    };
+    assert_eq!(taken_up, expected);
+    assert_eq!(
+        provider.get_transaction_count(admin.address()).await.unwrap(),
+        nonce + 3
+    );
+    assert!(!planned.exists());
+    let roles = node.logs::<Directory::RoleGranted>(directory).await.unwrap();
+    assert!(roles.iter().all(|role| role.event.account == multisig));
+
+    // Whoever thinks another registrar was named is told.
+    let error = deploy(&url, admin.clone(), Some(admin.address()), Some(&out))
+        .await
+        .unwrap_err();
+    assert!(
+        format!("{error:#}").contains(&format!("for the registrar {multisig}")),
+        "{error:#}"
+    );
+
+    // Code that is not this program's.
+    let code = provider.get_code_at(taken_up.contracts.consent).await.unwrap();
+    let other: Bytes = code.iter().map(|byte| byte ^ 1).collect();
+    let parameters = serde_json::value::to_raw_value(&(taken_up.contracts.consent, other)).unwrap();
+    provider
+        .raw_request_dyn("anvil_setCode".into(), &parameters)
+        .await
+        .unwrap();
+    let error = deploy(&url, admin, None, Some(&out)).await.unwrap_err();
+    assert!(format!("{error:#}").contains("Consent"), "{error:#}");
     supervised.stop().await;
 }
