@@ -15,10 +15,10 @@ KUBO         := .kubo/ipfs
 
 RUNS         ?= 2000000
 
-.PHONY: help run demo test clients bench fuzz soak lint contracts kubo build clean
+.PHONY: help run demo test clients bench fuzz soak lint lint-contracts coverage mutants contracts kubo build clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
 
 run: build ## bring the whole system up at 127.0.0.1:8080 (Ctrl-C stops it)
 	$(TARGET)/debug/chartseal up
@@ -49,10 +49,19 @@ soak: build $(RAGE) ## hours of what test does in minutes: 5,000 fresh cases of 
 	cd bench && RAGE=$(RAGE) CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) test --release --locked
 	$(MAKE) fuzz RUNS=$(RUNS)0
 
-lint: $(NODE) ## rustfmt, clippy, forge fmt, generated files fresh
+lint: lint-contracts ## rustfmt, clippy, forge fmt, generated files fresh, slither
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+lint-contracts: $(NODE) ## forge fmt, committed bytecode fresh, slither (from PyPI, in contracts/.venv)
 	contracts/lint.sh
+	contracts/slither.sh
+
+coverage: $(NODE) ## line and branch coverage of the contracts; fails below 98 %
+	contracts/coverage.sh
+
+mutants: $(NODE) ## break the contracts in 137 places, one at a time: each must fail a test (20 minutes)
+	contracts/bin/mutants.js
 
 contracts: $(NODE) ## build the contracts and rewrite contracts/abi
 	contracts/build.sh
@@ -87,4 +96,4 @@ $(PYTHON_CLIENTS): tests/clients/python/requirements.txt
 
 clean: ## remove what was built and the development data
 	$(CARGO) clean
-	rm -rf data contracts/node_modules contracts/out contracts/cache tests/vectors-ts/node_modules tests/vectors-ts/out tests/clients/node/node_modules tests/clients/python/.venv
+	rm -rf data contracts/node_modules contracts/out contracts/cache contracts/.venv tests/vectors-ts/node_modules tests/vectors-ts/out tests/clients/node/node_modules tests/clients/python/.venv

@@ -18,6 +18,14 @@ contract AdvanceTest is Clinic {
         _refuses(alice, a, none, abi.encodeWithSelector(IConsent.EpochNotAhead.selector, compartment, epoch, current));
     }
 
+    function test_WhenTheSameAdvanceIsSentTwice_Refuses() public {
+        _advance(alice, 4);
+        bytes memory reason = abi.encodeWithSelector(
+            IConsent.EpochNotAhead.selector, _compartment(alice.id, "clinical"), uint32(4), uint32(4)
+        );
+        _refuses(alice, _advancement(alice.id, 4, alice.id), none, reason);
+    }
+
     function testFuzz_WhenNumbersAreSkipped_OpensTheEpoch(uint32 first, uint32 second) public {
         first = 1 + first % 1000;
         vm.assume(second > first);
@@ -178,6 +186,18 @@ contract AdvanceTest is Clinic {
         GrantTerms memory t = _writeTerms(alice.id, dora.id, 4);
         consent.grant(t, "", _signGrant(alice, t, ""));
         vm.assertEq(_wrapsWritten(++epoch, 4), 0, "WRITE alone");
+    }
+
+    function test_GivenTheGranteesKeyIsOfAnotherSuite_ItsWrapIsSkipped() public {
+        _advance(alice, 1);
+        _grantRead(alice, dora.id, 1);
+        Advancement memory a = _advancement(alice.id, 2, mercy.id);
+        a.suite = 2;
+        Wrap[] memory wraps = _wrapFor(dora.id, 1);
+        bytes memory signature = _signConsent(mercyStatements, Typed.advance(a, wraps));
+        vm.recordLogs();
+        consent.advance(a, wraps, signature);
+        vm.assertEq(vm.getRecordedLogs().length, 1);
     }
 
     function _wrapsWritten(uint32 epoch, uint64 serial) private returns (uint256) {

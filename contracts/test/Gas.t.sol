@@ -125,6 +125,7 @@ contract GasTest is Clinic {
         used += before - gasleft();
         vm.assertTrue(created != address(0), name);
         vm.snapshotValue("gas", string.concat("deploy ", name), used);
+        vm.snapshotValue("gas", string.concat("size ", name), created.code.length);
     }
 
     function _last(string memory name, uint256 budget) private returns (uint256 used) {

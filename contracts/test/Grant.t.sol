@@ -116,6 +116,24 @@ contract GrantTest is Clinic {
         _refuses(alice, t, "", abi.encodeWithSelector(IConsent.UnknownPermission.selector, slot, permission));
     }
 
+    function test_WhenUntilIsNow_Refuses() public {
+        GrantTerms memory t = _writeTerms(alice.id, mercy.id, 1);
+        t.until = NOW;
+        _refuses(
+            alice, t, "", abi.encodeWithSelector(IConsent.Expired.selector, _slot(alice.id, mercy.id, "clinical"), NOW)
+        );
+        t.until = NOW + 1;
+        vm.assertTrue(consent.grant(t, "", _signGrant(alice, t, "")));
+    }
+
+    function test_WhenThePermissionIsTheFirstUnknown_Refuses() public {
+        GrantTerms memory t = _writeTerms(alice.id, mercy.id, 1);
+        t.permission = 4;
+        bytes memory reason =
+            abi.encodeWithSelector(IConsent.UnknownPermission.selector, _slot(alice.id, mercy.id, "clinical"), 4);
+        _refuses(alice, t, "", reason);
+    }
+
     function test_WhenThePurposeIsTooLong_Refuses() public {
         GrantTerms memory t = _writeTerms(alice.id, mercy.id, 1);
         t.purpose = string(new bytes(65));
