@@ -52,6 +52,12 @@ contract AnchorTest is Clinic {
         anchors.anchor(mercy.id, ROOT, count, MANIFEST);
     }
 
+    function test_WhenTheBatchIsEmpty_Refuses() public {
+        vm.prank(mercyPublisher.id);
+        vm.expectRevert(abi.encodeWithSelector(IAnchors.BatchSize.selector, mercy.id, 0));
+        anchors.anchor(mercy.id, ROOT, 0, MANIFEST);
+    }
+
     function test_WhenTheBatchIsTheLargest_Anchors() public {
         vm.prank(mercyPublisher.id);
         anchors.anchor(mercy.id, ROOT, 8192, MANIFEST);

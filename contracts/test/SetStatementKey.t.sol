@@ -58,6 +58,13 @@ contract SetStatementKeyTest is Clinic {
         vm.assertFalse(directory.isStatementKey(dora.id, fresh.id, 1300));
     }
 
+    function test_WhenTheWindowWouldBeEmpty_Refuses() public {
+        bytes32 terms = Typed.statementKey(dora.id, fresh.id, 1200, 1200, directory.nonces(dora.id), NOW);
+        bytes memory signature = _signDirectory(dora, terms);
+        vm.expectRevert(abi.encodeWithSelector(IDirectory.EmptyWindow.selector, dora.id, fresh.id, 1200, 1200));
+        directory.setStatementKey(dora.id, fresh.id, 1200, 1200, NOW, signature);
+    }
+
     function test_GivenTheWindowHasBegun_ItsEndMayMoveOut() public {
         _listStatementKey(dora, fresh.id, 0, 1100);
         vm.roll(1050);

@@ -88,6 +88,24 @@ contract WalletsTest is Clinic {
         _refusesBySignature(r, abi.encodePacked(low, bytes32(order - uint256(s)), v == 27 ? uint8(28) : uint8(27)));
     }
 
+    function test_ASenderWhoSignsBadlyIsNotHelpedByBeingTheSender() public {
+        Revocation memory r = _revocation(alice.id, dora.id, 1);
+        bytes memory signature = _sign(mallory, Typed.digest(address(consent), Typed.revoke(r)));
+        vm.prank(alice.id);
+        vm.expectRevert(abi.encodeWithSelector(IConsent.BadSignature.selector, alice.id));
+        consent.revoke(r, signature);
+    }
+
+    function test_NobodySignsForTheZeroAddress() public {
+        Registration memory r = _patientOf(Person({id: address(0), key: 0}), mercy.id, 1);
+        bytes memory countersignature = _countersignature(r);
+        bytes[3] memory signatures = [bytes(""), new bytes(65), "x"];
+        for (uint256 i = 0; i < signatures.length; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(IDirectory.BadSignature.selector, address(0)));
+            directory.register(r, signatures[i], admin.id, countersignature);
+        }
+    }
+
     function testFuzz_AnyOtherBytesAreRefused(bytes calldata signature) public {
         _refusesBySignature(_revocation(alice.id, dora.id, 1), signature);
     }
