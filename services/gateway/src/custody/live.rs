@@ -145,7 +145,7 @@ pub async fn permission(
     permission: u8,
 ) -> Result<LiveGrant, NotLive> {
     let grant = slot(app, Slot::of(patient, grantee, target), patient, grantee, permission).await?;
-    // A commitment to one record has the shape of a compartment. What a patient signed as one record opens no scope.
+    // A slot is a hash. What the patient signed must be this very target.
     let signed = grant
         .state
         .terms
