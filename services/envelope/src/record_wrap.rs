@@ -11,14 +11,13 @@
 //! psk, psk_id   the release key, and the same name as of a wrap at this place
 //! ```
 
-use alloy_primitives::{Address, B256, U256};
-use alloy_sol_types::SolValue;
+use alloy_primitives::{Address, B256};
 use chartseal_record::{Compartment, ContentHash, Slot, Target};
 
 use crate::{
     capsule,
     error::{Error, Result},
-    key::{FileKey, Identity, PublicKey, ReleaseKey, SUITE},
+    key::{FileKey, Identity, PublicKey, ReleaseKey},
     record::{self, OpenedRecord},
     wrap::Place,
 };
@@ -32,18 +31,7 @@ const WHAT: &str = "record wrap";
 /// abi.encode("chartseal/v1/record-wrap", uint16 suite, uint256 chainId, address consent, bytes32 slot, uint64 serial,
 /// uint32 epoch, bytes32 contentHash)
 pub(crate) fn info(place: &Place, content: ContentHash) -> Vec<u8> {
-    let chain = U256::from(place.contracts.chain_id);
-    (
-        LABEL,
-        SUITE,
-        chain,
-        place.contracts.consent,
-        place.slot.0,
-        place.serial,
-        place.epoch,
-        content.0,
-    )
-        .abi_encode_params()
+    place.info_with(LABEL, content.0)
 }
 
 /// Seals the file key of the sealed record `content` to the grantee's Directory key, to be opened only with

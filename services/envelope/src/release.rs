@@ -1,12 +1,11 @@
 //! Releases: the release key sealed to the grantee, for one signed request.
 
-use alloy_primitives::{B256, U256};
-use alloy_sol_types::SolValue;
+use alloy_primitives::B256;
 
 use crate::{
     capsule::{self, CAPSULE},
     error::Result,
-    key::{Identity, PublicKey, ReleaseKey, SUITE},
+    key::{Identity, PublicKey, ReleaseKey},
     wrap::Place,
 };
 
@@ -16,18 +15,7 @@ const WHAT: &str = "release";
 /// abi.encode("chartseal/v1/release", uint16 suite, uint256 chainId, address consent, bytes32 slot, uint64 serial,
 /// uint32 epoch, bytes32 nonce)
 pub(crate) fn info(place: &Place, nonce: B256) -> Vec<u8> {
-    let chain = U256::from(place.contracts.chain_id);
-    (
-        LABEL,
-        SUITE,
-        chain,
-        place.contracts.consent,
-        place.slot.0,
-        place.serial,
-        place.epoch,
-        nonce,
-    )
-        .abi_encode_params()
+    place.info_with(LABEL, nonce)
 }
 
 /// Seals the release key of `place` to the grantee's Directory key, for the request with this nonce.

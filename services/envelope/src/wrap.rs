@@ -43,6 +43,23 @@ impl Place {
             .abi_encode_params()
     }
 
+    /// abi.encode(label, uint16 suite, uint256 chainId, address consent, bytes32 slot, uint64 serial, uint32 epoch,
+    /// bytes32 word): what releases and record wraps are bound to.
+    pub(crate) fn info_with(&self, label: &str, word: B256) -> Vec<u8> {
+        let chain = U256::from(self.contracts.chain_id);
+        (
+            label,
+            SUITE,
+            chain,
+            self.contracts.consent,
+            self.slot.0,
+            self.serial,
+            self.epoch,
+            word,
+        )
+            .abi_encode_params()
+    }
+
     /// keccak256(abi.encode(bytes32 slot, uint64 serial, uint32 epoch, bytes32 recipientKeyHash))
     pub(crate) fn psk_id(&self, recipient: &PublicKey) -> B256 {
         keccak256((self.slot.0, self.serial, self.epoch, recipient.key_hash()).abi_encode_params())

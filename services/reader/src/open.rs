@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
     grant::{Granted, Release},
     input,
-    output::Output,
+    output::{self, Output},
     place,
     place::Place,
     verify,
@@ -99,9 +99,7 @@ impl Open {
         let receipt = self.receipt.as_deref().map(input::receipt).transpose()?;
         let mut known = self.known(release.as_ref(), receipt.as_ref())?;
         let client = self.client(known.contracts).await?;
-        let content = self.place.content().await?.ok_or_else(|| {
-            Failure::Input("say with --ipfs where the sealed bytes are: a folder of CAR files or a URL".into())
-        })?;
+        let content = self.place.needed().await?;
         let keys = match &release {
             None => identities,
             Some(release) => {
@@ -183,11 +181,7 @@ impl Open {
         let Some(folder) = &self.attachments else {
             return Ok(Vec::new());
         };
-        std::fs::create_dir_all(folder).map_err(|source| Failure::File {
-            doing: "make",
-            path: folder.clone(),
-            source,
-        })?;
+        output::make_folder(folder)?;
         let mut written = Vec::new();
         for attachment in &opened.header.attachments {
             written.push(attachments::write(content, attachment, folder).await?);

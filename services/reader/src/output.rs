@@ -9,6 +9,15 @@ use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
 
+/// Makes a folder and those above it; one that is there is fine.
+pub fn make_folder(folder: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).map_err(|source| Failure::File {
+        doing: "make",
+        path: folder.into(),
+        source,
+    })
+}
+
 /// Bytes on their way to a file that gets its name only when they are complete and authentic, or to standard output.
 pub enum Output {
     File { temporary: NamedTempFile, path: PathBuf },

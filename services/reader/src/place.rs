@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 
 use chartseal_ipfs::{Bearer, Bytes, Cid, Content, Http};
+use chartseal_record::{
+    B256,
+    manifest::{self, Manifest},
+};
 use clap::Args;
 
 use crate::{failure::Failure, input};
@@ -19,6 +23,13 @@ pub struct Place {
 }
 
 impl Place {
+    /// The place, which must have been given.
+    pub async fn needed(&self) -> Result<Content, Failure> {
+        let missing =
+            || Failure::Input("say with --ipfs where the sealed bytes are: a folder of CAR files or a URL".into());
+        self.content().await?.ok_or_else(missing)
+    }
+
     /// The place, if one was given.
     pub async fn content(&self) -> Result<Option<Content>, Failure> {
         let Some(place) = &self.ipfs else { return Ok(None) };
@@ -44,4 +55,16 @@ pub async fn block(content: &Content, what: &str, cid: &Cid) -> Result<Bytes, Fa
         place: content.place(),
     };
     content.get(cid).await?.ok_or_else(missing)
+}
+
+/// The list of an anchored batch, which must be what its root was made of.
+pub async fn batch(content: &Content, root: B256, digest: B256) -> Result<Manifest, Failure> {
+    let name = manifest::cid(digest);
+    let bytes = block(content, "the manifest", &name).await?;
+    let damaged = |why: String| Failure::Content(format!("manifest {name}: {why}"));
+    let manifest = Manifest::decode(&bytes).map_err(|error| damaged(error.to_string()))?;
+    match manifest.tree().root() == root {
+        true => Ok(manifest),
+        false => Err(damaged("it lists other records than the root was made of".into())),
+    }
 }

@@ -6,8 +6,7 @@ use chartseal_chain::Client;
 use chartseal_ipfs::Content;
 use chartseal_record::{
     Contracts,
-    content::{DAG_CBOR, cid_of_digest},
-    manifest::{Entry, Manifest},
+    manifest::{self, Entry},
     receipt::Receipt,
 };
 use clap::Args;
@@ -194,16 +193,18 @@ async fn check_content(content: &Content, receipt: &Receipt, report: &mut Report
         json!({ "size": bytes.len() }),
     );
 
-    let name = cid_of_digest(DAG_CBOR, receipt.manifest_digest()?);
-    let bytes = place::block(content, "the manifest", &name).await?;
+    let digest = receipt.manifest_digest()?;
+    let (name, manifest) = (
+        manifest::cid(digest),
+        place::batch(content, receipt.root, digest).await?,
+    );
     let damaged = |why: String| Failure::Content(format!("manifest {name}: {why}"));
-    let manifest = Manifest::decode(&bytes).map_err(|e| damaged(e.to_string()))?;
     let entry = Entry {
         compartment: receipt.compartment,
         epoch: receipt.epoch,
         content: receipt.cid,
     };
-    if manifest.tree().root() != receipt.root || manifest.entries().len() as u64 != u64::from(receipt.count) {
+    if manifest.entries().len() as u64 != u64::from(receipt.count) {
         return Err(damaged("it lists other records than the root was made of".into()));
     }
     if !manifest.entries().contains(&entry) {

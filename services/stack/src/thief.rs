@@ -23,6 +23,17 @@ pub fn files(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     Ok(found)
 }
 
+/// Where one of the `words` can be read, in `files` or on the `chain`.
+pub fn readable(words: &[String], files: &[(PathBuf, Vec<u8>)], chain: &[u8]) -> Option<String> {
+    words.iter().find_map(|word| {
+        let holds = |bytes: &[u8]| find(bytes, word.as_bytes()).is_some();
+        match files.iter().find(|(_, bytes)| holds(bytes)) {
+            Some((path, _)) => Some(format!("'{word}' stands in {}", path.display())),
+            None => holds(chain).then(|| format!("'{word}' stands on the chain")),
+        }
+    })
+}
+
 /// Where `needle` stands in `haystack`.
 pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     let first = *needle.first()?;

@@ -1,9 +1,6 @@
 //! Documents on their way out: found by CID on a record the caller may open, decrypted as they come.
 
-use chartseal_envelope::{
-    age::{self, Opener},
-    record::AttachmentRef,
-};
+use chartseal_envelope::{age::Opener, record::AttachmentRef};
 use chartseal_ipfs::Bytes;
 use chartseal_record::content::RAW;
 use chartseal_store::Record;
@@ -21,7 +18,6 @@ use crate::{
     auth::caller::Caller,
     fhir::{attachment, reference::RecordId},
     problem::{Code, Problem},
-    write::SMALL,
 };
 
 /// A document of a record that was opened for the caller.
@@ -72,17 +68,12 @@ pub async fn all(app: &App, reference: &AttachmentRef) -> Result<Zeroizing<Vec<u
     if same { Ok(plain) } else { Err(corrupt(cid)) }
 }
 
-/// The document as it is decrypted. Small ones are proved whole before the first byte leaves; of large ones each
-/// piece is authentic, and a stream that ends early or with an error has failed.
+/// A large document as it is decrypted: each piece is authentic, and a stream that ends early or with an error has
+/// failed.
 pub async fn pieces(
     app: &App,
     reference: AttachmentRef,
 ) -> Result<BoxStream<'static, Result<Bytes, Problem>>, Problem> {
-    if age::sealed_size(reference.size) <= SMALL {
-        let mut plain = all(app, &reference).await?;
-        let bytes = Bytes::from(std::mem::take(&mut *plain));
-        return Ok(stream::once(async { Ok(bytes) }).boxed());
-    }
     let state = Some(Opening {
         sealed: sealed(app, &reference.cid).await?,
         work: Work {

@@ -21,22 +21,23 @@ const BEGINNING: u64 = 184;
 /// Plaintext opened at a time: four chunks, 256 KiB.
 const PIECE: u64 = 4 * CHUNK as u64;
 
-/// The bytes `range` of a document, which must lie within its size. Each chunk is authentic and in its place, and the
-/// size is the sealed record's word, so nothing has to be read to prove where the document ends.
+/// The bytes `range` of a document, which must lie within its size. A small document is proved whole before a byte leaves.
+/// Of a large one each chunk is authentic and in its place, and the size is the sealed record's word, so nothing has to be
+/// read to prove where the document ends.
 pub async fn stretch(
     app: &App,
     reference: AttachmentRef,
     range: Range<u64>,
 ) -> Result<BoxStream<'static, Result<Bytes, Problem>>, Problem> {
-    if range == (0..reference.size) {
-        return document::pieces(app, reference).await;
-    }
     let size = age::sealed_size(reference.size);
     if size <= SMALL {
         let mut plain = document::all(app, &reference).await?;
         let bytes = Bytes::from(std::mem::take(&mut *plain));
         let (start, end) = (range.start as usize, range.end as usize);
         return Ok(stream::once(async move { Ok(bytes.slice(start..end)) }).boxed());
+    }
+    if range == (0..reference.size) {
+        return document::pieces(app, reference).await;
     }
     let cid = reference.cid;
     let mut beginning = Vec::new();

@@ -15,7 +15,7 @@ use chartseal_ipfs::Content;
 use chartseal_record::{
     B256,
     event::{Event, Logged},
-    manifest::{self, Entry, Manifest},
+    manifest::{self, Entry},
 };
 use clap::Args;
 use serde::Serialize;
@@ -23,7 +23,12 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use self::{keys::Keys, record::Recovered};
-use crate::{failure::Failure, history, input, output::Output, place, place::Place};
+use crate::{
+    failure::Failure,
+    history, input,
+    output::{self, Output},
+    place::{self, Place},
+};
 
 /// Recovers every record of a patient with the root backup, a node of the chain and a place with the sealed bytes: no
 /// gateway is asked. Reads the chain's events, then the manifest of every anchored batch, and opens what is the
@@ -83,16 +88,10 @@ impl Recover {
                 backup.consent, backup.chain_id, contracts.consent, contracts.chain_id
             )));
         }
-        let content = self.place.content().await?.ok_or_else(|| {
-            Failure::Input("say with --ipfs where the sealed bytes are: a folder of CAR files or a URL".into())
-        })?;
+        let content = self.place.needed().await?;
         let client = Client::connect(&self.rpc, contracts).await?;
         client.check_contracts().await?;
-        std::fs::create_dir_all(&self.out).map_err(|source| Failure::File {
-            doing: "make",
-            path: self.out.clone(),
-            source,
-        })?;
+        output::make_folder(&self.out)?;
 
         self.say("reading the chain");
         let events = history::read(&client).await?;
@@ -155,14 +154,14 @@ impl Recover {
         keys: &Keys,
         events: &[Logged],
     ) -> Result<(Vec<Found>, Vec<Lost>), Failure> {
-        let anchors: Vec<&Logged> = (events.iter())
-            .filter(|logged| matches!(logged.event, Event::Anchored { .. }))
+        let anchors: Vec<_> = (events.iter())
+            .filter_map(|logged| match logged.event {
+                Event::Anchored { root, manifest, .. } => Some((logged, root, manifest)),
+                _ => None,
+            })
             .collect();
         let (mut found, mut lost, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
-        for (at, logged) in anchors.iter().enumerate() {
-            let Event::Anchored { root, manifest, .. } = &logged.event else {
-                continue;
-            };
+        for (at, (logged, root, digest)) in anchors.iter().enumerate() {
             if at % 100 == 0 {
                 self.say(&format!(
                     "searching batches {} to {} of {}",
@@ -171,16 +170,15 @@ impl Recover {
                     anchors.len()
                 ));
             }
-            let name = manifest::cid(*manifest);
             // Whose records a missing batch held, nobody can say: it is listed, whether or not it matters.
-            let entries = match batch(content, *root, *manifest).await {
+            let batch = match place::batch(content, *root, *digest).await {
                 Ok(batch) => batch,
                 Err(failure) => {
-                    lost.push(bearable(&format!("batch {name}"), failure)?);
+                    lost.push(bearable(&format!("batch {}", manifest::cid(*digest)), failure)?);
                     continue;
                 }
             };
-            let of_the_patient = entries
+            let of_the_patient = batch
                 .entries()
                 .iter()
                 .filter(|entry| keys.scopes.contains_key(&entry.compartment));
@@ -224,17 +222,6 @@ impl Recover {
             0 => Ok(()),
             lost => Err(Failure::Incomplete { lost, list: path }),
         }
-    }
-}
-
-/// The batch's list, which must be what its root was made of.
-async fn batch(content: &Content, root: B256, digest: B256) -> Result<Manifest, Failure> {
-    let bytes = place::block(content, "the manifest", &manifest::cid(digest)).await?;
-    let damaged = |why: String| Failure::Content(format!("the manifest: {why}"));
-    let manifest = Manifest::decode(&bytes).map_err(|error| damaged(error.to_string()))?;
-    match manifest.tree().root() == root {
-        true => Ok(manifest),
-        false => Err(damaged("it lists other records than the root was made of".into())),
     }
 }
 

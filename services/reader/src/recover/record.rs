@@ -12,7 +12,12 @@ use chartseal_record::{Address, B256, ContentHash};
 use serde::Serialize;
 
 use super::{Found, Lost, bearable, keys::Keys};
-use crate::{attachments, author, failure::Failure, output::Output, place};
+use crate::{
+    attachments, author,
+    failure::Failure,
+    output::{self, Output},
+    place,
+};
 
 /// A record that is on disk again.
 #[derive(Serialize)]
@@ -62,7 +67,7 @@ pub async fn recover(
     let statement = &opened.header.statement;
     let scope = keys.scopes.get(&compartment).ok_or(Error::NoMatch)?.to_string();
     let folder = Path::new(&scope).join(hex(statement.id));
-    make(&out.join(&folder))?;
+    output::make_folder(&out.join(&folder))?;
 
     let file = name(taken, &folder, statement.version, entry.content);
     let mut output = Output::to(Some(&out.join(&file)))?;
@@ -127,12 +132,4 @@ fn name(taken: &mut HashSet<String>, folder: &Path, version: u32, content: Conte
 
 fn hex(id: B256) -> String {
     format!("{id:x}").trim_start_matches("0x").to_owned()
-}
-
-fn make(folder: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(folder).map_err(|source| Failure::File {
-        doing: "make",
-        path: folder.into(),
-        source,
-    })
 }
