@@ -92,14 +92,13 @@ contract DelegateTest is Clinic {
     }
 
     function testFuzz_GivenANewerDelegation_Refuses(uint64 first, uint64 second) public {
-        vm.assume(first != 0 && second <= first);
-        _delegate(alice, guardians, 1 days, first);
-        // Other terms, so that it is never the same decision sent again.
-        bytes memory reason = abi.encodeWithSelector(IConsent.DelegationNotAhead.selector, alice.id, second, first);
-        _refuses(alice, _delegation(alice.id, guardians, 2 days, second), reason);
-        _refuses(alice, _delegation(alice.id, address(directory), 1 days, second), reason);
-        (address delegate, uint32 maxDuration, uint64 serial) = consent.delegateOf(alice.id);
-        vm.assertTrue(delegate == guardians && maxDuration == 1 days && serial == first);
+        vm.assume(first != 0 && second < first);
+        _keepsTheFirst(first, second);
+    }
+
+    function testFuzz_GivenAnotherWithThisSerial_Refuses(uint64 serial) public {
+        vm.assume(serial != 0);
+        _keepsTheFirst(serial, serial);
     }
 
     function testFuzz_GivenThePatientIsNotActive_OnlyEndingWorks(bool retired) public {
@@ -125,6 +124,16 @@ contract DelegateTest is Clinic {
         vm.assertTrue(delegate == guardians && maxDuration == 1 days && serial == 7);
         (delegate,,) = consent.delegateOf(bob.id);
         vm.assertEq(delegate, address(0));
+    }
+
+    /// @dev Each time one term differs, so that it is never the same decision sent again.
+    function _keepsTheFirst(uint64 first, uint64 second) private {
+        _delegate(alice, guardians, 1 days, first);
+        bytes memory reason = abi.encodeWithSelector(IConsent.DelegationNotAhead.selector, alice.id, second, first);
+        _refuses(alice, _delegation(alice.id, guardians, 2 days, second), reason);
+        _refuses(alice, _delegation(alice.id, address(directory), 1 days, second), reason);
+        (address delegate, uint32 maxDuration, uint64 serial) = consent.delegateOf(alice.id);
+        vm.assertTrue(delegate == guardians && maxDuration == 1 days && serial == first);
     }
 
     function _refuses(Person memory signer, Delegation memory d, bytes memory reason) private {

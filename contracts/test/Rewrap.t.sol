@@ -45,10 +45,20 @@ contract RewrapTest is Clinic {
 
     function testFuzz_WhenTheCompartmentHasNotHadTheEpoch_Refuses(uint32 epoch) public {
         vm.assume(epoch != 1);
+        _refusesTheEpoch(epoch);
+    }
+
+    function test_WhenTheEpochIsTheNextOne_Refuses() public {
+        _refusesTheEpoch(2);
+    }
+
+    function test_WhenTheEpochIsAnEarlierOne_AnnouncesTheWrap() public {
+        _advance(alice, 2);
         (Rewrapping memory r, bytes memory wrap) = _rewrapping(alice.id, dora.id, 1, alice.id);
-        r.epoch = epoch;
-        bytes32 compartment = _compartment(alice.id, "clinical");
-        _refuses(alice, r, wrap, abi.encodeWithSelector(IConsent.UnknownEpoch.selector, compartment, epoch));
+        r.epoch = 1;
+        vm.expectEmit(address(consent));
+        emit IConsent.Rewrapped(slot, 1, 1, 1, _keyHash(dora.id), wrap, alice.id);
+        consent.rewrap(r, wrap, _sign(alice, r, wrap));
     }
 
     function testFuzz_WhenTheWrapHasNotTheLengthOfItsSuite_Refuses(uint256 length) public {
@@ -95,6 +105,13 @@ contract RewrapTest is Clinic {
 
     function _sign(Person memory signer, Rewrapping memory r, bytes memory wrap) private view returns (bytes memory) {
         return _signConsent(signer, Typed.rewrap(r, wrap.length == 0 ? bytes32(0) : keccak256(wrap)));
+    }
+
+    function _refusesTheEpoch(uint32 epoch) private {
+        (Rewrapping memory r, bytes memory wrap) = _rewrapping(alice.id, dora.id, 1, alice.id);
+        r.epoch = epoch;
+        bytes32 compartment = _compartment(alice.id, "clinical");
+        _refuses(alice, r, wrap, abi.encodeWithSelector(IConsent.UnknownEpoch.selector, compartment, epoch));
     }
 
     function _refuses(Person memory signer, Rewrapping memory r, bytes memory wrap, bytes memory reason) private {
