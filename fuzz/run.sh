@@ -42,7 +42,7 @@ trap 'rm -f "$stats"' EXIT
 for target in $targets; do
     echo "== $target"
     cargo "${toolchain[@]}" fuzz run "$target" -- -runs="$runs" -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 2>&1 |
-        tee /dev/stderr | sed -n "s/^stat::number_of_executed_units: */$target /p" >>"$stats"
+        tee -a /dev/stderr | sed -n "s/^stat::number_of_executed_units: */$target /p" >>"$stats"
 done
 echo "executions without a crash:"
 awk '{ printf "  %-12s %12d\n", $1, $2; all += $2 } END { printf "  %-12s %12d\n", "all", all }' "$stats"

@@ -45,6 +45,8 @@ pub struct Config {
     pub organisations: Vec<Organisation>,
     #[serde(default)]
     pub limits: Limits,
+    #[serde(default)]
+    pub audit: Audit,
     /// The operator's own table of codes and scopes, asked before the built-in one.
     #[serde(default)]
     pub scopes: Vec<crate::fhir::scope::Rule>,
@@ -85,6 +87,19 @@ pub struct Organisation {
     /// Days until the last backup of the vault is gone.
     #[serde(default = "backup_days")]
     pub backup_days: u64,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// Seconds between two times at which every journal that has grown is sealed as a record and anchored.
+    pub seal_seconds: u64,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { seal_seconds: 3600 }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

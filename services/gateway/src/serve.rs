@@ -7,7 +7,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{app::App, connections, custody::mend, index, problem::Failure, router::router, staging};
+use crate::{app::App, audit, connections, custody::mend, index, problem::Failure, router::router, staging};
 
 /// How long requests at work may take to end. An orchestrator kills after 30 seconds.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -53,6 +53,11 @@ pub async fn serve(
     let mending = app.clone();
     tasks.spawn(async move {
         mend::run(mending).await;
+        Ok(())
+    });
+    let sealing = app.clone();
+    tasks.spawn(async move {
+        audit::seal::run(sealing).await;
         Ok(())
     });
     let sweeping = app.clone();

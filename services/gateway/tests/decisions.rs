@@ -142,13 +142,29 @@ async fn a_grant_opens_and_a_revocation_closes_for_good() {
         .alice
         .get(&format!("/v1/audit?patient={}", people.alice.address()))
         .await;
-    let actions: Vec<&str> = journal
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|e| e["action"].as_str().unwrap())
-        .collect();
-    assert_eq!(actions, ["grant", "grant", "grant", "read", "revoke"]);
+    let told = |entry: &Value| {
+        let action = entry["action"].as_str().unwrap();
+        match entry["refused"].as_str() {
+            Some(why) => format!("{action} refused: {why}"),
+            None => action.to_owned(),
+        }
+    };
+    let actions: Vec<String> = journal.as_array().unwrap().iter().map(told).collect();
+    let refused = "read refused: not-live";
+    assert_eq!(
+        actions,
+        [
+            "administer",
+            "grant",
+            "grant",
+            refused,
+            "grant",
+            "read",
+            "revoke",
+            refused,
+            refused
+        ]
+    );
     world.stop.cancel();
 }
 

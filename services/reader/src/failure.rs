@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf, process::ExitCode};
 
 use chartseal_envelope as envelope;
-use chartseal_record::{receipt::BadReceipt, typed::BadSignature};
+use chartseal_record::{audit::Fault, receipt::BadReceipt, typed::BadSignature};
 
 /// Shown under `--help`.
 pub const EXIT_CODES: &str = "\
@@ -16,7 +16,8 @@ Exit codes:
    8  recovered, but not everything           9  age: armour
   10  age: header                            11  age: header MAC
   12  age: no key matches                    13  age: payload damaged or cut off
-  14  wrap, link or release does not open    15  opened, but not a record in its place";
+  14  wrap, link or release does not open    15  opened, but not a record in its place
+  16  the audit trail is not whole";
 
 /// Why the program could not do, or would not confirm, what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,9 @@ pub enum Failure {
         /// The list.
         list: PathBuf,
     },
+    /// A journal is not whole.
+    #[error("the audit trail does not hold: {0}")]
+    Audit(#[from] Fault),
     /// Something sealed does not open.
     #[error(transparent)]
     Sealed(#[from] envelope::Error),
@@ -81,6 +85,7 @@ impl Failure {
             Self::Author(_) => 6,
             Self::Unreachable(_) => 7,
             Self::Incomplete { .. } => 8,
+            Self::Audit(_) => 16,
             Self::Sealed(error) => sealed_code(error),
         }
     }

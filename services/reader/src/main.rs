@@ -19,6 +19,7 @@ mod output;
 mod place;
 mod recover;
 mod verify;
+mod verify_audit;
 
 /// Opens and verifies Chartseal records with no gateway and no database.
 #[derive(Parser)]
@@ -34,6 +35,7 @@ enum Command {
     Open(open::Open),
     Decrypt(decrypt::Decrypt),
     Recover(recover::Recover),
+    VerifyAudit(verify_audit::VerifyAudit),
 }
 
 #[tokio::main]
@@ -43,6 +45,7 @@ async fn main() -> ExitCode {
         Command::Open(open) => open.run().await,
         Command::Decrypt(decrypt) => decrypt.run(),
         Command::Recover(recover) => recover.run().await,
+        Command::VerifyAudit(verify) => verify.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
 //! What was disclosed or changed, per organisation and patient, chained by hash.
 
 use alloy_primitives::{Address, B256, Bytes, keccak256};
-use alloy_sol_types::SolValue;
+use chartseal_record::audit;
 
 use crate::{
     Error, Store,
@@ -18,8 +18,35 @@ pub struct NewAudit {
     pub patient: Address,
     /// Unix seconds.
     pub recorded_at: u64,
+    /// What the hash binds: the digest of what it says.
+    pub digest: B256,
     /// The entry, sealed by the gateway.
     pub sealed: Bytes,
+}
+
+/// A journal that has entries no record holds yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unsealed {
+    /// The patient.
+    pub patient: Address,
+    /// The last entry that a record holds; 0 if none.
+    pub sealed: u64,
+    /// The last entry.
+    pub newest: u64,
+}
+
+/// That a record holds the entries after `from` up to `to`: true together with the record. Of two that begin at the same
+/// entry, one is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sealing {
+    /// The organisation that keeps the chain.
+    pub org: Address,
+    /// The patient.
+    pub patient: Address,
+    /// The last entry sealed before; 0 if none.
+    pub from: u64,
+    /// The last entry sealed now.
+    pub to: u64,
 }
 
 /// An entry in its place.
@@ -37,26 +64,22 @@ pub struct AuditEntry {
     pub previous: B256,
     /// Hash of this entry.
     pub hash: B256,
+    /// What the hash binds: of what it says; of the sealed bytes where it was written before digests were kept.
+    pub digest: B256,
     /// The entry, sealed by the gateway.
     pub sealed: Bytes,
 }
 
 impl AuditEntry {
-    /// keccak256(abi.encode("chartseal/v1/audit", org, patient, seq, recorded_at, previous, keccak256(sealed))).
+    /// [`audit::hash`] of this place.
     pub fn expected_hash(&self) -> B256 {
-        let label = "chartseal/v1/audit".to_owned();
-        let sealed = keccak256(&self.sealed);
-        keccak256(
-            (
-                label,
-                self.org,
-                self.patient,
-                self.seq,
-                self.recorded_at,
-                self.previous,
-                sealed,
-            )
-                .abi_encode_params(),
+        audit::hash(
+            self.org,
+            self.patient,
+            self.seq,
+            self.recorded_at,
+            self.previous,
+            self.digest,
         )
     }
 
@@ -79,7 +102,7 @@ impl Store {
     ) -> Result<Vec<AuditEntry>, Error> {
         query(
             "-- audit_list
-             SELECT seq, recorded_at, previous, hash, sealed FROM audit WHERE org = $1 AND patient = $2 AND seq > $3 ORDER BY seq LIMIT $4",
+             SELECT seq, recorded_at, previous, hash, digest, sealed FROM audit WHERE org = $1 AND patient = $2 AND seq > $3 ORDER BY seq LIMIT $4",
         )
         .bind(org.as_slice())
         .bind(patient.as_slice())
@@ -90,6 +113,7 @@ impl Store {
         .iter()
         .map(|row| {
             let cells = Cells { table: "audit", row };
+            let sealed = cells.bytes("sealed")?;
             Ok(AuditEntry {
                 org,
                 patient,
@@ -97,11 +121,85 @@ impl Store {
                 recorded_at: cells.number("recorded_at")?,
                 previous: cells.word("previous")?,
                 hash: cells.word("hash")?,
-                sealed: cells.bytes("sealed")?,
+                digest: cells.word_or_none("digest")?.unwrap_or_else(|| keccak256(&sealed)),
+                sealed,
             })
         })
         .collect()
     }
+
+    /// Journals of `org` with entries no record holds yet, at most `limit` of them.
+    pub async fn unsealed_audit(&self, org: Address, limit: u32) -> Result<Vec<Unsealed>, Error> {
+        query(
+            "-- audit_unsealed
+             SELECT a.patient, MAX(a.seq) AS newest, COALESCE(MAX(s.seq), 0) AS sealed
+             FROM audit a LEFT JOIN audit_seal s ON s.org = a.org AND s.patient = a.patient
+             WHERE a.org = $1 GROUP BY a.patient HAVING MAX(a.seq) > COALESCE(MAX(s.seq), 0) ORDER BY a.patient LIMIT $2",
+        )
+        .bind(org.as_slice())
+        .bind(i64::from(limit))
+        .fetch_all(self.reader())
+        .await?
+        .iter()
+        .map(|row| {
+            let cells = Cells { table: "audit", row };
+            Ok(Unsealed {
+                patient: cells.address("patient")?,
+                sealed: cells.number("sealed")?,
+                newest: cells.number("newest")?,
+            })
+        })
+        .collect()
+    }
+
+    /// The last entry of a patient's journal; 0 if there is none.
+    pub async fn newest_audit(&self, org: Address, patient: Address) -> Result<u64, Error> {
+        query("-- audit_newest\nSELECT COALESCE(MAX(seq), 0) AS seq FROM audit WHERE org = $1 AND patient = $2")
+            .bind(org.as_slice())
+            .bind(patient.as_slice())
+            .fetch_optional(self.reader())
+            .await?
+            .map_or(Ok(0), |row| {
+                let table = "audit";
+                Cells { table, row: &row }.number("seq")
+            })
+    }
+
+    /// The last entry of a patient's journal that a record holds; 0 if none.
+    pub async fn sealed_audit(&self, org: Address, patient: Address) -> Result<u64, Error> {
+        query("-- audit_sealed\nSELECT seq FROM audit_seal WHERE org = $1 AND patient = $2")
+            .bind(org.as_slice())
+            .bind(patient.as_slice())
+            .fetch_optional(self.reader())
+            .await?
+            .map_or(Ok(0), |row| {
+                let table = "audit_seal";
+                Cells { table, row: &row }.number("seq")
+            })
+    }
+}
+
+/// Moves the mark, which must stand where the sealing begins.
+pub(crate) async fn seal(tx: &mut Tx<'_>, sealing: &Sealing) -> Result<(), Error> {
+    let moved = query(
+        "-- audit_seal
+         INSERT INTO audit_seal (org, patient, seq) VALUES ($1, $2, $3)
+         ON CONFLICT (org, patient) DO UPDATE SET seq = excluded.seq WHERE audit_seal.seq = $4",
+    )
+    .bind(sealing.org.as_slice())
+    .bind(sealing.patient.as_slice())
+    .bind(int(sealing.to)?)
+    .bind(int(sealing.from)?)
+    .execute(tx)
+    .await?;
+    if moved == 1 {
+        return Ok(());
+    }
+    Err(Error::Moved {
+        table: "audit_seal",
+        key: sealing.patient.to_string(),
+        expected: "where the entries to seal begin",
+    })
 }
 
 /// Appends one entry. The transaction holds the write lock, so nobody comes between reading the last entry and writing
@@ -127,16 +225,18 @@ pub(crate) async fn append(tx: &mut Tx<'_>, new: &NewAudit) -> Result<AuditEntry
         recorded_at: new.recorded_at,
         previous,
         hash: B256::ZERO,
+        digest: new.digest,
         sealed: new.sealed.clone(),
     };
     entry.hash = entry.expected_hash();
-    query("-- audit_insert\nINSERT INTO audit (org, patient, seq, recorded_at, previous, hash, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)")
+    query("-- audit_insert\nINSERT INTO audit (org, patient, seq, recorded_at, previous, hash, digest, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
         .bind(entry.org.as_slice())
         .bind(entry.patient.as_slice())
         .bind(int(entry.seq)?)
         .bind(int(entry.recorded_at)?)
         .bind(entry.previous.as_slice())
         .bind(entry.hash.as_slice())
+        .bind(entry.digest.as_slice())
         .bind(entry.sealed.as_ref())
         .execute(tx)
         .await?;

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    AuditEntry, Error, KeptAnswer, NewAudit, Standing, Store, audit,
+    AuditEntry, Error, KeptAnswer, NewAudit, Sealing, Standing, Store, audit,
     engine::{Locks, Pool, Tx, collided, lost},
     record,
 };
@@ -100,6 +100,8 @@ pub struct RecordCommit {
     pub staged: Vec<(String, Address)>,
     /// Audit entries to make.
     pub audit: Vec<NewAudit>,
+    /// Which audit entries this record holds.
+    pub sealing: Option<Sealing>,
     /// What must still be true of the record's compartment.
     pub standing: Option<Standing>,
 }

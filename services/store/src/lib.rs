@@ -47,7 +47,7 @@ mod waiting;
 use std::{path::Path, sync::Arc};
 
 pub use crate::{
-    audit::{AuditEntry, NewAudit},
+    audit::{AuditEntry, NewAudit, Sealing, Unsealed},
     batch::{Batch, BatchId, Mined, SentTransaction},
     client::Client,
     commit::{AttachmentPlace, NewAttachment, NewRecord, RecordCommit},

@@ -248,6 +248,9 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, commit: &RecordCommit) -> Result<i64
     for entry in &commit.audit {
         audit::append(tx, entry).await?;
     }
+    if let Some(sealing) = &commit.sealing {
+        audit::seal(tx, sealing).await?;
+    }
     Ok(seq)
 }
 

@@ -3,12 +3,20 @@
 use std::fmt;
 
 /// What smart-configuration says is offered.
-pub const SUPPORTED: [&str; 6] = [
+pub const SUPPORTED: [&str; 14] = [
     "system/*.cruds",
     "system/Patient.crus",
     "system/DocumentReference.crus",
     "system/Binary.cr",
     "system/Claim.crs",
+    "system/ClaimResponse.crs",
+    "system/Coverage.crs",
+    "system/List.crs",
+    "system/Consent.rs",
+    "system/AuditEvent.rs",
+    "system/Provenance.rs",
+    "system/Practitioner.rs",
+    "system/Organization.rs",
     "system/*.rs",
 ];
 

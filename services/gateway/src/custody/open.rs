@@ -30,12 +30,15 @@ pub async fn epoch_secret(
     subject: Subject,
 ) -> Result<EpochSecret, Problem> {
     let patient = Patient::of(app, patient)?;
-    let entry = Entry::of(caller, patient.id(), Action::Read, purpose, subject);
+    let entry = audit::by(caller, patient.id(), Action::Read, purpose, subject);
     if caller.account == patient.id() {
         return for_the_patient(app, &patient, scope, epoch, entry).await;
     }
     let target = Target::Scope(scope.clone());
-    let grant = live::permission(app, patient.id(), caller.account, &target, typed::READ).await?;
+    let grant = match live::permission(app, patient.id(), caller.account, &target, typed::READ).await {
+        Ok(grant) => grant,
+        Err(why) => return Err(audit::refused(app, patient.custodian, entry, why.into()).await),
+    };
     let state = epochs::with_queued(app, patient.id(), scope, grant.state);
     let reaching: Vec<&Wrapped> = state.wraps.iter().filter(|w| w.epoch >= epoch).collect();
     if reaching.is_empty() {

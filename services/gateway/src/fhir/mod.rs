@@ -44,6 +44,7 @@ use axum::{
     routing::{get, post},
 };
 
+pub use self::derived::journal;
 use self::outcome::Outcome;
 use crate::{app::App, problem::Code};
 

@@ -1,20 +1,27 @@
 //! GET /v1/audit?patient=&after=: who did what with the patient's records, for the patient.
+//! POST /v1/audit/seal: what is there is sealed as a record and anchored now, not only at the next round.
 
 use alloy::primitives::Address;
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{
+    Json, Router,
+    extract::State,
+    routing::{get, post},
+};
 use serde::Deserialize;
 
 use super::Asked;
 use crate::{
     app::App,
-    audit::{self, Action, Entry, Recorded, Subject},
+    audit::{self, Action, Recorded, Subject, seal},
     auth::caller::Caller,
     custody::Patient,
     problem::{Code, Problem},
 };
 
 pub fn routes() -> Router<App> {
-    Router::new().route("/v1/audit", get(list))
+    Router::new()
+        .route("/v1/audit", get(list))
+        .route("/v1/audit/seal", post(seal_now))
 }
 
 #[derive(Debug, Deserialize)]
@@ -40,12 +47,18 @@ async fn list(
         return Err(Problem::not_found());
     }
     let patient = Patient::of(&app, who).map_err(|_| Problem::not_found())?;
-    let entries = audit::list(&app, patient.custodian, who, input.after).await?;
+    let entries = audit::list(&app, patient.custodian, who, input.after, audit::PAGE).await?;
     let subject = Subject {
         scope: "audit".into(),
         ..Subject::default()
     };
-    let entry = Entry::of(&caller, who, Action::Read, "PATRQT", subject);
+    let entry = audit::by(&caller, who, Action::Read, "PATRQT", subject);
     audit::append(&app, patient.custodian, entry).await?;
     Ok(Json(entries))
+}
+
+/// For the patient alone. Asked again with nothing new it makes nothing.
+async fn seal_now(State(app): State<App>, caller: Caller) -> Result<Json<seal::Sealed>, Problem> {
+    let patient = Patient::of(&app, caller.account).map_err(|_| Problem::not_found())?;
+    Ok(Json(seal::journal_of(&app, &patient).await?))
 }

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::At;
 use crate::{
     app::App,
+    audit::{self, Action, Subject},
     auth::{caller::Caller, jwks, scopes::Scopes},
     idempotency::{Created, Keyed},
     problem::{Code, Problem},
@@ -84,6 +85,8 @@ async fn create(app: &App, caller: &Caller, input: Input) -> Result<Created, Pro
         created_at: app.clock.seconds(),
         disabled_at: None,
     };
+    // Written down first: a system that nobody knows was registered must not exist.
+    administered(app, caller, org, "client registered", &client.client_id).await?;
     app.store.insert_client(&client).await?;
     Ok(Created::at(format!("/v1/clients/{}", client.client_id), show(&client)))
 }
@@ -116,6 +119,21 @@ fn organisation(app: &App, caller: &Caller) -> Result<Address, Problem> {
     }
 }
 
+/// In the organisation's own journal.
+async fn administered(app: &App, caller: &Caller, org: Address, what: &str, client: &str) -> Result<(), Problem> {
+    let subject = Subject {
+        scope: what.into(),
+        record: Some(client.into()),
+        epoch: None,
+    };
+    audit::append(
+        app,
+        org,
+        audit::by(caller, org, Action::Administer, "HSYSADMIN", subject),
+    )
+    .await
+}
+
 fn show(client: &Client) -> Value {
     json!({
         "clientId": client.client_id,
@@ -141,6 +159,7 @@ async fn disable(State(app): State<App>, caller: Caller, At(id): At<String>) -> 
         .await?
         .filter(|c| c.org == org)
         .ok_or_else(Problem::not_found)?;
+    administered(&app, &caller, org, "client disabled", &id).await?;
     match app.store.disable_client(&id, app.clock.seconds()).await {
         Ok(()) | Err(StoreError::Moved { .. }) => Ok(StatusCode::NO_CONTENT),
         Err(error) => Err(error.into()),

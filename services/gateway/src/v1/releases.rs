@@ -76,8 +76,12 @@ async fn release(State(app): State<App>, Body(input): Body<Input>) -> Result<Jso
     if terms.grantee != input.reader || custodian != Some(input.custodian) || terms.serial != input.serial {
         return Err(not_live());
     }
-    let grant = live::slot(&app, slot, terms.patient, terms.grantee, typed::READ).await?;
     let reader = app.index.account(input.reader).ok_or_else(not_live)?;
+    let entry = entry(&input, &terms, reader.role);
+    let grant = match live::slot(&app, slot, terms.patient, terms.grantee, typed::READ).await {
+        Ok(grant) => grant,
+        Err(why) => return Err(audit::refused(&app, input.custodian, entry, why.into()).await),
+    };
     let recipient = wraps::recipient(&reader)?;
     let state = match chartseal_record::Scope::new(terms.scope.clone()) {
         Ok(scope) => crate::custody::epochs::with_queued(&app, terms.patient, &scope, grant.state),
@@ -85,7 +89,7 @@ async fn release(State(app): State<App>, Body(input): Body<Input>) -> Result<Jso
     };
     let serves =
         |w: &chartseal_record::grant::Wrapped| w.epoch == input.epoch && w.recipient_key_hash == recipient.key_hash();
-    audit::append(&app, input.custodian, entry(&input, &terms, reader.role)).await?;
+    audit::append(&app, input.custodian, entry).await?;
     let held = wraps::held(&app, input.custodian, slot, &state, serves)
         .await?
         .ok_or_else(not_live)?;
@@ -146,10 +150,12 @@ async fn check_signature(app: &App, input: &Input) -> Result<(), Problem> {
 
 fn entry(input: &Input, terms: &chartseal_record::grant::Terms, role: chartseal_record::account::Role) -> Entry {
     Entry {
+        nonce: B256::ZERO,
         patient: terms.patient,
         actor: input.reader,
         role: Some(role),
         action: Action::Release,
+        refused: None,
         purpose: input.purpose.clone(),
         subject: Subject {
             scope: terms.scope.clone(),

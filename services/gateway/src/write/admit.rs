@@ -6,6 +6,7 @@ use chartseal_store::Record;
 
 use crate::{
     app::App,
+    audit::{self, Action, Subject},
     auth::caller::Caller,
     custody::{
         epochs,
@@ -14,6 +15,7 @@ use crate::{
     fhir::{json::Json, outcome::Outcome, reference::PatientRef, scope},
     index::Epoch,
     problem::{Code, Problem},
+    read,
 };
 
 /// A write that may go on.
@@ -49,13 +51,25 @@ pub async fn admit(
         None => by_content,
         Some(before) => same_place(before, patient, by_content)?,
     };
-    Ok(place(app, caller, author, patient, scope).await?)
+    let action = if replaces.is_some() {
+        Action::Update
+    } else {
+        Action::Create
+    };
+    Ok(place(app, caller, author, patient, scope, action).await?)
 }
 
 /// The same for a version that was admitted before and comes back with its signature.
-pub async fn admit_again(app: &App, caller: &Caller, patient: Address, scope: &Scope) -> Result<Admitted, Problem> {
+pub async fn admit_again(
+    app: &App,
+    caller: &Caller,
+    patient: Address,
+    scope: &Scope,
+    version: u32,
+) -> Result<Admitted, Problem> {
     let author = may_author(app, caller)?;
-    place(app, caller, author, patient, scope.clone()).await
+    let action = if version > 1 { Action::Update } else { Action::Create };
+    place(app, caller, author, patient, scope.clone(), action).await
 }
 
 async fn place(
@@ -64,11 +78,18 @@ async fn place(
     author: Address,
     patient: Address,
     scope: Scope,
+    action: Action,
 ) -> Result<Admitted, Problem> {
     let target = Target::Scope(scope.clone());
-    live::permission(app, patient, author, &target, typed::WRITE)
-        .await
-        .map_err(|why| no_grant(why, &scope))?;
+    if let Err(why) = live::permission(app, patient, author, &target, typed::WRITE).await {
+        let subject = Subject {
+            scope: scope.to_string(),
+            ..Subject::default()
+        };
+        let entry = audit::by(caller, patient, action, read::purpose(caller), subject);
+        let keeper = audit::journal(app, patient, caller.org);
+        return Err(audit::refused(app, keeper, entry, no_grant(why, &scope)).await);
+    }
     let epoch = epochs::newest(app, patient, &scope).await?;
     let compartment = Compartment::of(patient, &scope);
     Ok(Admitted {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{Admitted, Prepared, Stored, admit, document};
 use crate::{
     app::App,
-    audit::{self, Action, Entry, Subject},
+    audit::{self, Action, Subject},
     auth::caller::Caller,
     custody::epochs,
     fhir::reference::RecordId,
@@ -151,7 +151,14 @@ async fn standing(app: &App, admitted: &Admitted) -> Result<Standing, Problem> {
 /// cannot follow.
 async fn renew(app: &App, caller: &Caller, prepared: &mut Prepared) -> Result<(), Problem> {
     let before = prepared.admitted.epoch;
-    let admitted = admit::admit_again(app, caller, prepared.admitted.patient, &prepared.admitted.scope).await?;
+    let admitted = admit::admit_again(
+        app,
+        caller,
+        prepared.admitted.patient,
+        &prepared.admitted.scope,
+        prepared.statement.version,
+    )
+    .await?;
     if admitted.epoch != before && prepared.documents.iter().any(|document| !document.kept) {
         return Err(epoch_moved());
     }
@@ -193,6 +200,7 @@ fn seal(
         answer: answer(&stored),
         staged: used.map(|id| (id.to_string(), caller.account)).collect(),
         audit: vec![entry(app, caller, prepared)?],
+        sealing: None,
         standing: None,
     };
     Ok((stored, commit))
@@ -274,9 +282,9 @@ fn entry(app: &App, caller: &Caller, prepared: &Prepared) -> Result<NewAudit, Pr
         epoch: Some(prepared.admitted.epoch.number),
     };
     let patient = prepared.admitted.patient;
-    let entry = Entry::of(caller, patient, action, read::purpose(caller), subject);
+    let entry = audit::by(caller, patient, action, read::purpose(caller), subject);
     let org = audit::journal(app, patient, prepared.admitted.org);
-    Ok(audit::sealed(app, org, &entry)?)
+    Ok(audit::sealed(app, org, entry)?)
 }
 
 fn too_large(error: chartseal_envelope::Error) -> Problem {

@@ -10,6 +10,7 @@ mod people;
 mod recovery;
 mod revocation;
 mod tampering;
+mod trail;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -5,11 +5,12 @@ use std::{path::Path, process::Command};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{People, Story, papers::eventually};
+use super::{People, Story, papers::eventually, trail};
 use crate::samples;
 
 pub async fn recover(story: &mut Story, people: &People) -> Result<()> {
     let patient = &people.patient;
+    trail::seal(people).await?;
     let path = format!("/v1/records?patient={}", patient.account);
     eventually("every record is anchored", || async {
         let records = patient.gateway.get(&path).await?.expect(200)?;
@@ -60,7 +61,7 @@ pub async fn recover(story: &mut Story, people: &People) -> Result<()> {
         ),
         None,
     );
-    Ok(())
+    trail::verify(story, people, home.path()).await
 }
 
 /// `chartseal-reader recover`, as the patient runs it. Gives its list.

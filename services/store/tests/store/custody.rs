@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, keccak256};
 use chartseal_record::{Compartment, Slot};
-use chartseal_store::{AccessRequest, AuditEntry, Error, NewAudit, RecordCommit, RequestState, Standing, Tombstone};
+use chartseal_store::{
+    AccessRequest, AuditEntry, Error, NewAudit, RecordCommit, RequestState, Sealing, Standing, Tombstone, Unsealed,
+};
 
 use crate::stage::{NOW, ORG, PATIENT, Stage, record, word};
 
@@ -145,6 +147,7 @@ fn entry(patient: Address, text: &str) -> NewAudit {
         org: ORG,
         patient,
         recorded_at: NOW,
+        digest: keccak256(text),
         sealed: text.as_bytes().to_vec().into(),
     }
 }
@@ -193,7 +196,8 @@ async fn every_change_of_an_audit_chain_is_noticed() {
             change(&mut chain);
             !unbroken(&chain)
         };
-        assert!(changed(&|c| c[1].sealed = b"other".to_vec().into()));
+        // That the sealed bytes are those of the digest, only who can open them can say.
+        assert!(changed(&|c| c[1].digest = keccak256("other")));
         assert!(changed(&|c| c[1].recorded_at += 1));
         assert!(changed(&|c| c[1].patient = ORG));
         assert!(changed(&|c| {
@@ -205,8 +209,55 @@ async fn every_change_of_an_audit_chain_is_noticed() {
         assert!(changed(&|c| c.swap(1, 2)));
         // Rewritten with a hash of its own, it no longer leads to the next.
         assert!(changed(&|c| {
-            c[1].sealed = b"other".to_vec().into();
+            c[1].digest = keccak256("other");
             c[1].hash = c[1].expected_hash();
         }));
+    }
+}
+
+#[tokio::test]
+async fn a_stretch_of_the_journal_is_sealed_by_one_record_and_goes_on_where_it_ended() {
+    for stage in Stage::each().await {
+        let store = &stage.store;
+        let entries = (0..5).map(|i| entry(PATIENT, &format!("entry {i}"))).collect();
+        store.append_audit(entries).await.unwrap();
+        let sealing = |from, to| Sealing {
+            org: ORG,
+            patient: PATIENT,
+            from,
+            to,
+        };
+        let commit = async |seed: u32, sealing: Sealing| {
+            let sealing = Some(sealing);
+            let commit = RecordCommit {
+                sealing,
+                ..record(seed)
+            };
+            store.commit_record(commit).await
+        };
+        let open = Unsealed {
+            patient: PATIENT,
+            sealed: 0,
+            newest: 5,
+        };
+        assert_eq!(store.unsealed_audit(ORG, 10).await.unwrap(), [open]);
+        commit(1, sealing(0, 3)).await.unwrap();
+        assert_eq!(store.sealed_audit(ORG, PATIENT).await.unwrap(), 3);
+        // Another gateway that began at the same entry leaves nothing of its record.
+        assert!(matches!(
+            commit(2, sealing(0, 5)).await,
+            Err(Error::Moved {
+                table: "audit_seal",
+                ..
+            })
+        ));
+        assert_eq!(store.waiting_records(ORG, 10).await.unwrap().len(), 1);
+        assert_eq!(
+            store.unsealed_audit(ORG, 10).await.unwrap(),
+            [Unsealed { sealed: 3, ..open }]
+        );
+        commit(3, sealing(3, 5)).await.unwrap();
+        assert_eq!(store.unsealed_audit(ORG, 10).await.unwrap(), []);
+        assert_eq!(store.unsealed_audit(PATIENT, 10).await.unwrap(), []);
     }
 }

@@ -41,6 +41,7 @@ async fn a_stored_record_survives_with_everything_committed_beside_it() {
             org: ORG,
             patient: PATIENT,
             recorded_at: NOW,
+            digest: B256::ZERO,
             sealed: b"entry".to_vec().into(),
         }];
         let seq = stage.store.commit_record(commit.clone()).await.unwrap();
@@ -92,6 +93,7 @@ async fn a_refused_commit_leaves_nothing_and_takes_no_neighbour_with_it() {
                 org: ORG,
                 patient: PATIENT,
                 recorded_at: NOW,
+                digest: B256::ZERO,
                 sealed: b"entry".to_vec().into(),
             }];
             commit.answer = (seed % 3 == 0).then(|| kept(7));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, keccak256};
 use chartseal_record::{Slot, merkle::Tree};
 use chartseal_store::{Error, Lease, NewAudit, NewBatch, RecordCommit, Store, Tombstone};
 use futures::future::join_all;
@@ -126,6 +126,7 @@ async fn two_gateways_write_one_audit_chain_per_patient() {
             org: ORG,
             patient: PATIENT,
             recorded_at: NOW,
+            digest: keccak256(&text),
             sealed: text.into_bytes().into(),
         };
         let writing = (0..60).map(|i| {

@@ -174,6 +174,7 @@ pub fn record(seed: u32) -> RecordCommit {
         answer: None,
         staged: vec![],
         audit: vec![],
+        sealing: None,
         standing: None,
     }
 }

@@ -130,6 +130,7 @@ impl Stage {
             answer: None,
             staged: vec![],
             audit: vec![],
+            sealing: None,
             standing: None,
         };
         self.store.commit_record(commit.clone()).await.unwrap();

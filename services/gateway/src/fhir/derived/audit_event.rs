@@ -1,7 +1,7 @@
 //! AuditEvent: the patient's journal, in the shapes of IHE's Basic Audit Log Patterns. A patient sees all of it, everybody
 //! else what they did themselves. Looking into it is an entry of its own.
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use chartseal_record::account::Role;
 use serde_json::{Value, json};
 
@@ -10,15 +10,15 @@ use crate::{
     app::App,
     audit::{self, Action, Entry, Recorded, Subject},
     auth::caller::Caller,
-    fhir::{candidates, date, json::Json, outcome::Outcome, search::Query},
+    fhir::{candidates, date, json::Json, outcome::Outcome, reference::RecordId, search::Query},
     problem::Code,
     read,
 };
 
 /// Entries of one patient that a search looks through.
 const MOST: usize = 10_000;
-/// The extension that carries an entry's hash, which the next entry is bound to.
-const HASH: &str = "urn:chartseal:extension:hash";
+/// The extension that carries the entry as the journal's chain binds it: JSON of `record::audit::Recorded`.
+const ENTRY: &str = "urn:chartseal:extension:journal-entry";
 const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 const ENTITY: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
 const ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
@@ -45,7 +45,7 @@ impl Derived for AuditEvent {
             let entries = entries(app, caller, patient, 0, MOST).await?;
             // Oldest first: every look makes the journal longer, and pages must not move under who turns them.
             for entry in &entries {
-                shown.push(show(app, caller, entry)?);
+                shown.push(resource(&show(app, entry))?);
             }
         }
         Ok(shown)
@@ -57,7 +57,7 @@ impl Derived for AuditEvent {
         };
         let found = entries(app, caller, patient, sequence - 1, 1).await?;
         let found = found.first().filter(|entry| entry.sequence == sequence);
-        found.map(|entry| show(app, caller, entry)).transpose()
+        found.map(|entry| resource(&show(app, entry))).transpose()
     }
 }
 
@@ -88,7 +88,7 @@ async fn entries(
     let mut found = Vec::new();
     let mut last = after;
     loop {
-        let page = audit::list(app, org, patient, last).await?;
+        let page = audit::list(app, org, patient, last, audit::PAGE).await?;
         let Some(newest) = page.last() else { break };
         last = newest.sequence;
         found.extend(page);
@@ -109,23 +109,45 @@ async fn entries(
         scope: "audit".into(),
         ..Subject::default()
     };
-    let entry = Entry::of(caller, patient, Action::Read, read::purpose(caller), subject);
+    let entry = audit::by(caller, patient, Action::Read, read::purpose(caller), subject);
     audit::append(app, org, entry).await?;
     Ok(found)
 }
 
-fn show(app: &App, caller: &Caller, recorded: &Recorded) -> Result<Json, Outcome> {
+/// A stretch of a journal as one resource: what is sealed into the patient's `audit` compartment.
+pub fn journal(app: &App, id: B256, sealed_at: u64, entries: &[Recorded]) -> Vec<u8> {
+    let base = app.config.url("/fhir/R4");
+    let entries: Vec<Value> = (entries.iter())
+        .map(|entry| {
+            let url = format!("{base}/AuditEvent/{}", self::id(entry.entry.patient, entry.sequence));
+            json!({ "fullUrl": url, "resource": show(app, entry) })
+        })
+        .collect();
+    let bundle = json!({
+        "resourceType": "Bundle",
+        "id": RecordId(id).to_string(),
+        "meta": { "versionId": "1", "lastUpdated": date::instant(sealed_at) },
+        "type": "collection",
+        "timestamp": date::instant(sealed_at),
+        "entry": entries,
+    });
+    bundle.to_string().into_bytes()
+}
+
+fn show(app: &App, recorded: &Recorded) -> Value {
     let Entry {
         patient,
         actor,
         role,
         action,
+        refused,
         purpose,
         subject,
         client,
+        ..
     } = &recorded.entry;
     let (kind, subtype, letter) = words(*action);
-    let keeper = party::of(app, audit::journal(app, *patient, caller.org));
+    let keeper = party::of(app, recorded.keeper);
     // Who sends bytes is the source, who gets them the destination (BALP): a client that writes, a server that is read.
     let (source, destination) = ("110153", "110152");
     let (client_role, server_role) = match action {
@@ -138,12 +160,17 @@ fn show(app: &App, caller: &Caller, recorded: &Recorded) -> Result<Json, Outcome
     };
     let person = |code: &str| json!({ "system": ENTITY, "code": code });
     let mut entities = vec![json!({
-        "what": party::reference(app, *patient, Some(Role::Patient)),
+        "what": party::of(app, *patient),
         "type": person("1"),
         "role": { "system": ROLE, "code": "1" },
     })];
-    let labels: Vec<Value> = subject
-        .scope
+    // An administrative act names itself where others name scopes.
+    let scopes = if *action == Action::Administer {
+        ""
+    } else {
+        subject.scope.as_str()
+    };
+    let labels: Vec<Value> = scopes
         .split_whitespace()
         .map(|scope| json!({ "system": SCOPE, "code": scope }))
         .collect();
@@ -159,15 +186,16 @@ fn show(app: &App, caller: &Caller, recorded: &Recorded) -> Result<Json, Outcome
         entities
             .push(json!({ "type": person("2"), "role": { "system": ROLE, "code": "20" }, "securityLabel": labels }));
     }
-    resource(&json!({
+    let mut event = json!({
         "resourceType": "AuditEvent",
         "id": id(*patient, recorded.sequence),
-        "extension": [{ "url": HASH, "valueString": recorded.hash }],
+        "extension": [{ "url": ENTRY, "valueString": json!(recorded).to_string() }],
         "type": kind,
         "subtype": [subtype],
         "action": letter,
         "recorded": date::instant(recorded.recorded_at),
-        "outcome": "0",
+        // Success, or the minor failure of one that was refused.
+        "outcome": if refused.is_some() { "4" } else { "0" },
         "agent": [
             { "type": party::concept(DICOM, client_role), "who": client, "requestor": false },
             { "type": party::concept(DICOM, server_role), "who": keeper, "requestor": false },
@@ -180,7 +208,14 @@ fn show(app: &App, caller: &Caller, recorded: &Recorded) -> Result<Json, Outcome
         ],
         "source": { "observer": keeper },
         "entity": entities,
-    }))
+    });
+    if *action == Action::Administer {
+        event["subtype"][0]["display"] = json!(subject.scope);
+    }
+    if let Some(code) = refused {
+        event["outcomeDesc"] = json!(format!("refused: {code}"));
+    }
+    event
 }
 
 /// Type, subtype and action letter.
@@ -200,7 +235,9 @@ fn words(action: Action) -> (Value, Value, &'static str) {
             ((coding(DICOM, "110106"), coding(lifecycle, "disclose")), "R")
         }
         // A security alert whose subject is what a user may do.
-        Action::Grant | Action::Revoke => ((coding(DICOM, "110113"), coding(DICOM, "110137")), "E"),
+        Action::Grant | Action::Revoke | Action::Administer => {
+            ((coding(DICOM, "110113"), coding(DICOM, "110137")), "E")
+        }
     };
     (kind, subtype, letter)
 }

@@ -16,6 +16,7 @@ use axum::{
     routing::{get, post},
 };
 
+pub use self::audit_event::journal;
 use self::{
     audit_event::AuditEvent,
     consent::Consent,

@@ -39,7 +39,7 @@ pub async fn sign(
     let draft: Draft = serde_json::from_slice(&draft).map_err(|_| Failure::Broken("a draft is not one"))?;
     let author = write::may_author(&app, &caller)?;
     by_author(&app, author, draft.statement.digest(&app.contracts), &input.signature).await?;
-    let admitted = write::admit_again(&app, &caller, draft.patient, &draft.scope).await?;
+    let admitted = write::admit_again(&app, &caller, draft.patient, &draft.scope, draft.statement.version).await?;
     if admitted.epoch.number != draft.epoch && draft.documents.iter().any(|document| !document.kept) {
         // Its documents are sealed to a key that somebody may have, whose grant has ended since. They are unpinned when
         // the draft expires.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::show;
 use crate::{
     app::App,
-    audit::{self, Action, Entry, Subject},
+    audit::{self, Action, Subject},
     auth::{
         caller::{Caller, Visitor},
         signature,
@@ -119,7 +119,7 @@ async fn before(app: &App, caller: &Caller, decision: &Decision) -> Result<(), P
             let patient = Patient::of(app, revoke.patient)?;
             revoke::refuse(app, &patient, revoke).await?;
             let subject = subject(&revoke.scope);
-            let entry = Entry::of(caller, revoke.patient, Action::Revoke, "PATRQT", subject);
+            let entry = audit::by(caller, revoke.patient, Action::Revoke, "PATRQT", subject);
             audit::append(app, patient.custodian, entry).await
         }
         Decision::Grant(grant) => still_wanted(app, grant).await,
@@ -249,14 +249,26 @@ async fn after(app: &App, caller: &Caller, intent: &Intent, decision: &Decision)
                 granted(app, caller, intent.org, grant).await?;
             }
         }
-        _ => {}
+        // The submitter's and the custodian's own work on a decision that was entered when it was made.
+        Decision::Rewrap { .. } => {}
+        decided => administered(app, caller, intent.org, decided).await?,
     }
     Ok(())
 }
 
+/// Into the journal of the account it is about.
+async fn administered(app: &App, caller: &Caller, org: Address, decision: &Decision) -> Result<(), Problem> {
+    let about = match decision {
+        Decision::SetStatus { change } => change.who,
+        other => other.account(),
+    };
+    let entry = audit::by(caller, about, Action::Administer, "HSYSADMIN", subject(decision.kind()));
+    audit::append(app, audit::journal(app, about, org), entry).await
+}
+
 async fn granted(app: &App, caller: &Caller, org: Address, grant: &PreparedGrant) -> Result<(), Problem> {
     let subject = subject(&grant.grant.scope);
-    let entry = Entry::of(
+    let entry = audit::by(
         caller,
         grant.grant.patient,
         Action::Grant,

@@ -1,0 +1,165 @@
+//! `verify-audit`: whether a journal of who did what is whole, by itself and beside what was anchored of it.
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use chartseal_record::{
+    Address,
+    audit::{self, Recorded},
+};
+use clap::Args;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+
+/// The longest journal that is read, in bytes: about 500,000 entries.
+const LIMIT: u64 = 256 << 20;
+/// Where an AuditEvent carries its entry.
+const ENTRY: &str = "urn:chartseal:extension:journal-entry";
+
+/// Checks a patient's audit trail: that no entry is missing, changed or out of order, and names the first that is. JOURNAL
+/// is what GET /v1/audit gave, one JSON array after another. A custodian can cut its own journal short, or write it anew
+/// from some entry on; what was anchored before gives that away: --recovered names the folder that
+/// `chartseal-reader recover` filled from the chain, and every entry found there must be in the journal as it is there.
+/// Without JOURNAL the anchored entries are checked by themselves.
+///
+/// Example: chartseal-reader verify-audit --recovered records journal.json
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub struct VerifyAudit {
+    /// Pages of GET /v1/audit, oldest first
+    #[arg(value_name = "JOURNAL", required_unless_present = "recovered")]
+    journal: Option<PathBuf>,
+    /// Folder that `recover` wrote
+    #[arg(long, value_name = "DIR")]
+    recovered: Option<PathBuf>,
+    /// The verdict as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What this needs of `recovered.json`.
+#[derive(Deserialize)]
+struct Recovered {
+    patient: Address,
+    records: Vec<Record>,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    scope: String,
+    author: Address,
+    signer: Option<Address>,
+    file: PathBuf,
+}
+
+impl VerifyAudit {
+    pub fn run(self) -> Result<(), Failure> {
+        let journal = self.journal.as_deref().map(pages).transpose()?;
+        let anchored = self.recovered.as_deref().map(anchored).transpose()?;
+        if let Some(journal) = &journal {
+            audit::check(None, journal)?;
+        }
+        if let Some(anchored) = &anchored {
+            audit::check(None, anchored)?;
+        }
+        if let (Some(journal), Some(anchored)) = (&journal, &anchored) {
+            audit::covers(journal, anchored)?;
+        }
+        self.report(journal.as_deref(), anchored.as_deref());
+        Ok(())
+    }
+
+    fn report(&self, journal: Option<&[Recorded]>, anchored: Option<&[Recorded]>) {
+        let entries = journal.or(anchored).map_or(0, <[_]>::len);
+        let held = anchored.map(<[_]>::len);
+        if self.json {
+            println!("{}", json!({ "entries": entries, "anchored": held }));
+            return;
+        }
+        match held {
+            Some(held) => println!("{entries} entries in one chain, {held} of them as they were anchored"),
+            None => {
+                println!("{entries} entries in one chain; that none is cut off at the end, only --recovered can say")
+            }
+        }
+    }
+}
+
+/// One array after another, as the pages came.
+fn pages(path: &Path) -> Result<Vec<Recorded>, Failure> {
+    let bytes = read(path)?;
+    let bad = |why: serde_json::Error| {
+        Failure::Input(format!(
+            "{} is not a journal: {why}; expected the arrays that GET /v1/audit gives",
+            path.display()
+        ))
+    };
+    let mut entries = Vec::new();
+    for page in serde_json::Deserializer::from_slice(&bytes).into_iter::<Vec<Recorded>>() {
+        entries.extend(page.map_err(bad)?);
+    }
+    Ok(entries)
+}
+
+/// The entries of every audit record that came back, in their order. They count only where the custodian signed them.
+fn anchored(folder: &Path) -> Result<Vec<Recorded>, Failure> {
+    let list = folder.join("recovered.json");
+    let recovered: Recovered = serde_json::from_slice(&read(&list)?)
+        .map_err(|e| Failure::Input(format!("{} is not the list of a recovery: {e}", list.display())))?;
+    let mut entries = Vec::new();
+    for record in recovered.records.iter().filter(|record| record.scope == "audit") {
+        let file = folder.join(&record.file);
+        if record.signer.is_none() {
+            let why = format!("{} is not signed by its author, so it proves nothing", file.display());
+            return Err(Failure::Author(why));
+        }
+        let held = entries_of(&file)?;
+        let foreign = |entry: &&Recorded| entry.keeper != record.author || entry.entry.patient != recovered.patient;
+        if let Some(entry) = held.iter().find(foreign) {
+            return Err(audit::Fault::Elsewhere(entry.sequence).into());
+        }
+        entries.extend(held);
+    }
+    // Batches are anchored in the order of the chain, entries in their own.
+    entries.sort_by_key(|entry| entry.sequence);
+    // Sealed again for a later epoch, a record comes back twice.
+    entries.dedup();
+    Ok(entries)
+}
+
+fn entries_of(file: &Path) -> Result<Vec<Recorded>, Failure> {
+    let bad = |why: String| Failure::Input(format!("{} is not a part of a journal: {why}", file.display()));
+    let bundle: Value = serde_json::from_slice(&read(file)?).map_err(|e| bad(e.to_string()))?;
+    let mut entries = Vec::new();
+    for entry in bundle["entry"].as_array().into_iter().flatten() {
+        let extensions = entry["resource"]["extension"].as_array();
+        let text = extensions
+            .into_iter()
+            .flatten()
+            .find(|extension| extension["url"] == ENTRY)
+            .and_then(|extension| extension["valueString"].as_str());
+        let text = text.ok_or_else(|| bad("an AuditEvent carries no entry".into()))?;
+        entries.push(serde_json::from_str(text).map_err(|e| bad(e.to_string()))?);
+    }
+    Ok(entries)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |source| Failure::File {
+        doing: "read",
+        path: path.into(),
+        source,
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(Failure::Input(format!("{} is larger than 256 MiB", path.display())));
+    }
+    Ok(bytes)
+}
