@@ -8,7 +8,10 @@
 use std::{fs, path::PathBuf};
 
 use chartseal_record::{
-    Address, B256, Bytes, Compartment, ContentHash, Contracts, Scope, Slot, Target, hex,
+    Address, B256, Bytes, Compartment, ContentHash, Contracts, Scope, Slot, Target,
+    account::Role,
+    audit::{self, Action, Recorded, Subject},
+    hex,
     manifest::{Entry, Manifest},
     merkle, padding,
     receipt::{Addresses, FORMAT, Receipt, manifest_name},
@@ -196,6 +199,51 @@ fn receipt() -> Receipt {
     }
 }
 
+/// Two entries: one with every field, and one with none that may be absent.
+fn journal() -> Vec<Recorded> {
+    let whole = audit::Entry {
+        nonce: B256::repeat_byte(0x50),
+        patient: patient(),
+        actor: doctor(),
+        role: Some(Role::Doctor),
+        action: Action::Read,
+        refused: Some("not-live".into()),
+        purpose: "TREAT".into(),
+        subject: Subject {
+            scope: "clinical".into(),
+            record: Some("55".repeat(32)),
+            epoch: Some(2),
+        },
+        client: Some("a client".into()),
+    };
+    let bare = audit::Entry {
+        nonce: B256::repeat_byte(0x51),
+        role: None,
+        action: Action::Search,
+        refused: None,
+        subject: Subject {
+            scope: "clinical claims".into(),
+            ..Subject::default()
+        },
+        client: None,
+        ..whole.clone()
+    };
+    let mut journal: Vec<Recorded> = Vec::new();
+    for (sequence, entry) in (1..).zip([whole, bare]) {
+        let mut next = Recorded {
+            keeper: Address::repeat_byte(0x40),
+            sequence,
+            recorded_at: 1_763_800_000 + sequence,
+            previous: journal.last().map_or(B256::ZERO, |before| before.hash),
+            hash: B256::ZERO,
+            entry,
+        };
+        next.hash = next.expected_hash();
+        journal.push(next);
+    }
+    journal
+}
+
 fn vectors() -> Value {
     let padding: Vec<_> = [0usize, 1, 9, 100, 1000, 4096, 5000, 65_537, 1_000_000]
         .map(|n| json!([n, padding::padded(n)]))
@@ -203,6 +251,7 @@ fn vectors() -> Value {
     json!({
         "contracts": contracts(), "places": places(), "signed": signed(), "batch": batch(), "random": random(),
         "padding": padding,
+        "journal": journal(),
         "receipt": { "json": receipt(), "anchorKey": receipt().anchor_key().unwrap() },
     })
 }
@@ -230,4 +279,12 @@ fn the_committed_receipt_and_manifest_read_back() {
             &manifest.tree().proof(e.leaf()).unwrap()
         ));
     }
+}
+
+#[test]
+fn the_committed_journal_is_whole() {
+    let json = serde_json::to_vec(&journal()).unwrap();
+    let read: Vec<Recorded> = serde_json::from_slice(&json).unwrap();
+    assert_eq!(read, journal());
+    assert_eq!(audit::check(None, &read), Ok(()));
 }

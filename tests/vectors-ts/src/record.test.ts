@@ -104,3 +104,23 @@ test("a receipt leads from a CID to the key the chain remembers", () => {
   ]);
   assert.equal(keccak256(key), anchorKey);
 });
+
+test("a journal's entries are bound by what they say, each to the one before", () => {
+  const hash = (types: string, values: unknown[]) => keccak256(encodeAbiParameters(parseAbiParameters(types), values as never));
+  let previous: Hex = `0x${"00".repeat(32)}`;
+  for (const e of all.journal) {
+    const digest = hash(
+      "string, bytes32, address, address, string, string, string, string, string, string, uint32, string",
+      [
+        "chartseal/v1/audit-entry", e.nonce, e.patient, e.actor, e.role ?? "", e.action, e.refused ?? "", e.purpose,
+        e.subject.scope, e.subject.record ?? "", e.subject.epoch ?? 0, e.client ?? "",
+      ],
+    );
+    assert.equal(e.previous, previous);
+    previous = hash(
+      "string, address, address, uint64, uint64, bytes32, bytes32",
+      ["chartseal/v1/audit", e.keeper, e.patient, BigInt(e.sequence), BigInt(e.recordedAt), previous, digest],
+    );
+    assert.equal(e.hash, previous);
+  }
+});
