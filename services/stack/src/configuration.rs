@@ -64,6 +64,21 @@ impl Database {
     }
 }
 
+/// Where both processes keep rows and bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Stores {
+    pub database: Database,
+    /// A Kubo node, instead of CAR files in the data folder.
+    pub content: Option<String>,
+}
+
+impl Stores {
+    fn content(&self, folder: &Folder) -> String {
+        let files = || path(&folder.join("content"));
+        self.content.as_ref().map_or_else(files, quoted)
+    }
+}
+
 /// The two files written.
 #[derive(Debug, Clone)]
 pub struct Files {
@@ -72,7 +87,7 @@ pub struct Files {
 }
 
 /// Writes keys (once) and configurations (each time: ports change).
-pub fn write(folder: &Folder, ports: Ports, registrar: Address, database: &Database) -> Result<Files> {
+pub fn write(folder: &Folder, ports: Ports, registrar: Address, stores: &Stores) -> Result<Files> {
     let keys = folder.join("keys");
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&keys);
     made.with_context(|| format!("{} cannot be made", keys.display()))?;
@@ -87,9 +102,9 @@ pub fn write(folder: &Folder, ports: Ports, registrar: Address, database: &Datab
     };
     write_private(
         &files.gateway,
-        gateway(folder, &keys, ports, registrar, database).as_bytes(),
+        gateway(folder, &keys, ports, registrar, stores).as_bytes(),
     )?;
-    write_private(&files.submitter, submitter(folder, &keys, ports, database).as_bytes())?;
+    write_private(&files.submitter, submitter(folder, &keys, ports, stores).as_bytes())?;
     Ok(files)
 }
 
@@ -111,7 +126,7 @@ fn write_key(file: &Path, place: u32) -> Result<()> {
     write_private(file, hex::encode(Wallet::sample("", place).private_key()).as_bytes())
 }
 
-fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address, database: &Database) -> String {
+fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address, stores: &Stores) -> String {
     let mut text = format!(
         "# Written by `chartseal up`; it is written anew at each start.\n\
          listen = {listen}\n\
@@ -128,8 +143,8 @@ fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address, datab
         metrics = quoted(loopback(ports.gateway_metrics)),
         staging = path(&folder.join("staging")),
         master = path(&keys.join("master.key")),
-        database = database.lines(folder),
-        content = path(&folder.join("content")),
+        database = stores.database.lines(folder),
+        content = stores.content(folder),
         rpc = quoted(url(ports.rpc)),
         deployment = path(&folder.join("deployment.json")),
     );
@@ -144,7 +159,7 @@ fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address, datab
     text
 }
 
-fn submitter(folder: &Folder, keys: &Path, ports: Ports, database: &Database) -> String {
+fn submitter(folder: &Folder, keys: &Path, ports: Ports, stores: &Stores) -> String {
     let mut text = format!(
         "# Written by `chartseal up`; it is written anew at each start.\n\
          metrics_listen = {metrics}\n\
@@ -154,8 +169,8 @@ fn submitter(folder: &Folder, keys: &Path, ports: Ports, database: &Database) ->
          poll_milliseconds = 250\n\
          \n[relayer]\nkey_file = {relayer}\n",
         metrics = quoted(loopback(ports.submitter_metrics)),
-        database = database.lines(folder),
-        content = path(&folder.join("content")),
+        database = stores.database.lines(folder),
+        content = stores.content(folder),
         rpc = quoted(url(ports.rpc)),
         deployment = path(&folder.join("deployment.json")),
         relayer = path(&keys.join("relayer.key")),

@@ -52,8 +52,13 @@ pub struct EnrolledPatient {
 /// How many wallets sign in, register and enrol side by side.
 const SIDE_BY_SIDE: usize = 16;
 
-/// Registers and enrols `count` patients at the running system, printing each as it is confirmed.
-pub async fn enrol(stack: &StackJson, count: usize, grants: Vec<ScopeGrant>) -> Result<()> {
+/// Registers and enrols `count` patients at the running system; `told` gets each as it is confirmed.
+pub async fn enrol(
+    stack: &StackJson,
+    count: usize,
+    grants: Vec<ScopeGrant>,
+    mut told: impl FnMut(EnrolledPatient) -> Result<()>,
+) -> Result<()> {
     let gateway = Gateway::new(&stack.gateway)?;
     let account = |name: &str| {
         let accounts = &stack.samples.accounts;
@@ -85,11 +90,9 @@ pub async fn enrol(stack: &StackJson, count: usize, grants: Vec<ScopeGrant>) -> 
         let Some(finished) = running.join_next().await else {
             bail!("{done} of {count} patients were enrolled and nothing is left to wait for")
         };
-        println!("{}", serde_json::to_string(&finished??)?);
+        told(finished??)?;
         done += 1;
-        eprint!("\r{done} of {count} patients enrolled");
     }
-    eprintln!();
     Ok(())
 }
 

@@ -52,6 +52,9 @@ enum Command {
         /// Holds the password of the role in the URL.
         #[arg(long, value_name = "FILE", requires = "database")]
         database_password_file: Option<PathBuf>,
+        /// A Kubo node's RPC instead of CAR files in the data folder. Example: --content kubo+http://127.0.0.1:5001
+        #[arg(long, value_name = "URL")]
+        content: Option<String>,
     },
     /// Tells the whole story on a system of its own, checks each step, ends with gas and time. Fails if a check fails.
     Demo {
@@ -121,6 +124,7 @@ async fn main() -> ExitCode {
             empty,
             database,
             database_password_file,
+            content,
         } => {
             run(Options {
                 data,
@@ -131,6 +135,7 @@ async fn main() -> ExitCode {
                     url: database,
                     password_file: database_password_file,
                 },
+                content,
             })
             .await
         }
@@ -244,7 +249,16 @@ async fn demo(data: Option<PathBuf>, sabotage: Option<Sabotage>) -> Result<()> {
 }
 
 async fn enrol_patients(data: &Path, count: usize, grants: Vec<ScopeGrant>) -> Result<()> {
-    enrol::enrol(&StackJson::read(data)?, count, grants).await
+    let mut done = 0;
+    let tell = |patient| {
+        println!("{}", serde_json::to_string(&patient)?);
+        done += 1;
+        eprint!("\r{done} of {count} patients enrolled");
+        Ok(())
+    };
+    enrol::enrol(&StackJson::read(data)?, count, grants, tell).await?;
+    eprintln!();
+    Ok(())
 }
 
 async fn put(rpc: &str, key_file: PathBuf, registrar: Option<Address>, out: Option<PathBuf>) -> Result<()> {

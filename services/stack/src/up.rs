@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     anvil::{self, CHAIN_ID, ChainFolder},
-    configuration::{self, Database, Files, url},
+    configuration::{self, Database, Files, Stores, url},
     deploy::{Deployment, deploy},
     folder::Folder,
     ports::Ports,
@@ -39,6 +39,8 @@ pub struct Options {
     pub samples: bool,
     /// Another database than a SQLite file in the data folder.
     pub database: Database,
+    /// Another content store than CAR files in the data folder: `kubo+http://127.0.0.1:5001`.
+    pub content: Option<String>,
 }
 
 impl Options {
@@ -50,6 +52,7 @@ impl Options {
             fresh: false,
             samples: true,
             database: Database::default(),
+            content: None,
         }
     }
 
@@ -127,7 +130,11 @@ impl Stack {
         )?;
         self.ready(Process::Anvil).await?;
         let deployment = self.deploy(say).await?;
-        let files = configuration::write(&self.folder, self.ports, deployment.registrar, &options.database)?;
+        let stores = Stores {
+            database: options.database.clone(),
+            content: options.content.clone(),
+        };
+        let files = configuration::write(&self.folder, self.ports, deployment.registrar, &stores)?;
         self.describe(|json| {
             let c = deployment.contracts;
             json.contracts = Addresses {

@@ -3,12 +3,10 @@
 use std::fs;
 
 use chartseal_ipfs::{Bytes, Content, Error, dag_cbor_cid, raw_cid, unixfs};
+use chartseal_stage::Kubo;
 use tempfile::NamedTempFile;
 
-use crate::{
-    node::Node,
-    suite::{self, MIB, add, bytes, read},
-};
+use crate::suite::{self, MIB, add, bytes, read};
 
 /// The profile unixfs-v1-2025, flag by flag, so that it holds whatever the node's configuration says.
 const PROFILE: [&str; 9] = [
@@ -23,9 +21,13 @@ const PROFILE: [&str; 9] = [
     "--inline=false",
 ];
 
+async fn content(node: &Kubo) -> Content {
+    Content::open(&node.location()).await.unwrap()
+}
+
 #[tokio::test]
 async fn our_cids_are_those_kubo_gives_by_the_profile() {
-    let Some(node) = Node::start("our_cids_are_those_kubo_gives_by_the_profile") else {
+    let Some(node) = Kubo::start("our_cids_are_those_kubo_gives_by_the_profile") else {
         return;
     };
     let file = NamedTempFile::new().unwrap();
@@ -40,10 +42,10 @@ async fn our_cids_are_those_kubo_gives_by_the_profile() {
 
 #[tokio::test]
 async fn files_of_every_shape_come_back_whole_and_in_part() {
-    let Some(node) = Node::start("files_of_every_shape_come_back_whole_and_in_part") else {
+    let Some(node) = Kubo::start("files_of_every_shape_come_back_whole_and_in_part") else {
         return;
     };
-    let content = node.content().await;
+    let content = content(&node).await;
     assert!(content.ready().await.unwrap().starts_with("Kubo "));
     suite::files_of_every_shape_come_back_whole_and_in_part(&content).await;
     // Kubo reads the same bytes out of the same blocks, by its own command line and by its gateway.
@@ -62,10 +64,10 @@ async fn files_of_every_shape_come_back_whole_and_in_part() {
 
 #[tokio::test]
 async fn imports_are_pinned_and_what_is_not_what_it_says_is_refused() {
-    let Some(node) = Node::start("imports_are_pinned_and_what_is_not_what_it_says_is_refused") else {
+    let Some(node) = Kubo::start("imports_are_pinned_and_what_is_not_what_it_says_is_refused") else {
         return;
     };
-    let content = node.content().await;
+    let content = content(&node).await;
     suite::an_import_is_there_by_every_cid_and_can_be_repeated(&content).await;
     suite::an_import_that_is_not_what_it_says_is_refused(&content).await;
     suite::an_import_with_a_link_to_nowhere_is_refused(&content).await;
@@ -85,10 +87,10 @@ async fn imports_are_pinned_and_what_is_not_what_it_says_is_refused() {
 
 #[tokio::test]
 async fn a_batch_of_many_records_is_imported_in_one_call() {
-    let Some(node) = Node::start("a_batch_of_many_records_is_imported_in_one_call") else {
+    let Some(node) = Kubo::start("a_batch_of_many_records_is_imported_in_one_call") else {
         return;
     };
-    let content = node.content().await;
+    let content = content(&node).await;
     let records: Vec<Bytes> = (0..2000u32)
         .map(|n| Bytes::from([&n.to_le_bytes()[..], &bytes(4096)].concat()))
         .collect();
@@ -104,10 +106,10 @@ async fn a_batch_of_many_records_is_imported_in_one_call() {
 
 #[tokio::test]
 async fn a_byte_flipped_in_kubo_s_own_repository_is_caught() {
-    let Some(node) = Node::start("a_byte_flipped_in_kubo_s_own_repository_is_caught") else {
+    let Some(node) = Kubo::start("a_byte_flipped_in_kubo_s_own_repository_is_caught") else {
         return;
     };
-    let content = node.content().await;
+    let content = content(&node).await;
     let record = Bytes::from(bytes(3000));
     let cid = raw_cid(&record);
     content.import(&[cid], vec![(cid, record.clone())]).await.unwrap();
@@ -136,27 +138,27 @@ async fn a_byte_flipped_in_kubo_s_own_repository_is_caught() {
 
 #[tokio::test]
 async fn a_peer_of_the_private_swarm_has_the_other_s_content() {
-    let Some(node) = Node::start("a_peer_of_the_private_swarm_has_the_other_s_content") else {
+    let Some(node) = Kubo::start("a_peer_of_the_private_swarm_has_the_other_s_content") else {
         return;
     };
-    let Some(peer) = Node::start("a_peer_of_the_private_swarm_has_the_other_s_content") else {
+    let Some(peer) = Kubo::start("a_peer_of_the_private_swarm_has_the_other_s_content") else {
         return;
     };
     let data = bytes(MIB + 100);
-    let added = add(&node.content().await, &data, MIB).await;
+    let added = add(&content(&node).await, &data, MIB).await;
     let address = node.ipfs(&["id", "-f", "<addrs>"]);
     peer.ipfs(&["swarm", "connect", address.lines().next().unwrap()]);
-    let content = peer.content().await;
+    let content = content(&peer).await;
     assert!(!content.has(&added.cid).await.unwrap(), "not in its own repository yet");
     assert!(read(&content, &added.cid, ..).await.unwrap() == data);
 }
 
 #[tokio::test]
 async fn a_node_that_is_away_is_a_temporary_error() {
-    let Some(node) = Node::start("a_node_that_is_away_is_a_temporary_error") else {
+    let Some(node) = Kubo::start("a_node_that_is_away_is_a_temporary_error") else {
         return;
     };
-    let content = node.content().await;
+    let content = content(&node).await;
     let absent = content.get(&raw_cid(b"nobody has this")).await;
     assert!(matches!(absent, Ok(None)), "{absent:?}");
     drop(node);

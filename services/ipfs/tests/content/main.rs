@@ -6,5 +6,4 @@ mod fixtures;
 mod http;
 mod kubo;
 mod local;
-mod node;
 mod suite;

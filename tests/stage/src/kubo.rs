@@ -7,26 +7,27 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::Mutex,
 };
 
-use chartseal_ipfs::Content;
 use tempfile::TempDir;
 
 /// All nodes of the tests are one private swarm, and of nobody else's.
 const SWARM_KEY: &str =
     "/key/swarm/psk/1.0.0/\n/base16/\n63686172747365616c3a2061207072697661746520737761726d203030303030\n";
 
-pub struct Node {
+/// A node that ends with this value.
+pub struct Kubo {
     binary: PathBuf,
     repository: TempDir,
-    daemon: Child,
+    daemon: Mutex<Child>,
     pub api: String,
     pub gateway: String,
 }
 
 /// Kubo's program: by IPFS_BIN, from `make kubo`, or on the PATH. Without it a test says that it did not run, or fails if
 /// REQUIRE_ALL is set, as in CI.
-pub fn binary(test: &str) -> Option<PathBuf> {
+fn binary(test: &str) -> Option<PathBuf> {
     let named = env::var_os("IPFS_BIN").map(PathBuf::from);
     let found = named.or_else(|| {
         let made = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.kubo"));
@@ -43,7 +44,7 @@ pub fn binary(test: &str) -> Option<PathBuf> {
     found
 }
 
-impl Node {
+impl Kubo {
     pub fn start(test: &str) -> Option<Self> {
         let binary = binary(test)?;
         let repository = TempDir::new().unwrap();
@@ -69,38 +70,38 @@ impl Node {
         ] {
             run(&["config", "--json", key, value]);
         }
-        let mut daemon = command(&binary, &repository)
-            .args(["daemon", "--enable-gc=false", "--migrate=false"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (mut api, mut gateway) = (String::new(), String::new());
-        let mut output = BufReader::new(daemon.stdout.take().unwrap()).lines();
-        loop {
-            let line = output.next().expect("the daemon ended before it was ready").unwrap();
-            if let Some(address) = line.strip_prefix("RPC API server listening on ") {
-                api = url(address);
-            }
-            if let Some(address) = line.strip_prefix("Gateway server listening on ") {
-                gateway = url(address);
-            }
-            if line == "Daemon is ready" {
-                break;
-            }
+        let (daemon, api, gateway) = daemon(&binary, &repository);
+        // The same ports after every later start.
+        for (key, url) in [("Addresses.API", &api), ("Addresses.Gateway", &gateway)] {
+            let port = url.rsplit(':').next().unwrap();
+            run(&["config", "--json", key, &format!(r#""/ip4/127.0.0.1/tcp/{port}""#)]);
         }
-        // Kept open, so that the daemon does not end on a broken pipe.
-        std::thread::spawn(move || output.for_each(drop));
         Some(Self {
             binary,
             repository,
-            daemon,
+            daemon: Mutex::new(daemon),
             api,
             gateway,
         })
     }
 
-    pub async fn content(&self) -> Content {
-        Content::open(&format!("kubo+{}", self.api)).await.unwrap()
+    /// What a configuration calls it.
+    pub fn location(&self) -> String {
+        format!("kubo+{}", self.api)
+    }
+
+    /// kill -9 of the daemon.
+    pub fn crash(&self) {
+        let mut daemon = self.daemon.lock().unwrap();
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+    }
+
+    /// Starts it again and waits until it is ready.
+    pub fn start_again(&self) {
+        let (started, api, gateway) = daemon(&self.binary, &self.repository);
+        assert_eq!((&api, &gateway), (&self.api, &self.gateway));
+        *self.daemon.lock().unwrap() = started;
     }
 
     /// Kubo's own command line, talking to this daemon.
@@ -114,11 +115,38 @@ impl Node {
     }
 }
 
-impl Drop for Node {
+impl Drop for Kubo {
     fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
+        let mut daemon = self.daemon.lock().unwrap();
+        let _ = daemon.kill();
+        let _ = daemon.wait();
     }
+}
+
+/// Waits until it says that it is ready, and where.
+fn daemon(binary: &PathBuf, repository: &TempDir) -> (Child, String, String) {
+    let mut daemon = command(binary, repository)
+        .args(["daemon", "--enable-gc=false", "--migrate=false"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut api, mut gateway) = (String::new(), String::new());
+    let mut output = BufReader::new(daemon.stdout.take().unwrap()).lines();
+    loop {
+        let line = output.next().expect("the daemon ended before it was ready").unwrap();
+        if let Some(address) = line.strip_prefix("RPC API server listening on ") {
+            api = url(address);
+        }
+        if let Some(address) = line.strip_prefix("Gateway server listening on ") {
+            gateway = url(address);
+        }
+        if line == "Daemon is ready" {
+            break;
+        }
+    }
+    // Kept open, so that the daemon does not end on a broken pipe.
+    std::thread::spawn(move || output.for_each(drop));
+    (daemon, api, gateway)
 }
 
 fn command(binary: &PathBuf, repository: &TempDir) -> Command {
