@@ -10,6 +10,7 @@ use alloy::{
     providers::Provider,
     rpc::types::{Filter, Log},
 };
+use chartseal_record::event::Logged;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use crate::{
@@ -163,12 +164,12 @@ impl Follower {
         if fitting.is_empty() {
             return self.take_back().await;
         }
-        let told: Vec<Step> = stream::iter(fitting)
+        let told: Vec<(Head, Vec<Logged>)> = stream::iter(fitting)
             .map(|block| async move {
                 let filter = Self::filter(client).at_block_hash(block.hash);
                 let logs = client.ask(client.provider().get_logs(&filter)).await?;
                 let events = events::decode_all(client.contracts(), &block, &logs)?;
-                Ok::<_, Error>(Step::Added { block, events })
+                Ok::<_, Error>((block, events))
             })
             .buffered(HEADS_AT_ONCE)
             .try_collect()
@@ -216,7 +217,7 @@ impl Follower {
                 return Ok(false);
             }
             let events = events::decode_all(client.contracts(), &block, &own)?;
-            told.push(Step::Added { block, events });
+            told.push((block, events));
         }
         // A quarter more each time: near a node's limit, one question in a few is refused, not every second one.
         self.range = (self.range + self.range / 4 + 1).min(self.pace.range.max(1));
@@ -231,6 +232,7 @@ impl Follower {
             kept -= 1;
         }
         let from = match kept {
+            all if all == self.known.len() => return Ok(false),
             0 => {
                 let oldest = self.known.front().map_or(self.start, |block| block.number);
                 if oldest > self.start {
@@ -241,23 +243,22 @@ impl Follower {
                 }
                 self.start
             }
-            all if all == self.known.len() => return Ok(false),
             some => self.known[some - 1].number + 1,
         };
+        let lost = self.known[kept];
         self.known.truncate(kept);
-        self.ready.push_back(Step::Removed { from });
+        self.ready.push_back(Step::Removed { from, lost });
         Ok(true)
     }
 
-    fn tell(&mut self, steps: Vec<Step>) {
-        for step in steps {
-            if let Step::Added { block, .. } = &step {
-                self.known.push_back(block.place());
-                if self.known.len() > self.pace.depth {
-                    self.known.pop_front();
-                }
+    fn tell(&mut self, blocks: Vec<(Head, Vec<Logged>)>) {
+        for (block, events) in blocks {
+            let after = self.tip();
+            self.known.push_back(block.place());
+            if self.known.len() > self.pace.depth {
+                self.known.pop_front();
             }
-            self.ready.push_back(step);
+            self.ready.push_back(Step::Added { block, events, after });
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chartseal_record::event::Logged;
 
-use crate::head::Head;
+use crate::head::{BlockRef, Head};
 
 /// One step along the chain.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,11 +15,15 @@ pub enum Step {
         block: Head,
         /// Its events, in log order; often none.
         events: Vec<Logged>,
+        /// The block told before it, or resumed from: it stands on that one. `None` for the first of all.
+        after: Option<BlockRef>,
     },
     /// Every block from this number on left the chain; the blocks that replace them follow as `Added`.
     Removed {
         /// The lowest number that is gone.
         from: u64,
+        /// The lowest of the blocks told before that is gone.
+        lost: BlockRef,
     },
 }
 

@@ -24,13 +24,13 @@ pub async fn read(client: &Client) -> Result<Vec<Logged>, Failure> {
     let mut all: Vec<Logged> = Vec::new();
     loop {
         match follower.next().await? {
-            Step::Added { block, events } => {
+            Step::Added { block, events, .. } => {
                 all.extend(events);
                 if block.number >= end {
                     return Ok(all);
                 }
             }
-            Step::Removed { from } => all.retain(|logged| logged.block < from),
+            Step::Removed { from, .. } => all.retain(|logged| logged.block < from),
         }
     }
 }

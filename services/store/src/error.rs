@@ -82,10 +82,16 @@ pub enum Error {
         /// The row.
         key: String,
     },
-    /// A block does not follow what is stored.
+    /// Another block of this number is stored: it left the chain, or the one to be appended did.
     #[error("block {number} is stored with another hash; remove the re-organised blocks first")]
     AnotherBlock {
         /// The block's number.
+        number: u64,
+    },
+    /// The block below is not stored: another process took it back, or never brought it.
+    #[error("block {number} stands on a block that is not stored; append that one first")]
+    Unfounded {
+        /// The number of the block to be appended.
         number: u64,
     },
     /// The row is gone, but the write-ahead log still holds its bytes because a reader or writer kept it busy.

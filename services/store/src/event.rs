@@ -6,7 +6,7 @@ use chartseal_record::event::{Event, Logged};
 use crate::{
     Error, Store, Tombstone,
     cell::{Cells, int},
-    engine::{Locks, Row, query},
+    engine::{Locks, Row, Tx, query},
     tombstone,
 };
 
@@ -19,6 +19,15 @@ pub struct Block {
     pub hash: B256,
     /// Unix seconds.
     pub timestamp: u64,
+}
+
+/// A block by number and hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockPlace {
+    /// Number.
+    pub number: u64,
+    /// Hash.
+    pub hash: B256,
 }
 
 macro_rules! select_events {
@@ -64,20 +73,42 @@ fn refusal(logged: &Logged) -> Option<Tombstone> {
     }
 }
 
+async fn stored_hash(tx: &mut Tx<'_>, number: u64) -> Result<Option<B256>, Error> {
+    let row = query("-- chain_block_hash\nSELECT hash FROM chain_block WHERE number = $1")
+        .bind(int(number)?)
+        .fetch_optional(&mut *tx)
+        .await?;
+    let hash = |row: &Row| {
+        let cells = Cells {
+            table: "chain_block",
+            row,
+        };
+        cells.word("hash")
+    };
+    row.as_ref().map(hash).transpose()
+}
+
 impl Store {
     /// Appends a block and its events. The same block again changes nothing; another block of the same number is
-    /// refused ([`Error::AnotherBlock`]) until the old one is removed.
+    /// refused ([`Error::AnotherBlock`]) until the old one is removed, and so is a block whose predecessor `after` is
+    /// not stored ([`Error::Unfounded`]). Both are looked at in the transaction that writes, one at a time: what is stored
+    /// is one chain at every moment, however many processes follow, and on whatever forks.
     ///
     /// Every revocation in it refuses its slot from here on and destroys its release keys, in the same transaction:
     /// [`Store::remove_blocks_from`] takes the block away again, never the refusal. Returns how many keys went; if any,
     /// the caller empties the write-ahead log ([`Store::wipe_log`]).
-    pub async fn append_block(&self, block: Block, events: &[Logged]) -> Result<u64, Error> {
+    pub async fn append_block(&self, block: Block, after: Option<BlockPlace>, events: &[Logged]) -> Result<u64, Error> {
         let mut tx = self.write().await?;
         let mut locks = Locks::default();
         for refused in events.iter().filter_map(refusal) {
             locks.refusal(refused.slot, true);
         }
         tx.lock(locks.chain()).await?;
+        if let Some(after) = after
+            && stored_hash(&mut tx, after.number).await? != Some(after.hash)
+        {
+            return Err(Error::Unfounded { number: block.number });
+        }
         let new = query("-- chain_block_insert\nINSERT INTO chain_block (number, hash, timestamp) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
             .bind(int(block.number)?)
             .bind(block.hash.as_slice())
@@ -85,14 +116,8 @@ impl Store {
             .execute(&mut tx)
             .await?
             ;
-        if new == 0 {
-            let stored: Vec<u8> = query("-- chain_block_hash\nSELECT hash FROM chain_block WHERE number = $1")
-                .bind(int(block.number)?)
-                .fetch_value(&mut tx)
-                .await?;
-            if stored != block.hash.as_slice() {
-                return Err(Error::AnotherBlock { number: block.number });
-            }
+        if new == 0 && stored_hash(&mut tx, block.number).await? != Some(block.hash) {
+            return Err(Error::AnotherBlock { number: block.number });
         }
         let mut destroyed = 0;
         for logged in events {
@@ -124,10 +149,15 @@ impl Store {
         Ok(destroyed)
     }
 
-    /// Forgets this block and all later ones: a re-org dropped them. Returns how many blocks went.
-    pub async fn remove_blocks_from(&self, number: u64) -> Result<u64, Error> {
+    /// Forgets this block and all later ones: a re-org dropped them. Returns how many blocks went: none if this very
+    /// block is not stored, for then another process has done so and may have brought what took its place.
+    pub async fn remove_blocks_from(&self, lost: BlockPlace) -> Result<u64, Error> {
+        let number = lost.number;
         let mut tx = self.write().await?;
         tx.lock(Locks::default().chain()).await?;
+        if stored_hash(&mut tx, number).await? != Some(lost.hash) {
+            return Ok(0);
+        }
         query("-- chain_events_remove\nDELETE FROM chain_event WHERE block >= $1")
             .bind(int(number)?)
             .execute(&mut tx)

@@ -52,7 +52,7 @@ pub use crate::{
     client::Client,
     commit::{AttachmentPlace, NewAttachment, NewRecord, RecordCommit},
     error::Error,
-    event::Block,
+    event::{Block, BlockPlace},
     idempotency::KeptAnswer,
     intent::{Intent, IntentFilter, NewIntent},
     lease::Lease,

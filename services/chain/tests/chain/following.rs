@@ -25,7 +25,7 @@ impl Told {
 
     fn take(&mut self, step: Step) {
         match step {
-            Step::Added { block, events } => {
+            Step::Added { block, events, .. } => {
                 if let Some(last) = self.blocks.last() {
                     assert!(block.number > last.number);
                 }
@@ -36,7 +36,7 @@ impl Told {
                     self.events.push((logged.block, logged.event.name()));
                 }
             }
-            Step::Removed { from } => {
+            Step::Removed { from, .. } => {
                 self.blocks.retain(|block| block.number < from);
                 self.events.retain(|(block, _)| *block < from);
                 self.removals.push(from);

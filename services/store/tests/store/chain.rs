@@ -5,7 +5,7 @@ use chartseal_record::{
     Slot,
     event::{Event, Logged},
 };
-use chartseal_store::{Block, Error, ReleaseKeyPlace, Tombstone};
+use chartseal_store::{Block, BlockPlace, Error, ReleaseKeyPlace, Tombstone};
 
 use crate::stage::{ORG, PATIENT, Stage, word};
 
@@ -14,6 +14,13 @@ fn block(number: u64, fork: u32) -> Block {
         number,
         hash: word(&format!("fork {fork}"), number as u32),
         timestamp: 1000 + number,
+    }
+}
+
+fn at(block: Block) -> BlockPlace {
+    BlockPlace {
+        number: block.number,
+        hash: block.hash,
     }
 }
 
@@ -50,10 +57,10 @@ async fn events_are_found_by_whom_they_are_about_in_the_order_of_the_chain() {
         let (one, two) = (block(1, 0), block(2, 0));
         let first = [revoked(one, 0, ORG), revoked(one, 3, other)];
         let second = [revoked(two, 1, ORG)];
-        store.append_block(one, &first).await.unwrap();
-        store.append_block(two, &second).await.unwrap();
+        store.append_block(one, None, &first).await.unwrap();
+        store.append_block(two, None, &second).await.unwrap();
         // After a crash between telling and remembering, the same block is told again.
-        store.append_block(two, &second).await.unwrap();
+        store.append_block(two, None, &second).await.unwrap();
 
         let all = [&first[..], &second[..]].concat();
         assert_eq!(store.events().await.unwrap(), all);
@@ -74,18 +81,61 @@ async fn a_re_org_forgets_blocks_before_others_take_their_place() {
         let store = &stage.store;
         for number in 1..=5 {
             let block = block(number, 0);
-            store.append_block(block, &[revoked(block, 0, ORG)]).await.unwrap();
+            store
+                .append_block(block, None, &[revoked(block, 0, ORG)])
+                .await
+                .unwrap();
         }
         let other = block(4, 1);
-        let refused = store.append_block(other, &[revoked(other, 0, ORG)]).await;
+        let refused = store.append_block(other, None, &[revoked(other, 0, ORG)]).await;
         assert!(matches!(refused, Err(Error::AnotherBlock { number: 4 })));
-        assert_eq!(store.remove_blocks_from(4).await.unwrap(), 2);
+        assert_eq!(store.remove_blocks_from(at(block(4, 0))).await.unwrap(), 2);
         assert_eq!(store.last_blocks(2).await.unwrap(), [block(3, 0), block(2, 0)]);
         assert_eq!(store.events().await.unwrap().len(), 3);
-        store.append_block(other, &[revoked(other, 0, ORG)]).await.unwrap();
+        store
+            .append_block(other, None, &[revoked(other, 0, ORG)])
+            .await
+            .unwrap();
         assert_eq!(store.events().await.unwrap().last().unwrap().block_hash, other.hash);
-        assert_eq!(store.remove_blocks_from(0).await.unwrap(), 4);
+        assert_eq!(store.remove_blocks_from(at(block(1, 0))).await.unwrap(), 4);
         assert_eq!(store.last_blocks(10).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn what_two_processes_bring_of_two_forks_is_one_chain_at_every_moment() {
+    for stage in Stage::each().await {
+        let store = &stage.store;
+        let append = async |number: u64, fork: u32, before: Block| {
+            let block = block(number, fork);
+            store
+                .append_block(block, Some(at(before)), &[revoked(block, 0, ORG)])
+                .await
+        };
+        let root = block(1, 0);
+        store.append_block(root, None, &[]).await.unwrap();
+        for number in 2..=4 {
+            append(number, 0, block(number - 1, 0)).await.unwrap();
+        }
+        // One process takes blocks 3 and 4 back and brings others; the other still holds an old block 5.
+        assert_eq!(store.remove_blocks_from(at(block(3, 0))).await.unwrap(), 2);
+        let unfounded = append(5, 0, block(4, 0)).await;
+        assert!(matches!(unfounded, Err(Error::Unfounded { number: 5 })));
+        append(3, 1, block(2, 0)).await.unwrap();
+        let unfounded = append(4, 0, block(3, 0)).await;
+        assert!(matches!(unfounded, Err(Error::Unfounded { number: 4 })));
+        // The other notices later, and takes back what is gone already: what came instead stays.
+        assert_eq!(store.remove_blocks_from(at(block(3, 0))).await.unwrap(), 0);
+        append(3, 1, block(2, 0)).await.unwrap();
+        assert!(matches!(
+            append(3, 2, block(2, 0)).await,
+            Err(Error::AnotherBlock { number: 3 })
+        ));
+        append(4, 1, block(3, 1)).await.unwrap();
+        assert_eq!(
+            store.last_blocks(9).await.unwrap(),
+            [block(4, 1), block(3, 1), block(2, 0), root]
+        );
     }
 }
 
@@ -104,12 +154,15 @@ async fn a_revocation_refuses_for_good_from_the_block_that_brought_it() {
         for serial in [9, 10] {
             store.keep_release_key(&place(serial), b"sealed", 1).await.unwrap();
         }
-        assert_eq!(store.append_block(one, &[revoked(one, 0, ORG)]).await.unwrap(), 0);
-        assert_eq!(store.append_block(nine, &[revoked(nine, 0, ORG)]).await.unwrap(), 1);
+        assert_eq!(store.append_block(one, None, &[revoked(one, 0, ORG)]).await.unwrap(), 0);
+        assert_eq!(
+            store.append_block(nine, None, &[revoked(nine, 0, ORG)]).await.unwrap(),
+            1
+        );
         assert_eq!(store.vault_get(&place(9).key()).await.unwrap(), None);
         assert!(store.vault_get(&place(10).key()).await.unwrap().is_some());
 
-        store.remove_blocks_from(0).await.unwrap();
+        store.remove_blocks_from(at(block(1, 0))).await.unwrap();
         let refused = store.tombstone(slot(ORG)).await.unwrap().unwrap();
         assert_eq!((refused.serial, refused.refused_at), (9, nine.timestamp));
         assert!(refused.receipt.is_null());
@@ -123,7 +176,7 @@ async fn a_revocation_refuses_for_good_from_the_block_that_brought_it() {
         };
         store.refuse_slot(&answered).await.unwrap();
         assert_eq!(store.tombstone(slot(ORG)).await.unwrap(), Some(answered.clone()));
-        store.append_block(nine, &[revoked(nine, 0, ORG)]).await.unwrap();
+        store.append_block(nine, None, &[revoked(nine, 0, ORG)]).await.unwrap();
         assert_eq!(store.tombstone(slot(ORG)).await.unwrap(), Some(answered));
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use alloy_primitives::{B256, Bytes};
 use chartseal_record::{Slot, event::Event};
 use chartseal_stage::Postgres;
-use chartseal_store::{Block, Error, Lease, Mined, NewBatch, SentTransaction, Store, Tombstone, VaultKey};
+use chartseal_store::{Block, BlockPlace, Error, Lease, Mined, NewBatch, SentTransaction, Store, Tombstone, VaultKey};
 use futures::future::join_all;
 
 use crate::{
@@ -170,7 +170,7 @@ async fn the_submitters_role_reads_no_key_and_no_grant_and_makes_nothing_up() {
             },
         ),
     );
-    gateway.append_block(block, &[revoked, anchored]).await.unwrap();
+    gateway.append_block(block, None, &[revoked, anchored]).await.unwrap();
     // An anchor it reads, a revocation it does not.
     assert_eq!(store.events_of(word("root", 1)).await.unwrap().len(), 1);
     assert_eq!(store.events_of(word("slot", 1)).await.unwrap(), []);
@@ -194,7 +194,13 @@ async fn the_submitters_role_reads_no_key_and_no_grant_and_makes_nothing_up() {
         store.commit_record(record(1)).await.map(drop),
         store.insert_intents(&[intent("b")]).await,
         store.intent_signed("a", ORG, b"another call", NOW).await,
-        store.remove_blocks_from(0).await.map(drop),
+        store
+            .remove_blocks_from(BlockPlace {
+                number: block.number,
+                hash: block.hash,
+            })
+            .await
+            .map(drop),
     ];
     for (i, refused) in refused.into_iter().enumerate() {
         let Err(Error::Database(error)) = refused else {
