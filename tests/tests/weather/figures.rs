@@ -16,3 +16,13 @@ pub fn runs() -> u64 {
 pub fn seed() -> u64 {
     number("WEATHER_SEED", 1)
 }
+
+/// kill -9 at points of a record's or a decision's life.
+pub fn kills() -> u64 {
+    number("WEATHER_KILLS", 30)
+}
+
+/// Seconds for which chain and content store are away.
+pub fn outage() -> u64 {
+    number("WEATHER_OUTAGE", 15)
+}

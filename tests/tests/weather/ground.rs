@@ -117,6 +117,11 @@ impl Ground {
         self.kubo.is_some()
     }
 
+    /// The node of a system that has servers.
+    pub fn kubo(&self) -> &Kubo {
+        self.kubo.as_ref().expect("a system of servers")
+    }
+
     pub async fn strike(&mut self, weather: Weather) -> Result<()> {
         match weather {
             Weather::Kill(process) => self.kill(process).await,
@@ -235,5 +240,5 @@ impl Ground {
 
 const ON_THEIR_WAY: &str = "SELECT count(*) FROM intent WHERE state IN ('signed', 'submitted')";
 /// Audit records are made all the time, by reading.
-const NOT_ANCHORED: &str = "SELECT count(*) FROM record r LEFT JOIN batch b ON b.id = r.batch
+pub const NOT_ANCHORED: &str = "SELECT count(*) FROM record r LEFT JOIN batch b ON b.id = r.batch
     WHERE r.scope <> 'audit' AND b.state IS DISTINCT FROM 'anchored'";

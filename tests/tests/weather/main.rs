@@ -8,10 +8,13 @@
 
 mod figures;
 mod ground;
+mod kills;
 mod model;
+mod outage;
 mod people;
 mod proof;
 mod reading;
+mod replicas;
 mod run;
 mod simulation;
 mod step;

@@ -20,7 +20,8 @@ pub async fn read(reader: &Gateway, path: &str) -> Seen {
     };
     let resource: serde_json::Value = serde_json::from_slice(&resource).unwrap_or_default();
     match text(&resource["content"][0]["attachment"], "url") {
-        Ok(url) => sorted(reader.get_as(&url, "*/*").await),
+        // By its path: of several gateways under one public URL, at this one.
+        Ok(url) => sorted(reader.get_as(url.trim_start_matches(&public(&url)), "*/*").await),
         Err(_) => panic!("{path} was answered with no document: {resource}"),
     }
 }
@@ -36,4 +37,10 @@ fn sorted(answer: Result<Answer, ClientError>) -> Seen {
 /// A definite no: nothing was done and nothing will be.
 pub fn refuses(status: u16) -> bool {
     (400..500).contains(&status) && ![408, 409, 425, 429].contains(&status)
+}
+
+/// Scheme and authority of a URL.
+fn public(url: &str) -> String {
+    let whole: Vec<&str> = url.splitn(4, '/').take(3).collect();
+    whole.join("/")
 }

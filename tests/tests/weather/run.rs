@@ -45,7 +45,8 @@ impl Run<'_> {
     }
 }
 
-async fn act(people: &mut People, step: &Step, name: String) -> Result<()> {
+/// One act, without weather. Not being answered is no error; being answered wrongly is.
+pub async fn act(people: &mut People, step: &Step, name: String) -> Result<()> {
     let patient = step.patient;
     match step.act {
         Act::Upload { scope, count, size } => upload(people, patient, scope, count, size, &name).await,
