@@ -122,7 +122,9 @@ async fn identical_bytes_may_be_sent_again_and_a_taken_nonce_is_refused() {
 #[tokio::test]
 async fn a_transaction_whose_block_left_the_chain_is_not_mined() {
     let world = Chain::start().await;
+    world.automine(false).await;
     let hash = world.client.send_raw(&signed(0)).await.unwrap();
+    world.mine(1).await;
     assert!(world.client.mined(hash).await.unwrap().is_some());
     world.anvil("anvil_rollback", [1]).await;
     assert_eq!(world.client.mined(hash).await.unwrap(), None);
