@@ -9,10 +9,12 @@ use alloy::primitives::{Address, B256};
 use chartseal_record::account::Role;
 use chartseal_store::{AuditEntry, NewAudit, Record};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     app::App,
     auth::caller::Caller,
+    openapi::words::{AddressSchema, HashSchema, RoleSchema},
     problem::{Failure, Problem},
     vault::Kind,
 };
@@ -21,7 +23,7 @@ use crate::{
 const PAGE: u32 = 500;
 
 /// What was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     Create,
@@ -35,7 +37,7 @@ pub enum Action {
 }
 
 /// What it was done to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Subject {
     pub scope: String,
@@ -47,7 +49,7 @@ pub struct Subject {
 }
 
 /// One entry, before it has its place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     pub patient: Address,
@@ -64,8 +66,9 @@ pub struct Entry {
 }
 
 /// One entry in its place.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AuditEntry)]
 pub struct Recorded {
     pub sequence: u64,
     /// Unix seconds.

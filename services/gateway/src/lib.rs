@@ -18,6 +18,7 @@ pub mod idempotency;
 pub mod index;
 pub mod intent;
 mod linger;
+pub mod openapi;
 pub mod page;
 pub mod peers;
 pub mod problem;

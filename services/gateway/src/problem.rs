@@ -8,7 +8,9 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::{PartialSchema, ToSchema};
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:ident, $title:literal;)*) => {
@@ -21,6 +23,8 @@ macro_rules! codes {
             pub fn as_str(self) -> &'static str { match self { $(Self::$name => $code),* } }
             /// The HTTP status.
             pub fn status(self) -> StatusCode { match self { $(Self::$name => StatusCode::$status),* } }
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
             /// The human title; the same for every problem of this code.
             pub fn title(self) -> &'static str { match self { $(Self::$name => $title),* } }
         }
@@ -68,8 +72,8 @@ codes! {
     KeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key belongs to another request";
     /// The first request with this Idempotency-Key is still at work.
     StillAtWork = "still-at-work", CONFLICT, "The first request with this key is still at work";
-    /// Too many of a kind are open.
-    TooMany = "too-many", TOO_MANY_REQUESTS, "Too many are open";
+    /// Too many requests in a time, or too many of a kind are open.
+    TooMany = "too-many", TOO_MANY_REQUESTS, "Too many at once";
     /// Larger than the limit.
     TooLarge = "too-large", PAYLOAD_TOO_LARGE, "Larger than the limit";
     /// A FHIR resource is not JSON, not an object, or nests or repeats in ways readers disagree about.
@@ -112,6 +116,27 @@ pub struct Problem {
     pub detail: String,
 }
 
+/// A refusal by RFC 9457.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Told<'a> {
+    /// `urn:chartseal:problem:` and the code.
+    r#type: String,
+    /// The same for every problem of this code.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened, what was expected, what to do.
+    detail: &'a str,
+    /// Stable: the word to decide by.
+    code: &'static str,
+}
+
+/// The schema of every refusal, by its name.
+pub fn schema() -> (String, Value) {
+    (Told::name().into_owned(), json!(Told::schema()))
+}
+
 impl Problem {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
@@ -129,20 +154,20 @@ impl Problem {
         self.code.status()
     }
 
-    fn body(&self) -> Value {
-        json!({
-            "type": format!("urn:chartseal:problem:{}", self.code.as_str()),
-            "title": self.code.title(),
-            "status": self.status().as_u16(),
-            "detail": self.detail,
-            "code": self.code.as_str(),
-        })
+    fn told(&self) -> Told<'_> {
+        Told {
+            r#type: format!("urn:chartseal:problem:{}", self.code.as_str()),
+            title: self.code.title(),
+            status: self.status().as_u16(),
+            detail: &self.detail,
+            code: self.code.as_str(),
+        }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.status(), Json(self.body())).into_response();
+        let mut response = (self.status(), Json(self.told())).into_response();
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
