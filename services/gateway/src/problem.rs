@@ -5,7 +5,7 @@
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -72,8 +72,10 @@ codes! {
     KeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key belongs to another request";
     /// The first request with this Idempotency-Key is still at work.
     StillAtWork = "still-at-work", CONFLICT, "The first request with this key is still at work";
-    /// Too many requests in a time, or too many of a kind are open.
-    TooMany = "too-many", TOO_MANY_REQUESTS, "Too many at once";
+    /// Too many of a kind are open.
+    TooMany = "too-many", TOO_MANY_REQUESTS, "Too many are open";
+    /// More requests in a time than one client may make.
+    TooOften = "too-often", TOO_MANY_REQUESTS, "Too many requests in this time";
     /// Larger than the limit.
     TooLarge = "too-large", PAYLOAD_TOO_LARGE, "Larger than the limit";
     /// A FHIR resource is not JSON, not an object, or nests or repeats in ways readers disagree about.
@@ -108,12 +110,17 @@ codes! {
     Internal = "internal", INTERNAL_SERVER_ERROR, "The gateway failed";
 }
 
+/// Seconds after which to try again what needs something that is away or in use.
+const SOON: u64 = 5;
+
 /// A refusal, as a client sees it.
 #[derive(Debug, Clone)]
 pub struct Problem {
     pub code: Code,
     /// What happened, what was expected, what to do. Never a name, an identifier of a person or a key.
     pub detail: String,
+    /// Seconds after which asking again may help.
+    pub retry_after: Option<u64>,
 }
 
 /// A refusal by RFC 9457.
@@ -142,6 +149,7 @@ impl Problem {
         Self {
             code,
             detail: detail.into(),
+            retry_after: matches!(code, Code::Unavailable | Code::TooMany).then_some(SOON),
         }
     }
 
@@ -152,6 +160,16 @@ impl Problem {
 
     pub fn status(&self) -> StatusCode {
         self.code.status()
+    }
+
+    /// The headers that say what to do.
+    pub fn advise(&self, headers: &mut HeaderMap) {
+        if self.code == Code::Unauthenticated {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
     }
 
     fn told(&self) -> Told<'_> {
@@ -173,12 +191,7 @@ impl IntoResponse for Problem {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        if self.code == Code::Unauthenticated {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if self.code == Code::Unavailable {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        }
+        self.advise(headers);
         response
     }
 }

@@ -138,6 +138,20 @@ mod tests {
     }
 
     #[test]
+    fn every_post_that_creates_takes_an_idempotency_key() {
+        let mut posts = 0;
+        for (path, item) in CONTRACT["paths"].as_object().unwrap() {
+            // A session is created by a nonce that is used once, and its token is shown once.
+            if item["post"]["responses"]["201"].is_object() && path != "/v1/sessions" {
+                let parameters = item["post"]["parameters"].as_array().unwrap();
+                assert!(parameters.iter().any(|p| p["name"] == "Idempotency-Key"), "{path}");
+                posts += 1;
+            }
+        }
+        assert_eq!(posts, 4, "clients, drafts, intents, requests");
+    }
+
+    #[test]
     fn every_reference_leads_to_a_schema() {
         fn references(value: &Value, found: &mut Vec<String>) {
             match value {

@@ -50,7 +50,7 @@ fn code(word: &str) -> Code {
 }
 
 fn by_shape(operation: &Value) -> Vec<Code> {
-    let mut codes = vec![Code::TooMany, Code::Unavailable, Code::Internal];
+    let mut codes = vec![Code::TooOften, Code::TooMany, Code::Unavailable, Code::Internal];
     let parameters = operation["parameters"].as_array();
     let takes = |place: &str| parameters.is_some_and(|all| all.iter().any(|p| p["in"] == place));
     if operation["security"].is_array() {
@@ -83,7 +83,7 @@ fn schema(codes: &[Code]) -> Value {
 fn headers(codes: &[Code]) -> Option<Value> {
     let waits = codes
         .iter()
-        .any(|code| matches!(code, Code::TooMany | Code::Unavailable));
+        .any(|code| matches!(code, Code::TooOften | Code::TooMany | Code::Unavailable));
     waits.then(|| {
         let schema = json!({ "type": "integer", "minimum": 0 });
         json!({ "Retry-After": { "description": "Seconds.", "schema": schema } })
