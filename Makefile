@@ -15,7 +15,7 @@ KUBO         := .kubo/ipfs
 
 RUNS         ?= 2000000
 
-.PHONY: help run demo test clients bench fuzz soak lint lint-contracts coverage mutants contracts kubo build clean
+.PHONY: help run demo test clients bench fuzz soak lint lint-contracts coverage mutants contracts openapi kubo build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -66,6 +66,10 @@ mutants: $(NODE) ## break the contracts in 137 places, one at a time: each must 
 
 contracts: $(NODE) ## build the contracts and rewrite contracts/abi
 	contracts/build.sh
+
+openapi: ## rewrite docs/openapi.json from the gateway's routes
+	$(CARGO) run --quiet --locked --example openapi > docs/openapi.json.new
+	mv docs/openapi.json.new docs/openapi.json
 
 kubo: $(KUBO) ## build Kubo for the tests that need a real node
 # Not `go install module@version`: that asks the proxy for the list of versions, which not every proxy gives.

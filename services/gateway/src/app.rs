@@ -19,6 +19,7 @@ use crate::{
     index::Index,
     peers::Peers,
     problem::Failure,
+    rate::Rates,
     statement::Keys,
     vault::Vault,
 };
@@ -52,6 +53,8 @@ pub struct Parts {
     pub room: Arc<Semaphore>,
     /// Whose requests are at work.
     pub peers: Peers,
+    /// How often clients may ask.
+    pub rates: Rates,
     /// Patients whose grants may lack a wrap.
     pub mend: Mend,
     /// Set when the process is asked to stop.
@@ -112,6 +115,7 @@ impl App {
         let places = Semaphore::new(config.limits.concurrent_requests);
         let room = Arc::new(Semaphore::new(config.limits.large_bodies_kib() as usize));
         let strangers = Semaphore::new(config.limits.stranger_requests);
+        let rates = Rates::new(&config.limits);
         let http = crate::auth::fetch::client(config.development)?;
         Ok(Self(Arc::new(Parts {
             config,
@@ -132,6 +136,7 @@ impl App {
             strangers,
             room,
             peers: Peers::default(),
+            rates,
             mend: Mend::default(),
             draining: AtomicBool::new(false),
             http,

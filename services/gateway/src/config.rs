@@ -5,6 +5,7 @@
 use std::{
     fmt,
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
@@ -120,6 +121,16 @@ pub struct Limits {
     pub stranger_requests: usize,
     /// Requests one network address may have at work. Behind a proxy every request comes from the proxy's.
     pub requests_per_peer: usize,
+    /// Requests a second that one network address may make without a valid token, and how many at once after a pause.
+    /// Behind a proxy all of them come from the proxy's.
+    pub stranger_rate: NonZeroU32,
+    pub stranger_burst: NonZeroU32,
+    /// The same of one wallet that is signed in.
+    pub person_rate: NonZeroU32,
+    pub person_burst: NonZeroU32,
+    /// The same of one registered system.
+    pub system_rate: NonZeroU32,
+    pub system_burst: NonZeroU32,
     /// Open connections.
     pub connections: usize,
     /// Of one network address.
@@ -157,6 +168,12 @@ impl Default for Limits {
             concurrent_requests: 1024,
             stranger_requests: 128,
             requests_per_peer: 512,
+            stranger_rate: many(100),
+            stranger_burst: many(1000),
+            person_rate: many(200),
+            person_burst: many(2000),
+            system_rate: many(20_000),
+            system_burst: many(40_000),
             connections: 8192,
             connections_per_peer: 2048,
             header_seconds: 15,
@@ -167,6 +184,11 @@ impl Default for Limits {
             registrations_per_address: 2,
         }
     }
+}
+
+/// As a limit. None is 0.
+const fn many(n: u32) -> NonZeroU32 {
+    NonZeroU32::new(n).expect("limits are written here and none is 0")
 }
 
 fn max_head_age() -> u64 {

@@ -2,19 +2,56 @@
 
 use std::sync::atomic::Ordering;
 
-use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
-use serde_json::{Value, json};
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::app::App;
 
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/livez", get(async || "ok\n"))
-        .route("/readyz", get(ready))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready))
 }
 
-/// The chain counts as away when its newest block is too old to decide by; uploads go on without it.
-async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
+/// Whether the process answers.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    operation_id = "live",
+    tag = "operations",
+    responses((status = 200, body = String, content_type = "text/plain", description = "It does.")),
+)]
+async fn live() -> &'static str {
+    "ok\n"
+}
+
+/// What serving needs.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Readiness)]
+struct Ready {
+    /// It answers.
+    database: bool,
+    /// Its newest block is young enough to decide by.
+    chain: bool,
+    /// The process is about to end.
+    draining: bool,
+    /// The newest block that is followed.
+    block: Option<u64>,
+}
+
+/// Whether everything that serving needs is there.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "ready",
+    tag = "operations",
+    responses(
+        (status = 200, body = Ready),
+        (status = 503, body = Ready, description = "Something is not."),
+    ),
+)]
+// The chain counts as away when its newest block is too old to decide by; uploads go on without it.
+async fn ready(State(app): State<App>) -> (StatusCode, Json<Ready>) {
     let database = app.store.meta("chain.id").await.is_ok();
     let now = app.clock.seconds();
     let head = app.index.head();
@@ -25,11 +62,11 @@ async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let body = json!({
-        "database": database,
-        "chain": chain,
-        "draining": draining,
-        "block": head.map(|h| h.number),
-    });
+    let body = Ready {
+        database,
+        chain,
+        draining,
+        block: head.map(|h| h.number),
+    };
     (status, Json(body))
 }

@@ -19,9 +19,10 @@ use axum::{
 };
 use chartseal_store::{Error as StoreError, KeptAnswer};
 use hmac::{Hmac, KeyInit, Mac};
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 use sha2::Sha256;
+use utoipa::IntoParams;
 
 use crate::{
     app::App,
@@ -39,6 +40,17 @@ const LIFE: u64 = 24 * 3600;
 /// second copy of every key the patient has.
 const SHOWN_ONCE: &str = "backup";
 
+/// What a creating request may name itself by.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it describes what `key` reads")]
+pub struct Named {
+    /// Of the client's choosing, new for each request. Sent again within a day with the same body, the request is
+    /// answered as the first time and creates nothing; with another body it is refused.
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, required = false)]
+    idempotency_key: Option<String>,
+}
+
 /// What was created.
 #[derive(Debug, Clone)]
 pub struct Created {
@@ -49,11 +61,11 @@ pub struct Created {
 
 impl Created {
     /// 201 with a place.
-    pub fn at(location: String, body: Value) -> Self {
+    pub fn at(location: String, body: impl Serialize) -> Self {
         Self {
             status: StatusCode::CREATED,
             location: Some(location),
-            body,
+            body: json!(body),
         }
     }
 }

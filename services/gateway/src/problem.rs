@@ -5,10 +5,12 @@
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::{PartialSchema, ToSchema};
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:ident, $title:literal;)*) => {
@@ -21,6 +23,8 @@ macro_rules! codes {
             pub fn as_str(self) -> &'static str { match self { $(Self::$name => $code),* } }
             /// The HTTP status.
             pub fn status(self) -> StatusCode { match self { $(Self::$name => StatusCode::$status),* } }
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
             /// The human title; the same for every problem of this code.
             pub fn title(self) -> &'static str { match self { $(Self::$name => $title),* } }
         }
@@ -70,6 +74,8 @@ codes! {
     StillAtWork = "still-at-work", CONFLICT, "The first request with this key is still at work";
     /// Too many of a kind are open.
     TooMany = "too-many", TOO_MANY_REQUESTS, "Too many are open";
+    /// More requests in a time than one client may make.
+    TooOften = "too-often", TOO_MANY_REQUESTS, "Too many requests in this time";
     /// Larger than the limit.
     TooLarge = "too-large", PAYLOAD_TOO_LARGE, "Larger than the limit";
     /// A FHIR resource is not JSON, not an object, or nests or repeats in ways readers disagree about.
@@ -104,12 +110,38 @@ codes! {
     Internal = "internal", INTERNAL_SERVER_ERROR, "The gateway failed";
 }
 
+/// Seconds after which to try again what needs something that is away or in use.
+const SOON: u64 = 5;
+
 /// A refusal, as a client sees it.
 #[derive(Debug, Clone)]
 pub struct Problem {
     pub code: Code,
     /// What happened, what was expected, what to do. Never a name, an identifier of a person or a key.
     pub detail: String,
+    /// Seconds after which asking again may help.
+    pub retry_after: Option<u64>,
+}
+
+/// A refusal by RFC 9457.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Told<'a> {
+    /// `urn:chartseal:problem:` and the code.
+    r#type: String,
+    /// The same for every problem of this code.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened, what was expected, what to do.
+    detail: &'a str,
+    /// Stable: the word to decide by.
+    code: &'static str,
+}
+
+/// The schema of every refusal, by its name.
+pub fn schema() -> (String, Value) {
+    (Told::name().into_owned(), json!(Told::schema()))
 }
 
 impl Problem {
@@ -117,6 +149,7 @@ impl Problem {
         Self {
             code,
             detail: detail.into(),
+            retry_after: matches!(code, Code::Unavailable | Code::TooMany).then_some(SOON),
         }
     }
 
@@ -129,31 +162,36 @@ impl Problem {
         self.code.status()
     }
 
-    fn body(&self) -> Value {
-        json!({
-            "type": format!("urn:chartseal:problem:{}", self.code.as_str()),
-            "title": self.code.title(),
-            "status": self.status().as_u16(),
-            "detail": self.detail,
-            "code": self.code.as_str(),
-        })
+    /// The headers that say what to do.
+    pub fn advise(&self, headers: &mut HeaderMap) {
+        if self.code == Code::Unauthenticated {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+    }
+
+    fn told(&self) -> Told<'_> {
+        Told {
+            r#type: format!("urn:chartseal:problem:{}", self.code.as_str()),
+            title: self.code.title(),
+            status: self.status().as_u16(),
+            detail: &self.detail,
+            code: self.code.as_str(),
+        }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.status(), Json(self.body())).into_response();
+        let mut response = (self.status(), Json(self.told())).into_response();
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        if self.code == Code::Unauthenticated {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if self.code == Code::Unavailable {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        }
+        self.advise(headers);
         response
     }
 }

@@ -1,4 +1,4 @@
-//! Around every request: an id, a place among the limited number at work, a time limit, one log line, two metrics.
+//! Around every request: an id, a trace, a rate, a place among the limited number at work, a time limit, one log line, two metrics.
 //!
 //! Logged are method, route pattern, status and duration; never the path, a query, a body or a header, since FHIR
 //! searches put identifiers of people into URLs.
@@ -11,7 +11,6 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use tokio::sync::Semaphore;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -20,6 +19,7 @@ use crate::{
     fhir::outcome::Outcome,
     peers::Peer,
     problem::{Code, Problem},
+    trace::{TRACE, Trace},
 };
 
 const ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,9 +32,14 @@ pub async fn around(State(app): State<App>, request: Request, next: Next) -> Res
         .get::<MatchedPath>()
         .map_or("", MatchedPath::as_str)
         .to_owned();
-    let span = tracing::info_span!("request", %id, method = label(&method), route);
+    let trace = match Trace::of(request.headers()) {
+        Ok(trace) => trace,
+        Err(failure) => return Problem::from(failure).into_response(),
+    };
+    let span = tracing::info_span!("request", %id, trace = trace.id(), method = label(&method), route);
     let began = Instant::now();
-    let mut response = limited(&app, &route, request, next).instrument(span.clone()).await;
+    let answer = TRACE.scope(trace, limited(&app, &route, request, next));
+    let mut response = answer.instrument(span.clone()).await;
     let (took, status) = (began.elapsed(), response.status());
     span.in_scope(|| tracing::info!(status = status.as_u16(), ms = took.as_millis() as u64, "answered"));
     let labels = [
@@ -60,46 +65,53 @@ fn label(method: &Method) -> &'static str {
 
 /// What needs no token is asked by anybody, and has a pool of its own: strangers take nobody else's places. All other
 /// routes look at the token before they read a body.
-fn pool<'a>(app: &'a App, route: &str) -> &'a Semaphore {
-    let open = route.starts_with("/v1/sessions")
+fn is_open(route: &str) -> bool {
+    route.starts_with("/v1/sessions")
         || matches!(
             route,
             "" | "/"
+                | "/docs"
+                | "/openapi.json"
                 | "/oauth2/token"
                 | "/v1/releases"
                 | "/v1/deployment"
                 | "/fhir/R4/metadata"
                 | "/fhir/R4/.well-known/smart-configuration"
-        );
-    if open { &app.strangers } else { &app.places }
+        )
 }
 
 async fn limited(app: &App, route: &str, request: Request, next: Next) -> Response {
     let fhir = request.uri().path().starts_with("/fhir/R4");
     // FHIR clients understand no problem but an OperationOutcome.
-    let refuse = |code, text: String| match Problem::new(code, text) {
-        problem if fhir => Outcome::from(problem).into_response(),
-        problem => problem.into_response(),
+    let refuse = |problem: Problem| match fhir {
+        true => Outcome::from(problem).into_response(),
+        false => problem.into_response(),
     };
     let peer = request.extensions().get::<Peer>().copied();
     let held = peer.map(|peer| app.peers.enter(peer, app.config.limits.requests_per_peer));
     if let Some(None) = held {
         let text = "too many requests of this network address are at work; wait for their answers";
-        return refuse(Code::TooMany, text.into());
+        return refuse(Problem::new(Code::TooMany, text));
     }
-    let Ok(_place) = pool(app, route).try_acquire() else {
+    let open = is_open(route);
+    // All others count for who their token stands for.
+    if let (true, Some(peer)) = (open, peer)
+        && let Err(problem) = app.rates.stranger(peer)
+    {
+        return refuse(problem);
+    }
+    let pool = if open { &app.strangers } else { &app.places };
+    let Ok(_place) = pool.try_acquire() else {
         let text = "too many requests are at work; try again in a moment";
-        return refuse(Code::Unavailable, text.into());
+        return refuse(Problem::new(Code::Unavailable, text));
     };
     let limit = Duration::from_secs(app.config.limits.request_seconds);
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
             tracing::warn!("a request took too long and was given up");
-            refuse(
-                Code::Unavailable,
-                format!("this took longer than {} seconds; try again", limit.as_secs()),
-            )
+            let text = format!("this took longer than {} seconds; try again", limit.as_secs());
+            refuse(Problem::new(Code::Unavailable, text))
         }
     }
 }

@@ -15,7 +15,7 @@ use tower_http::{
 
 use crate::{
     app::App,
-    auth, fhir, health, linger, page,
+    auth, fhir, health, linger, openapi, page,
     problem::{Code, Problem},
     request, v1,
 };
@@ -25,13 +25,13 @@ pub fn router(app: App) -> Router {
     let limits = app.config.limits;
     let seconds = Duration::from_secs;
     // Their bodies are small, so a slow one is no honest one.
-    let small = v1::routes()
-        .merge(auth::token::routes())
+    let small = Router::from(v1::routes().merge(auth::token::routes()))
         .layer(RequestBodyDeadlineLayer::new(seconds(limits.body_seconds)));
     Router::new()
         .merge(small)
         .merge(fhir::routes())
         .merge(page::routes())
+        .merge(openapi::routes())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {
             Problem::new(
@@ -46,7 +46,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), request::around))
         .layer(middleware::map_request(linger::read_on))
         // Whoever watches this process is answered whatever else is at work.
-        .merge(health::routes())
+        .merge(Router::from(health::routes()))
         .with_state(app)
 }
 

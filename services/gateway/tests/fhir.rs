@@ -499,6 +499,16 @@ async fn a_create_that_is_sent_twice_creates_once() {
     );
     assert_eq!(get(hospital, "/DocumentReference").await.json()["total"], 1);
 
+    let headers = [("content-type", "application/pdf"), ("idempotency-key", "b-1")];
+    let upload = async |bytes: &str| send(hospital, Method::POST, "/Binary", &headers, bytes.to_owned()).await;
+    let (first, again) = (upload("%PDF-1").await, upload("%PDF-1").await);
+    assert_eq!((first.status, again.status), (201, 201));
+    assert_eq!(first.bytes, again.bytes);
+    assert_eq!(first.headers["location"], again.headers["location"]);
+    assert_eq!(upload("%PDF-2").await.code(), (422, "idempotency-key-reused".into()));
+    let staged = walk(&world.folder.path().join("staging"));
+    assert_eq!(staged.len(), 1, "{staged:?}");
+
     let headers = [("content-type", "application/fhir+json"), ("prefer", "return=minimal")];
     let quiet = send(
         hospital,

@@ -13,6 +13,9 @@ macro_rules! numbered {
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant = $n),* }
 
         impl $name {
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
             /// Reads the contract's number.
             pub fn from_number(n: u8) -> Option<Self> {
                 match n { $($n => Some(Self::$variant),)* _ => None }

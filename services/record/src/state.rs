@@ -17,6 +17,9 @@ macro_rules! states {
         pub enum $name { $($(#[$vdoc])* $variant),* }
 
         impl $name {
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
             /// The word.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),* }

@@ -126,6 +126,7 @@ fn write_key(file: &Path, place: u32) -> Result<()> {
     write_private(file, hex::encode(Wallet::sample("", place).private_key()).as_bytes())
 }
 
+/// Everybody here comes from one address, and `chartseal enrol` signs hundreds of wallets in.
 fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address, stores: &Stores) -> String {
     let mut text = format!(
         "# Written by `chartseal up`; it is written anew at each start.\n\
@@ -137,7 +138,8 @@ fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address, store
          staging = {staging}\n\
          \n[database]\n{database}\
          \n[content]\nlocation = {content}\n\
-         \n[chain]\nrpc = {rpc}\ndeployment = {deployment}\nconfirmations = {CONFIRMATIONS}\n",
+         \n[chain]\nrpc = {rpc}\ndeployment = {deployment}\nconfirmations = {CONFIRMATIONS}\n\
+         \n[limits]\nstranger_rate = 10000\nstranger_burst = 20000\nperson_rate = 10000\nperson_burst = 20000\n",
         listen = quoted(loopback(ports.gateway)),
         url = quoted(url(ports.gateway)),
         metrics = quoted(loopback(ports.gateway_metrics)),

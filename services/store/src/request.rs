@@ -27,6 +27,15 @@ pub enum RequestState {
 }
 
 impl RequestState {
+    /// Every one of them.
+    pub const ALL: [Self; 5] = [
+        Self::Prepared,
+        Self::Open,
+        Self::Approved,
+        Self::Declined,
+        Self::Withdrawn,
+    ];
+
     /// The word in the database and in the API.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -18,6 +18,7 @@ use chartseal_record::{Compartment, ContentHash, Scope, Slot, merkle, statement:
 use chartseal_store::{Error as StoreError, NewRecord, RecordCommit, Sealing};
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
+use utoipa::ToSchema;
 
 use super::{Recorded, list};
 use crate::{
@@ -34,8 +35,9 @@ const MOST: u32 = 256;
 const JOURNALS: u32 = 10_000;
 
 /// How far a journal is sealed.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AuditSealed)]
 pub struct Sealed {
     /// The last entry that a record holds.
     pub sequence: u64,

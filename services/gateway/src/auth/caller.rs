@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     app::App,
+    peers::Peer,
     problem::{Code, Problem},
 };
 
@@ -106,11 +107,28 @@ impl FromRequestParts<App> for Visitor {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        match bearer::read(&parts.headers) {
-            Some((Kind::Session, hash)) => session(app, hash).await.map(Self),
-            Some((Kind::Client, hash)) => client(app, hash).await.map(Self),
-            None => Err(unauthenticated()),
+        match known(parts, app).await {
+            Ok(caller) => {
+                app.rates.caller(&caller)?;
+                Ok(Self(caller))
+            }
+            // Whoever guesses tokens is a stranger, and is told so at a stranger's rate.
+            Err(problem) if problem.code == Code::Unauthenticated => {
+                if let Some(peer) = parts.extensions.get::<Peer>() {
+                    app.rates.stranger(*peer)?;
+                }
+                Err(problem)
+            }
+            Err(problem) => Err(problem),
         }
+    }
+}
+
+async fn known(parts: &Parts, app: &App) -> Result<Caller, Problem> {
+    match bearer::read(&parts.headers) {
+        Some((Kind::Session, hash)) => session(app, hash).await,
+        Some((Kind::Client, hash)) => client(app, hash).await,
+        None => Err(unauthenticated()),
     }
 }
 

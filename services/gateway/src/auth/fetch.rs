@@ -12,7 +12,7 @@ use jsonwebtoken::jwk::JwkSet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::jwks;
-use crate::app::App;
+use crate::{app::App, trace};
 
 const LONGEST: usize = 64 * 1024;
 
@@ -39,7 +39,13 @@ pub async fn keys(app: &App, url: &str) -> Result<JwkSet, NotFetched> {
     if !app.config.development {
         only_public(&url).await?;
     }
-    let mut answer = app.http.get(url).send().await.map_err(|_| NotFetched("no answer"))?;
+    let mut answer = app
+        .http
+        .get(url)
+        .headers(trace::onwards())
+        .send()
+        .await
+        .map_err(|_| NotFetched("no answer"))?;
     if !answer.status().is_success() {
         return Err(NotFetched("the answer is not 200"));
     }

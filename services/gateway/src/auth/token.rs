@@ -2,15 +2,15 @@
 
 use alloy::primitives::{B256, keccak256};
 use axum::{
-    Form, Json, Router,
+    Form, Json,
     extract::{State, rejection::FormRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::post,
 };
 use chartseal_store::AccessToken;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     assertion::{self, Refused},
@@ -21,16 +21,44 @@ use crate::{app::App, problem::Failure};
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-pub fn routes() -> Router<App> {
-    Router::new().route("/oauth2/token", post(token))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(token))
 }
 
-#[derive(Debug, Deserialize)]
+/// RFC 6749 §4.4 with RFC 7523 §2.2. What lacks is refused in OAuth's words.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = TokenRequest)]
 struct Input {
+    #[schema(required, pattern = "^client_credentials$")]
     grant_type: Option<String>,
+    /// SMART scopes, separated by spaces; all the client is registered for, if absent.
     scope: Option<String>,
+    #[schema(required, pattern = "^urn:ietf:params:oauth:client-assertion-type:jwt-bearer$")]
     client_assertion_type: Option<String>,
+    /// A JWT signed by the client's key (RS384 or ES384), for this endpoint, of at most five minutes, with a fresh `jti`.
+    #[schema(required)]
     client_assertion: Option<String>,
+}
+
+/// RFC 6749 §5.1.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
+struct Output {
+    access_token: String,
+    /// `bearer`.
+    token_type: &'static str,
+    /// Seconds.
+    expires_in: u64,
+    scope: String,
+}
+
+/// RFC 6749 §5.2.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TokenRefused)]
+struct Told {
+    /// invalid_request, unsupported_grant_type, invalid_scope, invalid_client or temporarily_unavailable.
+    error: &'static str,
+    error_description: String,
 }
 
 /// RFC 6749 §5.2.
@@ -80,7 +108,10 @@ impl IntoResponse for OAuthError {
                 "try again".to_owned(),
             ),
         };
-        let body = Json(json!({ "error": error, "error_description": description }));
+        let body = Json(Told {
+            error,
+            error_description: description,
+        });
         (status, no_store(), body).into_response()
     }
 }
@@ -92,6 +123,20 @@ fn no_store() -> HeaderMap {
     ])
 }
 
+/// SMART Backend Services: a registered system gets a token, bound to exactly one account.
+#[utoipa::path(
+    post,
+    path = "/oauth2/token",
+    operation_id = "issueToken",
+    tag = "tokens",
+    request_body(content = Input, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, body = Output),
+        (status = 400, body = Told, description = "invalid_request, unsupported_grant_type or invalid_scope"),
+        (status = 401, body = Told, description = "invalid_client"),
+        (status = 503, body = Told, description = "temporarily_unavailable"),
+    ),
+)]
 async fn token(
     State(app): State<App>,
     input: Result<Form<Input>, FormRejection>,
@@ -134,12 +179,12 @@ async fn token(
         expires_at: expires,
     };
     app.store.insert_token(&kept).await?;
-    let body = json!({
-        "access_token": token,
-        "token_type": "bearer",
-        "expires_in": bearer::TOKEN_LIFE,
-        "scope": asked.to_string(),
-    });
+    let body = Output {
+        access_token: token,
+        token_type: "bearer",
+        expires_in: bearer::TOKEN_LIFE,
+        scope: asked.to_string(),
+    };
     Ok((no_store(), Json(body)))
 }
 

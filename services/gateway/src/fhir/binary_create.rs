@@ -1,5 +1,6 @@
 //! `POST /fhir/R4/Binary`: bytes before they hang on a record.
 
+use alloy::primitives::B256;
 use axum::{
     body::{Body, Bytes},
     extract::State,
@@ -19,7 +20,8 @@ use super::{
 use crate::{
     app::App,
     auth::{caller::Caller, scopes::Interaction},
-    problem::Code,
+    idempotency::{self, Created},
+    problem::{Code, Problem},
     staging::{self, Staged},
     write,
 };
@@ -35,21 +37,37 @@ pub async fn create(
     write::may_author(&app, &caller)?;
     check_context(&headers)?;
     let content_type = content_type(&headers)?;
+    let key = idempotency::key(&headers)?;
     let staged = if media::is_json(&content_type) {
         json(&app, &caller, &content_type, headers.clone(), body).await?
     } else {
         raw(&app, &caller, &content_type, &headers, body).await?
     };
-    let location = app
-        .config
-        .url(&format!("/fhir/R4/Binary/staged-{}/_history/1", staged.id));
-    let mut binary = resource(&staged);
+    let (id, created_at) = once(&app, &caller, key, &staged).await?;
+    let location = app.config.url(&format!("/fhir/R4/Binary/staged-{id}/_history/1"));
+    let mut binary = resource(&id, created_at, staged.content_type());
     if headers.contains_key("x-medplum") {
         // R4 has no such element. Medplum's client reads the place of the bytes from nowhere else when it puts them into
         // a DocumentReference.
-        binary.set("url", app.config.url(&format!("/fhir/R4/Binary/staged-{}", staged.id)));
+        binary.set("url", app.config.url(&format!("/fhir/R4/Binary/staged-{id}")));
     }
     Ok(respond::written(&headers, StatusCode::CREATED, &location, &binary))
+}
+
+/// Id and time of the upload. The same bytes under the same Idempotency-Key are one upload; whether they are the same is
+/// known only when they are here.
+async fn once(app: &App, caller: &Caller, key: Option<B256>, staged: &Staged) -> Result<(String, u64), Problem> {
+    let own = staged.id.to_string();
+    let request = format!("Binary {} {}", staged.sums().sha256, staged.content_type());
+    let create = async { Ok(Created::at(own.clone(), staged.created_at)) };
+    let told = idempotency::once(app, caller, key, request.as_bytes(), create).await;
+    // Nobody was told of these bytes: they go now, and their row when it expires.
+    if !told.as_ref().is_ok_and(|told| told.location.as_ref() == Some(&own)) {
+        staging::delete_file(app, staged.id).await;
+    }
+    let told = told?;
+    let created_at = told.body.as_u64().unwrap_or(staged.created_at);
+    Ok((told.location.unwrap_or(own), created_at))
 }
 
 /// `X-Security-Context` names the resource whose readers a Binary shall have. Here that is the record it comes to hang on,
@@ -144,16 +162,16 @@ fn is_media_type(text: &str) -> bool {
 }
 
 /// The answer: what was uploaded, without its bytes.
-fn resource(staged: &Staged) -> Json {
+fn resource(id: &str, created_at: u64, content_type: &str) -> Json {
     let meta = Json::from([
         ("versionId", "1".into()),
-        ("lastUpdated", date::instant(staged.created_at).into()),
+        ("lastUpdated", date::instant(created_at).into()),
     ]);
     Json::from([
         ("resourceType", "Binary".into()),
-        ("id", format!("staged-{}", staged.id).into()),
+        ("id", format!("staged-{id}").into()),
         ("meta", meta),
-        ("contentType", staged.content_type().into()),
+        ("contentType", content_type.into()),
     ])
 }
 

@@ -1,7 +1,7 @@
 //! Every refusal on a FHIR route, as an `OperationOutcome` with a stable code in `details.coding[0].code`.
 
 use axum::{
-    http::{HeaderValue, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ fn issue_type(code: Code) -> &'static str {
         Code::AlreadyRegistered | Code::Replayed => "duplicate",
         Code::WrongState | Code::NotAnchored | Code::Stale | Code::KeyReused | Code::StillAtWork => "conflict",
         Code::TooLarge => "too-long",
-        Code::TooMany => "throttled",
+        Code::TooMany | Code::TooOften => "throttled",
         Code::EpochMoved | Code::Unavailable => "transient",
         Code::ContentCorrupt | Code::Internal => "exception",
     }
@@ -79,16 +79,7 @@ impl IntoResponse for Outcome {
         let code = self.problem.code;
         let body = self.resource().to_string();
         let mut response = (code.status(), [(header::CONTENT_TYPE, FHIR_JSON)], body).into_response();
-        if code == Code::Unauthenticated {
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if code == Code::Unavailable {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        }
+        self.problem.advise(response.headers_mut());
         response
     }
 }

@@ -1,17 +1,13 @@
 //! /v1/clients: the systems of an organisation, registered for SMART Backend Services.
 
 use alloy::primitives::Address;
-use axum::{
-    Json, Router,
-    extract::State,
-    http::StatusCode,
-    response::IntoResponse,
-    routing::{delete, post},
-};
+use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 use chartseal_record::account::Role;
 use chartseal_store::{Client, Error as StoreError};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::At;
@@ -19,30 +15,52 @@ use crate::{
     app::App,
     audit::{self, Action, Subject},
     auth::{caller::Caller, jwks, scopes::Scopes},
-    idempotency::{Created, Keyed},
+    idempotency::{Created, Keyed, Named},
+    openapi::words::AddressSchema,
     problem::{Code, Problem},
 };
 
 /// Bytes of a name.
 const NAME: usize = 100;
 
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/clients", post(register).get(list))
-        .route("/v1/clients/{id}", delete(disable))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(register, list))
+        .routes(routes!(disable))
 }
 
-#[derive(Debug, Deserialize)]
+/// A system to register.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = NewClient)]
 struct Input {
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// The account it acts for: the organisation's own.
     account: Option<Address>,
+    /// Its public keys, a JSON Web Key Set: this or `jwksUri`.
+    #[schema(value_type = Option<Object>)]
     jwks: Option<Value>,
+    /// Where its public keys are: an https URL.
+    #[schema(max_length = 500)]
     jwks_uri: Option<String>,
+    /// SMART scopes, separated by spaces.
+    #[schema(examples("system/*.rs"))]
     scopes: String,
 }
 
+/// A system of the organisation is registered for SMART Backend Services. By the organisation's own wallet.
+#[utoipa::path(
+    post,
+    path = "/v1/clients",
+    operation_id = "registerClient",
+    tag = "clients",
+    params(Named),
+    request_body = Input,
+    responses((status = 201, body = Shown, headers(("Location" = String, description = "The client.")))),
+    security(("session" = [])),
+    extensions(("x-refusals" = json!(["not-registered", "forbidden", "invalid"]))),
+)]
 async fn register(State(app): State<App>, caller: Caller, keyed: Keyed<Input>) -> Result<impl IntoResponse, Problem> {
     let (app, caller) = (&app, &caller);
     keyed
@@ -88,7 +106,8 @@ async fn create(app: &App, caller: &Caller, input: Input) -> Result<Created, Pro
     // Written down first: a system that nobody knows was registered must not exist.
     administered(app, caller, org, "client registered", &client.client_id).await?;
     app.store.insert_client(&client).await?;
-    Ok(Created::at(format!("/v1/clients/{}", client.client_id), show(&client)))
+    let place = format!("/v1/clients/{}", client.client_id);
+    Ok(Created::at(place, Shown::from(client)))
 }
 
 fn check_url(app: &App, url: &str) -> Result<(), Problem> {
@@ -134,24 +153,65 @@ async fn administered(app: &App, caller: &Caller, org: Address, what: &str, clie
     .await
 }
 
-fn show(client: &Client) -> Value {
-    json!({
-        "clientId": client.client_id,
-        "name": client.name,
-        "account": client.account,
-        "scopes": client.scopes,
-        "jwksUri": client.jwks_uri,
-        "createdAt": client.created_at,
-        "disabledAt": client.disabled_at,
-    })
+/// A registered system.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Client)]
+struct Shown {
+    /// What it signs as `iss` and `sub`.
+    client_id: String,
+    name: String,
+    /// The account it acts for.
+    account: Address,
+    scopes: String,
+    jwks_uri: Option<String>,
+    /// Unix seconds.
+    created_at: u64,
+    /// Unix seconds.
+    disabled_at: Option<u64>,
 }
 
-async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Vec<Value>>, Problem> {
+impl From<Client> for Shown {
+    fn from(client: Client) -> Self {
+        Self {
+            client_id: client.client_id,
+            name: client.name,
+            account: client.account,
+            scopes: client.scopes,
+            jwks_uri: client.jwks_uri,
+            created_at: client.created_at,
+            disabled_at: client.disabled_at,
+        }
+    }
+}
+
+/// The organisation's systems, disabled ones too.
+#[utoipa::path(
+    get,
+    path = "/v1/clients",
+    operation_id = "listClients",
+    tag = "clients",
+    responses((status = 200, body = Vec<Shown>)),
+    security(("session" = [])),
+    extensions(("x-refusals" = json!(["not-registered", "forbidden"]))),
+)]
+async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Vec<Shown>>, Problem> {
     let org = organisation(&app, &caller)?;
-    Ok(Json(app.store.clients(org).await?.iter().map(show).collect()))
+    let clients = app.store.clients(org).await?;
+    Ok(Json(clients.into_iter().map(Shown::from).collect()))
 }
 
-/// Its tokens end at once.
+/// The system gets no token any more, and its tokens end at once.
+#[utoipa::path(
+    delete,
+    path = "/v1/clients/{id}",
+    operation_id = "disableClient",
+    tag = "clients",
+    params(("id" = String, Path, description = "Its `clientId`.")),
+    responses((status = 204, description = "It is disabled, or was before.")),
+    security(("session" = [])),
+    extensions(("x-refusals" = json!(["not-registered", "forbidden"]))),
+)]
 async fn disable(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<StatusCode, Problem> {
     let org = organisation(&app, &caller)?;
     app.store

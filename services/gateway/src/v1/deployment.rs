@@ -1,27 +1,63 @@
 //! GET /v1/deployment: which chain, which contracts, whom this gateway serves. For strangers too.
 
-use axum::{Json, Router, extract::State, routing::get};
-use serde_json::{Value, json};
+use alloy::primitives::Address;
+use axum::{Json, extract::State};
+use chartseal_record::receipt::Addresses;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::app::App;
+use crate::{app::App, openapi, openapi::words::AddressSchema};
 
-pub fn routes() -> Router<App> {
-    Router::new().route("/v1/deployment", get(show))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(show))
 }
 
-async fn show(State(app): State<App>) -> Json<Value> {
-    let c = app.contracts;
-    let organisations: Vec<Value> = app
-        .config
-        .organisations
-        .iter()
-        .map(|o| json!({ "account": o.account, "name": o.name, "registrar": o.registrar }))
-        .collect();
-    Json(json!({
-        "chainId": c.chain_id,
-        "contracts": { "directory": c.directory, "consent": c.consent, "anchors": c.anchors },
-        "firstBlock": app.deployment.block,
-        "confirmations": app.config.chain.confirmations,
-        "organisations": organisations,
-    }))
+/// The chain and whom this gateway serves on it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Deployment {
+    /// EIP-155 chain id.
+    chain_id: u64,
+    #[schema(value_type = openapi::receipt::Contracts)]
+    contracts: Addresses,
+    /// The block the contracts are followed from.
+    first_block: u64,
+    /// Blocks until a grant counts, its own block included.
+    confirmations: u64,
+    organisations: Vec<Organisation>,
+}
+
+/// An organisation served here.
+#[derive(Debug, Serialize, ToSchema)]
+struct Organisation {
+    account: Address,
+    name: String,
+    /// Who countersigns its registrations, if it named somebody.
+    registrar: Option<Address>,
+}
+
+/// Which chain, which contracts, whom this gateway serves. For strangers too.
+#[utoipa::path(
+    get,
+    path = "/v1/deployment",
+    operation_id = "showDeployment",
+    tag = "deployment",
+    responses((status = 200, body = Deployment)),
+)]
+async fn show(State(app): State<App>) -> Json<Deployment> {
+    let organisations = app.config.organisations.iter();
+    Json(Deployment {
+        chain_id: app.contracts.chain_id,
+        contracts: (&app.contracts).into(),
+        first_block: app.deployment.block,
+        confirmations: app.config.chain.confirmations,
+        organisations: organisations
+            .map(|o| Organisation {
+                account: o.account,
+                name: o.name.clone(),
+                registrar: o.registrar,
+            })
+            .collect(),
+    })
 }

@@ -1,39 +1,50 @@
 //! GET /v1/grants?patient=|grantee=: the grants one takes part in, live or not.
 
 use alloy::primitives::{Address, B256};
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{Json, extract::State};
 use chartseal_record::{Slot, grant::GrantState, typed};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Asked;
 use crate::{
     app::App,
     auth::{caller::Caller, scopes::Interaction},
     custody::live::{self, NotLive},
+    openapi::words::{AddressSchema, HashSchema},
     problem::{Code, Problem},
 };
 
-pub fn routes() -> Router<App> {
-    Router::new().route("/v1/grants", get(list))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Input {
+    /// This or `grantee` is the caller.
     patient: Option<Address>,
     grantee: Option<Address>,
 }
 
-#[derive(Debug, Serialize)]
+/// A grant.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Grant)]
 struct Shown {
+    /// (patient, grantee, target) in one word.
     slot: Slot,
+    /// Counts the slot's grants.
     serial: u64,
     patient: Address,
     grantee: Address,
+    /// Empty if the grant is of one record.
     scope: String,
+    /// The commitment to that record; zero if the grant is of a scope.
     record: B256,
-    /// READ = 1, WRITE = 2.
+    /// READ = 1, WRITE = 2, both = 3.
     permission: u8,
     /// Unix seconds, exclusive.
     until: u64,
@@ -45,8 +56,18 @@ struct Shown {
     epoch: u32,
 }
 
-/// Own grants only: given by the caller, or given to it. A grant is about no resource type, so a system needs a scope
-/// over all of them.
+/// The grants one takes part in, live or not: given by the caller, or given to it. A grant is about no resource type,
+/// so a system needs `system/*.rs`.
+#[utoipa::path(
+    get,
+    path = "/v1/grants",
+    operation_id = "listGrants",
+    tag = "grants",
+    params(Input),
+    responses((status = 200, body = Vec<Shown>)),
+    security(("session" = []), ("smart" = ["system/*.rs"])),
+    extensions(("x-refusals" = json!(["not-registered", "forbidden", "not-found"]))),
+)]
 async fn list(State(app): State<App>, caller: Caller, Asked(input): Asked<Input>) -> Result<Json<Vec<Shown>>, Problem> {
     if [Interaction::Read, Interaction::Search]
         .iter()

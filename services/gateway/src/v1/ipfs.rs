@@ -4,37 +4,57 @@
 //! is on its own device opens it there. Nothing is decrypted here.
 
 use axum::{
-    Router,
     body::Body,
     extract::State,
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use chartseal_record::ContentHash;
 use cid::Cid;
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Asked, At};
 use crate::{
     app::App,
     auth::{caller::Caller, scopes::Interaction},
+    openapi::words::Octets,
     problem::{Code, Problem},
     read::{self, document},
 };
 
 const RAW: &str = "application/vnd.ipld.raw";
 
-pub fn routes() -> Router<App> {
-    Router::new().route("/ipfs/{cid}", get(show))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(show))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Input {
+    /// `raw`: one block, as a trustless gateway gives it. Absent: the whole sealed file.
+    #[param(pattern = "^raw$")]
     format: Option<String>,
 }
 
+/// Ciphertext for who may open it. Nothing is decrypted here.
+#[utoipa::path(
+    get,
+    path = "/ipfs/{cid}",
+    operation_id = "fetchSealed",
+    tag = "content",
+    params(("cid" = String, Path, description = "Of a record, of a document, or of a block of one."), Input),
+    responses((
+        status = 200,
+        description = "The sealed bytes.",
+        content((Octets = "application/octet-stream"), (Octets = "application/vnd.ipld.raw")),
+        headers(("ETag" = String, description = "Names the bytes, which never change.")),
+    )),
+    security(("session" = []), ("smart" = [])),
+    extensions(("x-refusals" = json!(["not-registered", "forbidden", "not-acceptable", "content-corrupt"]))),
+)]
 async fn show(
     State(app): State<App>,
     caller: Caller,

@@ -14,20 +14,26 @@ pub mod releases;
 pub mod requests;
 pub mod sessions;
 
+use alloy::primitives::Address;
 use axum::{
-    Json, Router,
+    Json,
     extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
 };
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     app::App,
+    openapi::words::AddressSchema,
     problem::{Code, Problem},
 };
 
-pub fn routes() -> Router<App> {
-    Router::new()
+/// Every route; each brings its description along.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .merge(accounts::routes())
         .merge(audit::routes())
         .merge(clients::routes())
@@ -41,6 +47,19 @@ pub fn routes() -> Router<App> {
         .merge(releases::routes())
         .merge(requests::routes())
         .merge(sessions::routes())
+}
+
+/// A signature that is asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ToSign {
+    /// What the signature is called where it is handed in.
+    #[serde(rename = "as")]
+    pub part: String,
+    /// Whose it must be.
+    pub signer: Option<Address>,
+    #[schema(value_type = crate::openapi::words::TypedData)]
+    pub typed_data: Value,
 }
 
 /// A JSON body, refused as a problem.

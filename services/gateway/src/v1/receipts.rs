@@ -1,6 +1,6 @@
 //! GET /v1/receipts/{cid}: the file that proves a record without this gateway.
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{Json, extract::State};
 use chartseal_record::{
     ContentHash, manifest,
     merkle::Tree,
@@ -8,21 +8,34 @@ use chartseal_record::{
     state::RecordState,
 };
 use chartseal_store::{Batch, Record};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::At;
 use crate::{
     app::App,
     auth::{caller::Caller, scopes::Interaction},
+    openapi,
     problem::{Code, Failure, Problem},
     read,
 };
 
-pub fn routes() -> Router<App> {
-    Router::new().route("/v1/receipts/{cid}", get(show))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(show))
 }
 
-/// For who may open the record, its author, and the organisation that anchored it. Statement and signature are
-/// inside the sealed bytes, so only a reader's receipt has them, and making it is a read.
+/// The file that proves a record without this gateway. For who may open the record, its author, and the organisation
+/// that anchored it. Statement and signature are inside the sealed bytes, so only a reader's receipt has them, and making
+/// it is a read.
+#[utoipa::path(
+    get,
+    path = "/v1/receipts/{cid}",
+    operation_id = "showReceipt",
+    tag = "receipts",
+    params(("cid" = String, Path, description = "The record's.")),
+    responses((status = 200, body = openapi::receipt::Receipt)),
+    security(("session" = []), ("smart" = [])),
+    extensions(("x-refusals" = json!(["not-registered", "forbidden", "not-anchored", "content-corrupt"]))),
+)]
 async fn show(State(app): State<App>, caller: Caller, At(cid): At<String>) -> Result<Json<Receipt>, Problem> {
     let content: ContentHash = cid.parse().map_err(|_| Problem::not_found())?;
     let row = app.store.record(content).await?.ok_or_else(Problem::not_found)?;

@@ -2,20 +2,23 @@
 
 use alloy::primitives::{Address, B256};
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     http::{HeaderMap, HeaderValue, header},
-    routing::get,
 };
 use chartseal_record::{Scope, state::RecordState};
 use chartseal_store::{Record, RecordQuery};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Asked;
 use crate::{
     app::App,
     audit,
     auth::{caller::Caller, scopes::Interaction},
+    openapi,
+    openapi::words::{AddressSchema, HashSchema, RecordStateSchema, ScopeSchema},
     problem::Problem,
     read,
 };
@@ -23,26 +26,33 @@ use crate::{
 /// Records on a page, unless the caller asks for fewer.
 const PAGE: u32 = 200;
 
-pub fn routes() -> Router<App> {
-    Router::new().route("/v1/records", get(list))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Input {
     /// Absent: every patient the caller may read.
     patient: Option<Address>,
     scope: Option<Scope>,
     /// The last record of the page before, by its `sequence`.
     before: Option<i64>,
+    /// 1 to 200; 200 if absent.
     limit: Option<u32>,
 }
 
-#[derive(Debug, Serialize)]
+/// One version of one record.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Record)]
 struct Listed {
+    /// Its place in the list; the cursor of pages.
     sequence: i64,
+    #[schema(value_type = openapi::words::CidSchema)]
     cid: String,
+    /// The same for every version. Without 0x it is the FHIR id.
     record_id: B256,
     version: u32,
     patient: Address,
@@ -52,6 +62,7 @@ struct Listed {
     author: Address,
     /// Unix seconds.
     authored_at: u64,
+    /// FHIR's.
     resource_type: String,
 }
 
@@ -73,7 +84,22 @@ impl From<Record> for Listed {
     }
 }
 
-/// Newest first. A patient the caller may not read has no records to it, like one that does not exist.
+/// What is stored of a patient, and how far each record has come, newest first. Nothing is opened.
+#[utoipa::path(
+    get,
+    path = "/v1/records",
+    operation_id = "listRecords",
+    tag = "records",
+    params(Input),
+    responses((
+        status = 200,
+        body = Vec<Listed>,
+        headers(("Link" = String, description = "rel=\"next\": the next page, if there may be one. A page may be short.")),
+    )),
+    security(("session" = []), ("smart" = [])),
+    extensions(("x-refusals" = json!(["not-registered"]))),
+)]
+// A patient the caller may not read has no records to it, like one that does not exist.
 async fn list(
     State(app): State<App>,
     caller: Caller,

@@ -4,10 +4,12 @@
 //! token is needed, so another organisation's gateway can ask. No log, no key.
 
 use alloy::primitives::{Address, B256, Bytes, keccak256};
-use axum::{Json, Router, extract::State, routing::post};
+use axum::{Json, extract::State};
 use chartseal_envelope::release;
 use chartseal_record::{Slot, typed};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Body;
 use crate::{
@@ -15,6 +17,7 @@ use crate::{
     audit::{self, Action, Entry, Subject},
     auth::signature,
     custody::{live, wraps},
+    openapi::words::{AddressSchema, HashSchema, HexSchema},
     problem::{Code, Problem},
 };
 
@@ -23,22 +26,31 @@ const WINDOW: u64 = 300;
 /// Bytes of a purpose.
 const PURPOSE: usize = 64;
 
-pub fn routes() -> Router<App> {
-    Router::new().route("/v1/releases", post(release))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(release))
 }
 
-#[derive(Debug, Deserialize)]
+/// An EIP-712 `Release` in Consent's domain, with its signature.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ReleaseRequest)]
 struct Input {
+    /// (patient, grantee, target) in one word.
     slot: B256,
     serial: u64,
     epoch: u32,
+    /// The grantee.
     reader: Address,
+    /// A purpose of use, such as TREAT or HPAYMT.
+    #[schema(min_length = 1, max_length = 64)]
     purpose: String,
+    /// Used once.
     nonce: B256,
-    /// Unix seconds.
+    /// Unix seconds, within 300 of the custodian's clock.
     time: u64,
+    /// An organisation served here.
     custodian: Address,
+    /// By the reader's controller or statement key.
     signature: Bytes,
 }
 
@@ -57,14 +69,27 @@ impl Input {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// The release key, for the reader alone.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Release)]
 struct Output {
+    /// HPKE-sealed to the reader's encryption key in the Directory.
     release: Bytes,
     slot: B256,
     serial: u64,
     epoch: u32,
 }
 
+/// The release key of one wrap, sealed to the grantee, after the audit entry is durable. The request authenticates itself.
+#[utoipa::path(
+    post,
+    path = "/v1/releases",
+    operation_id = "release",
+    tag = "releases",
+    request_body = Input,
+    responses((status = 200, body = Output)),
+    extensions(("x-refusals" = json!(["not-found", "invalid", "out-of-time", "bad-signature", "replayed", "not-live"]))),
+)]
 async fn release(State(app): State<App>, Body(input): Body<Input>) -> Result<Json<Output>, Problem> {
     check_shape(&app, &input)?;
     check_signature(&app, &input).await?;

@@ -1,23 +1,21 @@
 //! /v1/requests: a doctor, hospital or insurer asks a patient; the custodian shows it: who, what, why, until when.
 
 use alloy::primitives::{Address, B256, Bytes};
-use axum::{
-    Json, Router,
-    extract::State,
-    response::IntoResponse,
-    routing::{post, put},
-};
+use axum::{Json, extract::State, response::IntoResponse};
 use chartseal_record::{Scope, account::Role, typed};
 use chartseal_store::{AccessRequest, Error as StoreError, RequestState};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Asked, At, Body, intents::open_request};
+use super::{Asked, At, Body, ToSign, intents::open_request};
 use crate::{
     app::App,
     auth::{caller::Caller, signature},
     custody::Patient,
-    idempotency::{Created, Keyed},
+    idempotency::{Created, Keyed, Named},
+    openapi,
+    openapi::words::{AddressSchema, HashSchema, HexSchema, RoleSchema, ScopeSchema},
     problem::{Code, Failure, Problem},
     vault::Kind,
 };
@@ -30,25 +28,43 @@ const PAGE: u32 = 100;
 /// Requests of one grantee to one patient that may be open at one time.
 const OPEN: u32 = 20;
 
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/requests", post(ask).get(list))
-        .route("/v1/requests/{id}/signature", put(sign))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(ask, list)).routes(routes!(sign))
 }
 
-#[derive(Debug, Deserialize)]
+/// What is asked of a patient.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewRequest)]
 struct Input {
     patient: Address,
     scope: Scope,
+    /// READ = 1, WRITE = 2, both = 3.
+    #[schema(minimum = 1, maximum = 3)]
     permission: u8,
-    /// Unix seconds, exclusive.
+    /// Unix seconds, exclusive; in the future.
     until: u64,
+    /// A purpose of use, such as TREAT or HPAYMT.
+    #[schema(min_length = 1, max_length = 64)]
     purpose: String,
+    /// For the patient to read.
     #[serde(default)]
+    #[schema(max_length = 500)]
     reason: String,
 }
 
+/// A doctor, hospital or insurer asks a patient. It is sent when it is signed.
+#[utoipa::path(
+    post,
+    path = "/v1/requests",
+    operation_id = "askPatient",
+    tag = "requests",
+    params(Named),
+    request_body = Input,
+    responses((status = 201, body = Prepared, headers(("Location" = String, description = "The request.")))),
+    security(("session" = [])),
+    extensions(("x-refusals" = json!(["not-registered", "forbidden", "not-found", "invalid"]))),
+)]
 async fn ask(State(app): State<App>, caller: Caller, keyed: Keyed<Input>) -> Result<impl IntoResponse, Problem> {
     let (app, caller) = (&app, &caller);
     keyed
@@ -119,16 +135,28 @@ async fn prepare(app: &App, caller: &Caller, input: Input) -> Result<Created, Pr
         decided_at: None,
     };
     app.store.insert_request(&row).await?;
-    let body = json!({
-        "id": digest,
-        "state": RequestState::Prepared.as_str(),
-        "sign": [{
-            "as": "account",
-            "signer": controller(app, caller.account),
-            "typedData": typed::typed_data_json(&request, &app.contracts.consent_domain()),
+    let body = Prepared {
+        id: digest,
+        state: RequestState::Prepared.as_str(),
+        sign: [ToSign {
+            part: "account".into(),
+            signer: Some(controller(app, caller.account)),
+            typed_data: typed::typed_data_json(&request, &app.contracts.consent_domain()),
         }],
-    });
+    };
     Ok(Created::at(format!("/v1/requests/{digest}"), body))
+}
+
+/// A request laid out for signing.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PreparedRequest)]
+struct Prepared {
+    /// Its EIP-712 digest.
+    id: B256,
+    #[schema(value_type = openapi::words::RequestStateSchema)]
+    state: &'static str,
+    #[schema(value_type = Vec<ToSign>)]
+    sign: [ToSign; 1],
 }
 
 fn digest(app: &App, request: &typed::Request) -> B256 {
@@ -139,8 +167,10 @@ fn controller(app: &App, account: Address) -> Address {
     app.index.account(account).map_or(account, |a| a.controller)
 }
 
-#[derive(Debug, Deserialize)]
+/// The asking account's signature.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RequestSignature)]
 struct Signature {
     /// Always `account`; there is nobody else to sign.
     #[serde(default, rename = "as")]
@@ -148,7 +178,18 @@ struct Signature {
     signature: Bytes,
 }
 
-/// The same signature again is answered as the first time.
+/// The request is signed, and so sent to the patient. The same signature again is answered as the first time.
+#[utoipa::path(
+    put,
+    path = "/v1/requests/{id}/signature",
+    operation_id = "signRequest",
+    tag = "requests",
+    params(("id" = B256, Path, description = "The request's.")),
+    request_body = Signature,
+    responses((status = 200, body = Shown)),
+    security(("session" = [])),
+    extensions(("x-refusals" = json!(["not-registered", "bad-signature", "wrong-state"]))),
+)]
 async fn sign(
     State(app): State<App>,
     caller: Caller,
@@ -180,21 +221,29 @@ async fn sign(
     Ok(Json(show(&app, &row)?))
 }
 
-#[derive(Debug, Serialize)]
+/// What a grantee asks of a patient.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Request)]
 struct Shown {
+    /// Its EIP-712 digest.
     id: B256,
+    #[schema(value_type = openapi::words::RequestStateSchema)]
     state: &'static str,
     patient: Address,
     grantee: Address,
     grantee_role: Option<Role>,
+    #[schema(value_type = Scope)]
     scope: String,
+    /// READ = 1, WRITE = 2, both = 3.
     permission: u8,
+    /// Unix seconds, exclusive.
     until: u64,
     purpose: String,
     reason: String,
     /// Unix seconds.
     asked_at: u64,
+    /// Unix seconds.
     decided_at: Option<u64>,
 }
 
@@ -216,14 +265,26 @@ fn show(app: &App, row: &AccessRequest) -> Result<Shown, Problem> {
     })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Query {
+    #[param(value_type = Option<openapi::words::RequestStateSchema>)]
     state: Option<String>,
 }
 
-/// A patient sees what was signed and sent to it; others see what they asked.
-async fn list(State(app): State<App>, caller: Caller, Asked(query): Asked<Query>) -> Result<Json<Vec<Value>>, Problem> {
+/// A patient sees what was signed and sent to it; others see what they asked. Newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/requests",
+    operation_id = "listRequests",
+    tag = "requests",
+    params(Query),
+    responses((status = 200, body = Vec<Shown>, description = "At most 100.")),
+    security(("session" = []), ("smart" = [])),
+    extensions(("x-refusals" = json!(["not-registered"]))),
+)]
+async fn list(State(app): State<App>, caller: Caller, Asked(query): Asked<Query>) -> Result<Json<Vec<Shown>>, Problem> {
     let me = Some(caller.account);
     let patient = caller.registered()? == Role::Patient;
     let state = query.state.map(|s| s.parse::<RequestState>()).transpose();
@@ -232,7 +293,7 @@ async fn list(State(app): State<App>, caller: Caller, Asked(query): Asked<Query>
     let mut shown = Vec::new();
     for row in app.store.find_requests(to, by, state, None, PAGE).await? {
         if !patient || row.state != RequestState::Prepared {
-            shown.push(json!(show(&app, &row)?));
+            shown.push(show(&app, &row)?);
         }
     }
     Ok(Json(shown))

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+pub mod contract;
 pub mod fhir;
 
 use std::{
@@ -168,7 +169,7 @@ impl World {
     }
 
     pub async fn call(&self, method: Method, path: &str, token: Option<&str>, body: Option<&Value>) -> (u16, Value) {
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -177,7 +178,13 @@ impl World {
         }
         let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
-        (status, answer.json().await.unwrap_or(Value::Null))
+        let media = answer
+            .headers()
+            .get("content-type")
+            .map(|media| media.to_str().unwrap().to_owned());
+        let body = answer.json().await.unwrap_or(Value::Null);
+        contract::check(&method, path, status, &media.unwrap_or_default(), &body);
+        (status, body)
     }
 
     /// The text a wallet signs to get in.

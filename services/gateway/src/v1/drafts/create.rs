@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use chartseal_record::Scope;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::file::Draft;
+use super::{super::ToSign, file::Draft};
 use crate::{
     app::App,
     auth::caller::Caller,
@@ -18,7 +19,9 @@ use crate::{
         reference::{self, PatientRef, RecordId},
         request,
     },
-    idempotency::{self, Created},
+    idempotency::{self, Created, Named},
+    openapi::words::FhirResource,
+    openapi::words::ScopeSchema,
     problem::{Code, Failure, Problem},
     read, staging,
     write::{self, Upload},
@@ -33,7 +36,50 @@ struct Input {
     replaces: Option<RecordId>,
 }
 
-/// The handler.
+/// A version to lay out.
+#[derive(Debug, ToSchema)]
+#[schema(as = NewDraft)]
+#[expect(
+    dead_code,
+    reason = "the body is read by hand, so that the resource keeps its digits and order"
+)]
+struct Body {
+    /// An account's address, `eip155:<chainId>:<address>`, or `Patient/<id>` of this server.
+    patient: String,
+    /// Where the resource belongs, if not where its codes lead.
+    #[schema(nullable = false)]
+    scope: Option<Scope>,
+    resource: FhirResource,
+    /// The id of the record that this is a new version of, with or without 0x.
+    replaces: Option<String>,
+}
+
+/// A version laid out for its author's signature.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Draft)]
+struct Laid {
+    /// A UUID.
+    id: String,
+    #[schema(value_type = Vec<ToSign>)]
+    sign: [ToSign; 1],
+}
+
+/// Everything of a new version but the signature: its documents are sealed, its bytes are fixed. It waits for a day.
+#[utoipa::path(
+    post,
+    path = "/v1/drafts",
+    operation_id = "createDraft",
+    tag = "drafts",
+    params(Named),
+    request_body(content = Body, description = "At most `limits.fhir_json_bytes` (32 MiB by default)."),
+    responses((status = 201, body = Laid, headers(("Location" = String, description = "The draft.")))),
+    security(("session" = [])),
+    extensions(("x-refusals" = json!([
+        "not-registered", "forbidden", "not-found", "invalid", "no-write-grant", "patient-not-enrolled",
+        "unregistered-author", "malformed-resource", "invalid-element", "content-hash-mismatch", "stale", "wrong-state",
+        "too-large", "unsupported-media-type", "content-corrupt", "not-supported",
+    ]))),
+)]
 pub async fn create(State(app): State<App>, caller: Caller, request: Request) -> Result<Created, Problem> {
     caller.person()?;
     write::may_author(&app, &caller)?;
@@ -71,10 +117,14 @@ async fn draft(app: &App, caller: &Caller, body: &[u8]) -> Result<Created, Probl
         }
     };
     let signer = app.index.account(caller.account).map(|account| account.controller);
-    let body = json!({
-        "id": staged.id.to_string(),
-        "sign": [{ "as": "author", "signer": signer, "typedData": write::typed_data(app, &prepared.statement) }],
-    });
+    let body = Laid {
+        id: staged.id.to_string(),
+        sign: [ToSign {
+            part: "author".into(),
+            signer,
+            typed_data: write::typed_data(app, &prepared.statement),
+        }],
+    };
     Ok(Created::at(app.config.url(&format!("/v1/drafts/{}", staged.id)), body))
 }
 

@@ -7,17 +7,17 @@ mod create;
 mod file;
 mod sign;
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    routing::{post, put},
+use axum::extract::DefaultBodyLimit;
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
 };
 
 pub use self::file::give_up;
 use crate::app::App;
 
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/drafts", post(create::create).layer(DefaultBodyLimit::disable()))
-        .route("/v1/drafts/{id}/signature", put(sign::sign))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(create::create).layer(DefaultBodyLimit::disable()))
+        .routes(routes!(sign::sign))
 }

@@ -2,8 +2,8 @@
 
 use alloy::primitives::{Address, B256, Bytes};
 use axum::extract::State;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
@@ -14,17 +14,46 @@ use crate::{
     app::App,
     auth::{caller::Caller, signature},
     idempotency::Created,
+    openapi,
+    openapi::words::{HashSchema, HexSchema},
     problem::{Code, Failure, Problem},
     staging, write,
 };
 
-#[derive(Debug, Deserialize)]
+/// The author's signature.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DraftSignature)]
 pub struct Signature {
+    /// By the author's controller or statement key, over the draft's typed data.
     signature: Bytes,
 }
 
-/// The handler.
+/// The version that is stored now.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    #[schema(value_type = openapi::words::CidSchema)]
+    cid: String,
+    record_id: B256,
+    version: u32,
+}
+
+/// The author's wallet signed; the version is stored. Grant and epoch are looked at again.
+#[utoipa::path(
+    put,
+    path = "/v1/drafts/{id}/signature",
+    operation_id = "signDraft",
+    tag = "drafts",
+    params(("id" = String, Path, description = "The draft's.")),
+    request_body = Signature,
+    responses((status = 201, body = Stored, headers(("Location" = String, description = "Where the receipt will be.")))),
+    security(("session" = [])),
+    extensions(("x-refusals" = json!([
+        "not-registered", "forbidden", "bad-signature", "no-write-grant", "patient-not-enrolled", "unregistered-author",
+        "stale", "epoch-moved", "wrong-state",
+    ]))),
+)]
 pub async fn sign(
     State(app): State<App>,
     caller: Caller,
@@ -52,7 +81,11 @@ pub async fn sign(
     let location = app.config.url(&format!("/v1/receipts/{}", stored.content));
     Ok(Created::at(
         location,
-        json!({ "cid": stored.content.to_string(), "recordId": record_id, "version": version }),
+        Stored {
+            cid: stored.content.to_string(),
+            record_id,
+            version,
+        },
     ))
 }
 

@@ -8,6 +8,7 @@ use chartseal_record::{
 };
 use chartseal_store::IntentFilter;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::prepare::Laid;
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     auth::caller::Caller,
     custody::open,
     intent::Decision,
+    openapi::words::{AddressSchema, CustodySchema, HashSchema, HexSchema, RoleSchema},
     problem::{Code, Problem},
     queue, statement,
 };
@@ -25,7 +27,7 @@ const OPEN: u64 = u64::MAX;
 const ENDPOINT: usize = 256;
 
 /// Who keeps an encryption key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyCustody {
     /// The gateway makes it and keeps it in its vault.
@@ -34,16 +36,24 @@ pub enum KeyCustody {
     Own,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Register {
     role: Role,
+    /// An X25519 public key of 32 bytes whose secret the account keeps.
     encryption_key: Option<Bytes>,
+    /// `gateway`: a key is made and kept here instead.
     custody: Option<KeyCustody>,
+    /// Patients: who keeps their release keys.
     custodian: Option<Address>,
+    /// Patients: self or gateway.
     custody_mode: Option<Custody>,
+    /// All but patients: a salted commitment to the credential.
     credential: Option<B256>,
+    /// All but patients: unix seconds; 0 does not expire.
     credential_expiry: Option<u64>,
+    /// Organisations: where their gateway is reached.
+    #[schema(max_length = 256)]
     endpoint: Option<String>,
 }
 
@@ -120,14 +130,17 @@ async fn encryption_key(
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StatementKey {
+    /// Address of a secp256k1 key of one's own: this, or `generate`.
     key: Option<Address>,
+    /// A key is made and kept here, for organisations this gateway serves.
     #[serde(default)]
     generate: bool,
     /// Block numbers; from now on and open, if not given.
     from: Option<u64>,
+    /// The first block in which it no longer counts.
     until: Option<u64>,
 }
 
@@ -154,13 +167,14 @@ pub async fn statement_key(app: &App, caller: &Caller, input: StatementKey) -> R
     Laid::of(app, caller.org, Decision::StatementKey { listing }, None).await
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Publisher {
     publisher: Address,
     /// The publisher's signature over `PublisherAccept`; not needed to take it off the list.
     #[serde(default)]
     acceptance: Bytes,
+    /// false: it no longer anchors for the organisation.
     #[serde(default = "yes")]
     listed: bool,
 }
@@ -185,7 +199,7 @@ pub async fn publisher(app: &App, caller: &Caller, input: Publisher) -> Result<L
     Laid::of(app, caller.org, Decision::Publisher { listing, acceptance }, None).await
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Custodian {
     custodian: Address,
@@ -207,9 +221,10 @@ pub async fn custodian(app: &App, caller: &Caller, input: Custodian) -> Result<L
     Laid::of(app, caller.org, Decision::Custodian { change }, None).await
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EncryptionKey {
+    /// An X25519 public key of 32 bytes: this, or `custody` gateway.
     encryption_key: Option<Bytes>,
     custody: Option<KeyCustody>,
 }
@@ -230,9 +245,10 @@ pub async fn encryption_key_change(app: &App, caller: &Caller, input: Encryption
     Laid::of(app, caller.org, Decision::EncryptionKey { change }, None).await
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HandOver {
+    /// The address that signs from then on. It signs this decision, too.
     controller: Address,
 }
 

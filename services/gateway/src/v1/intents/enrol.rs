@@ -2,8 +2,8 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chartseal_record::{Compartment, Scope, account::Role};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{account::own_account, grant, prepare::Laid};
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
         epochs, root,
     },
     intent::Decision,
+    openapi::words::ScopeSchema,
     problem::{Code, Problem},
     queue,
 };
@@ -22,13 +23,24 @@ use crate::{
 /// The most scopes, and the most grants, of one enrolment.
 const MOST: usize = 32;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Enrol {
     /// The scopes to open; all known ones, if not given.
+    #[schema(max_items = 32)]
     scopes: Option<Vec<Scope>>,
+    /// Grants to sign with it.
     #[serde(default)]
+    #[schema(max_items = 32)]
     grants: Vec<grant::Terms>,
+}
+
+/// A copy of the patient's root: whoever has both has every key of the patient.
+#[derive(Serialize, ToSchema)]
+pub struct Backup {
+    /// An age passphrase file, in base64.
+    file: String,
+    passphrase: String,
 }
 
 /// Doing it again opens what is not open yet and makes no second root.
@@ -86,13 +98,11 @@ pub async fn enrol(app: &App, caller: &Caller, input: Enrol) -> Result<Laid, Pro
         app.store.intent_decided(&id, app.clock.seconds()).await?;
     }
     // Shown here and never again. Without it the custodian alone can open the patient's records.
-    let extra = backup.map(|b| {
-        (
-            "backup",
-            json!({ "file": STANDARD.encode(b.file), "passphrase": b.passphrase.as_str() }),
-        )
+    let backup = backup.map(|b| Backup {
+        file: STANDARD.encode(b.file),
+        passphrase: b.passphrase.to_string(),
     });
-    Ok(Laid { id, extra })
+    Ok(Laid { id, backup })
 }
 
 fn is_open(app: &App, patient: &Patient, scope: &Scope) -> bool {

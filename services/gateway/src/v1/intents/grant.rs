@@ -5,6 +5,7 @@ use chartseal_envelope::{key::ReleaseKey, tree};
 use chartseal_record::{Compartment, Scope, account::Role, typed};
 use chartseal_store::RequestState;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{access, account::own_account, prepare::Laid};
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     auth::caller::Caller,
     custody::{Patient, advance::When, epochs, root, wraps},
     intent::{AdvanceWrap, Decision, PreparedGrant},
+    openapi::words::{AddressSchema, HashSchema, HexSchema, ScopeSchema},
     problem::{Code, Failure, Problem},
 };
 
@@ -19,39 +21,52 @@ use crate::{
 const PURPOSE: usize = 64;
 
 /// What a grant says.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = GrantTerms)]
 pub struct Terms {
     pub grantee: Address,
     pub scope: Scope,
     /// READ = 1, WRITE = 2, both = 3.
+    #[schema(minimum = 1, maximum = 3)]
     pub permission: u8,
     /// Unix seconds, exclusive.
     pub until: u64,
+    /// A purpose of use, such as TREAT or HPAYMT.
+    #[schema(min_length = 1, max_length = 64)]
     pub purpose: String,
     /// Custody mode self: the device made the wrap, and hands the release key over to be kept.
     #[serde(default)]
     pub own: Option<OwnWrap>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+/// A wrap that the patient's device made.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OwnWrap {
     epoch: u32,
+    /// 80 bytes.
     wrap: Bytes,
+    /// Kept by the custodian.
     release_key: B256,
 }
 
 /// By terms, or as the answer to a request, whose terms the patient may change.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Grant {
+    /// The request it answers.
     request: Option<B256>,
     grantee: Option<Address>,
     scope: Option<Scope>,
+    /// READ = 1, WRITE = 2, both = 3.
+    #[schema(minimum = 1, maximum = 3)]
     permission: Option<u8>,
+    /// Unix seconds, exclusive.
     until: Option<u64>,
+    #[schema(min_length = 1, max_length = 64)]
     purpose: Option<String>,
+    /// Custody mode self.
     own: Option<OwnWrap>,
 }
 
@@ -235,19 +250,24 @@ pub fn patient_of(app: &App, caller: &Caller) -> Result<Patient, Problem> {
 }
 
 /// A patient opens an epoch: in custody mode self with what the device made, in mode gateway by asking for it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Advance {
     scope: Scope,
+    /// Custody mode self, and so are all that follow.
     epoch: Option<u32>,
+    /// The epoch's X25519 public key, 32 bytes.
     key: Option<Bytes>,
+    /// The previous epoch's secret, sealed to `key`.
     #[serde(default)]
     link: Bytes,
+    /// For each live READ grant.
     #[serde(default)]
     wraps: Vec<OwnAdvanceWrap>,
 }
 
-#[derive(Debug, Deserialize)]
+/// The new epoch's wrap for one grantee.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OwnAdvanceWrap {
     grantee: Address,
@@ -263,7 +283,7 @@ pub async fn advance(app: &App, caller: &Caller, input: Advance) -> Result<Laid,
         crate::custody::advance::open(app, &patient, &input.scope, When::Always, None).await?;
         let queued = epochs::current(app, compartment).and_then(|(_, intent)| intent);
         let id = queued.ok_or(Failure::Broken("an advance that was just queued is gone"))?;
-        return Ok(Laid { id, extra: None });
+        return Ok(Laid { id, backup: None });
     }
     let invalid = |why: &str| Problem::new(Code::Invalid, why);
     let (Some(epoch), Some(key)) = (input.epoch, input.key.filter(|k| k.len() == 32)) else {

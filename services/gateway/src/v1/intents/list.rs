@@ -4,26 +4,41 @@ use axum::{Json, extract::State};
 use chartseal_record::state::IntentState;
 use chartseal_store::IntentFilter;
 use serde::Deserialize;
-use serde_json::Value;
+use utoipa::IntoParams;
 
-use super::show;
-use crate::{app::App, auth::caller::Visitor, intent::Decision, problem::Problem, v1::Asked};
+use super::show::{self, Shown};
+use crate::{
+    app::App, auth::caller::Visitor, intent::Decision, openapi::words::IntentStateSchema, problem::Problem, v1::Asked,
+};
 
 /// Intents of one answer.
 const PAGE: u32 = 100;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Input {
+    /// register, grant, revoke, …
     kind: Option<String>,
     state: Option<IntentState>,
 }
 
+/// One's own decisions, newest first; for registrars also the registrations that wait for them.
+#[utoipa::path(
+    get,
+    path = "/v1/intents",
+    operation_id = "listIntents",
+    tag = "intents",
+    params(Input),
+    responses((status = 200, body = Vec<Shown>, description = "At most 100, and 100 that wait for a registrar.")),
+    security(("session" = [])),
+    extensions(("x-refusals" = json!(["forbidden"]))),
+)]
 pub async fn list(
     State(app): State<App>,
     Visitor(caller): Visitor,
     Asked(input): Asked<Input>,
-) -> Result<Json<Vec<Value>>, Problem> {
+) -> Result<Json<Vec<Shown>>, Problem> {
     let address = caller.person()?;
     let mut filter = IntentFilter {
         account: Some(caller.account),

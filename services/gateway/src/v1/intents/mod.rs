@@ -4,24 +4,22 @@ mod access;
 mod account;
 mod enrol;
 mod grant;
+mod kinds;
 mod list;
 mod prepare;
 mod revoke;
 mod show;
 mod sign;
 
-use axum::{
-    Router,
-    routing::{get, post, put},
-};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::app::App;
 
 pub use access::open as open_request;
 
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/intents", post(prepare::prepare).get(list::list))
-        .route("/v1/intents/{id}", get(show::show))
-        .route("/v1/intents/{id}/signatures", put(sign::sign))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(prepare::prepare, list::list))
+        .routes(routes!(show::show))
+        .routes(routes!(sign::sign))
 }

@@ -5,13 +5,21 @@ use axum::extract::State;
 use chartseal_record::{account::Status, state::IntentState};
 use chartseal_store::IntentFilter;
 use serde::Deserialize;
-use serde_json::Value;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, schema::Schema},
+};
 
-use super::{access, account, enrol, grant, revoke, show};
+use super::{
+    access, account,
+    enrol::{self, Backup},
+    grant, kinds, revoke,
+    show::{self, Shown},
+};
 use crate::{
     app::App,
     auth::caller::{Caller, Visitor},
-    idempotency::{Created, Keyed},
+    idempotency::{Created, Keyed, Named},
     intent::Decision,
     problem::{Code, Failure, Problem},
     queue,
@@ -38,6 +46,23 @@ pub enum Input {
     Withdraw { request: B256 },
 }
 
+/// Written out, because `kind` stands among the members of each and all others are refused.
+impl PartialSchema for Input {
+    fn schema() -> RefOr<Schema> {
+        kinds::schema()
+    }
+}
+
+impl ToSchema for Input {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "NewIntent".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        kinds::referenced(schemas);
+    }
+}
+
 impl Input {
     /// Registrars need no account of their own, and who registers has none yet.
     fn open_to_visitors(&self) -> bool {
@@ -52,7 +77,7 @@ impl Input {
 pub struct Laid {
     pub id: String,
     /// Added to the answer and kept nowhere.
-    pub extra: Option<(&'static str, Value)>,
+    pub backup: Option<Backup>,
 }
 
 impl Laid {
@@ -60,7 +85,7 @@ impl Laid {
     pub async fn of(app: &App, org: Address, decision: Decision, after: Option<&str>) -> Result<Self, Problem> {
         let place = queue::Place { parent: None, after };
         let id = queue::prepared(app, org, &decision, place).await?;
-        Ok(Self { id, extra: None })
+        Ok(Self { id, backup: None })
     }
 }
 
@@ -104,7 +129,22 @@ async fn fewer(app: &App, filter: &IntentFilter, advice: &str) -> Result<(), Pro
     ))
 }
 
-/// A task of its own: an enrolment half done because a client hung up would have opened scopes nobody signed for.
+/// Lays a decision out for signing. Who may decide what follows from its kind.
+#[utoipa::path(
+    post,
+    path = "/v1/intents",
+    operation_id = "prepareIntent",
+    tag = "intents",
+    params(Named),
+    request_body = Input,
+    responses((status = 201, body = Shown, headers(("Location" = String, description = "The decision.")))),
+    security(("session" = [])),
+    extensions(("x-refusals" = json!([
+        "not-registered", "already-registered", "forbidden", "not-found", "invalid", "patient-not-enrolled",
+        "wrong-state", "own-key",
+    ]))),
+)]
+// A task of its own: an enrolment half done because a client hung up would have opened scopes nobody signed for.
 pub async fn prepare(
     State(app): State<App>,
     Visitor(caller): Visitor,
@@ -145,8 +185,6 @@ async fn create(app: &App, caller: &Caller, input: Input) -> Result<Created, Pro
         Input::Withdraw { request } => access::withdraw(app, caller, request).await?,
     };
     let mut body = show::view(app, caller, &laid.id).await?;
-    if let Some((name, value)) = laid.extra {
-        body[name] = value;
-    }
+    body.backup = laid.backup;
     Ok(Created::at(format!("/v1/intents/{}", laid.id), body))
 }

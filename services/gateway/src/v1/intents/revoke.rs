@@ -4,11 +4,19 @@ use alloy::primitives::{Address, B256};
 use chartseal_record::{Scope, Slot, state::IntentState, typed};
 use chartseal_store::IntentFilter;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{grant::patient_of, prepare::Laid};
-use crate::{app::App, auth::caller::Caller, custody::epochs, intent::Decision, problem::Problem};
+use crate::{
+    app::App,
+    auth::caller::Caller,
+    custody::epochs,
+    intent::Decision,
+    openapi::words::{AddressSchema, ScopeSchema},
+    problem::Problem,
+};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Revoke {
     grantee: Address,

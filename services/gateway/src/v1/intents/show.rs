@@ -1,29 +1,93 @@
 //! GET /v1/intents/{id}: how far a decision has come, and what is still to be signed.
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use axum::{Json, extract::State};
 use chartseal_record::{Slot, Target, state::IntentState};
 use chartseal_store::{Intent, IntentFilter};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
+use super::enrol::Backup;
 use crate::{
     app::App,
     auth::caller::{Caller, Via, Visitor},
     intent::{By, Decision, Part},
+    openapi::words::{AddressSchema, HashSchema, IntentStateSchema},
     problem::Problem,
-    v1::At,
+    v1::{At, ToSign},
 };
 
+/// A decision as those see it who take part in it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Intent)]
+pub struct Shown {
+    /// A UUID.
+    id: String,
+    /// register, statementKey, publisher, custodian, encryptionKey, handOver, suspend, reinstate, retire, enrol, grant,
+    /// revoke, advance, rewrap, decline or withdraw.
+    kind: String,
+    /// The account it is about.
+    account: Address,
+    /// Of an enrolment: of all its steps together.
+    state: IntentState,
+    transaction: Option<B256>,
+    block: Option<u64>,
+    gas_used: Option<u64>,
+    /// Why it failed.
+    error: Option<String>,
+    /// Unix seconds.
+    created_at: u64,
+    /// Unix seconds.
+    expires_at: u64,
+    /// The signatures that are still missing.
+    sign: Vec<ToSign>,
+    /// An enrolment's: the decisions it became.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<Vec<Step>>,
+    /// A revocation's, once signed: the custodian's signed word since when the slot is refused; null if it could not sign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    receipt: Option<Value>,
+    /// An enrolment's, in the answer that lays it out and never again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Backup>,
+}
+
+/// One decision of an enrolment.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = IntentStep)]
+struct Step {
+    id: String,
+    kind: String,
+    state: IntentState,
+    transaction: Option<B256>,
+    gas_used: Option<u64>,
+    error: Option<String>,
+}
+
+/// How far a decision has come, and what is still to be signed.
+#[utoipa::path(
+    get,
+    path = "/v1/intents/{id}",
+    operation_id = "showIntent",
+    tag = "intents",
+    params(("id" = String, Path, description = "The decision's.")),
+    responses((status = 200, body = Shown)),
+    security(("session" = [])),
+)]
 pub async fn show(
     State(app): State<App>,
     Visitor(caller): Visitor,
     At(id): At<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Shown>, Problem> {
     Ok(Json(view(&app, &caller, &id).await?))
 }
 
 /// An intent as the caller sees it; not found if it has no part in it.
-pub async fn view(app: &App, caller: &Caller, id: &str) -> Result<Value, Problem> {
+pub async fn view(app: &App, caller: &Caller, id: &str) -> Result<Shown, Problem> {
     let (intent, decision) = find(app, caller, id).await?;
     render(app, caller, &intent, &decision).await
 }
@@ -45,28 +109,32 @@ pub async fn find(app: &App, caller: &Caller, id: &str) -> Result<(Intent, Decis
     }
 }
 
-/// The JSON of an intent.
-pub async fn render(app: &App, caller: &Caller, intent: &Intent, decision: &Decision) -> Result<Value, Problem> {
-    let mut shown = json!({
-        "id": intent.id,
-        "kind": intent.kind,
-        "account": intent.account,
-        "state": visible(app, intent),
-        "transaction": intent.sent.as_ref().map(|s| s.hash),
-        "block": intent.mined.map(|m| m.block),
-        "gasUsed": intent.mined.map(|m| m.gas_used),
-        "error": intent.error,
-        "createdAt": intent.created_at,
-        "expiresAt": intent.expires_at,
-        "sign": to_sign(app, caller, intent, decision).await?,
-    });
+/// An intent as the caller sees it.
+pub async fn render(app: &App, caller: &Caller, intent: &Intent, decision: &Decision) -> Result<Shown, Problem> {
+    let mut shown = Shown {
+        id: intent.id.clone(),
+        kind: intent.kind.clone(),
+        account: intent.account,
+        state: visible(app, intent),
+        transaction: intent.sent.as_ref().map(|s| s.hash),
+        block: intent.mined.map(|m| m.block),
+        gas_used: intent.mined.map(|m| m.gas_used),
+        error: intent.error.clone(),
+        created_at: intent.created_at,
+        expires_at: intent.expires_at,
+        sign: to_sign(app, caller, intent, decision).await?,
+        steps: None,
+        receipt: None,
+        backup: None,
+    };
     match decision {
         Decision::Enrol { .. } => steps(app, intent, &mut shown).await?,
         Decision::Revoke { revoke } if intent.state != IntentState::Prepared => {
             let target = Target::from_fields(&revoke.scope, revoke.record);
             let slot = target.map(|t| Slot::of(revoke.patient, revoke.grantee, &t));
             if let Some(slot) = slot {
-                shown["receipt"] = json!(app.store.tombstone(slot).await?.map(|t| t.receipt));
+                let refused = app.store.tombstone(slot).await?;
+                shown.receipt = Some(refused.map_or(Value::Null, |t| t.receipt));
             }
         }
         _ => {}
@@ -87,7 +155,7 @@ fn visible(app: &App, intent: &Intent) -> IntentState {
     }
 }
 
-async fn to_sign(app: &App, caller: &Caller, intent: &Intent, decision: &Decision) -> Result<Vec<Value>, Problem> {
+async fn to_sign(app: &App, caller: &Caller, intent: &Intent, decision: &Decision) -> Result<Vec<ToSign>, Problem> {
     if intent.state != IntentState::Prepared {
         return Ok(Vec::new());
     }
@@ -97,7 +165,11 @@ async fn to_sign(app: &App, caller: &Caller, intent: &Intent, decision: &Decisio
         .into_iter()
         .filter(|part| !intent.signatures.contains_key(&kept_name(part)));
     Ok(missing
-        .map(|part| json!({ "as": part.name, "signer": signer(app, part.by), "typedData": part.typed_data }))
+        .map(|part| ToSign {
+            signer: Some(signer(app, part.by)),
+            part: part.name,
+            typed_data: part.typed_data,
+        })
         .collect())
 }
 
@@ -140,7 +212,7 @@ pub async fn registrar(app: &App, caller: &Caller, intent: &Intent) -> Result<Op
 }
 
 /// The intents an enrolment became, and their state and gas together.
-async fn steps(app: &App, intent: &Intent, shown: &mut Value) -> Result<(), Problem> {
+async fn steps(app: &App, intent: &Intent, shown: &mut Shown) -> Result<(), Problem> {
     let filter = IntentFilter {
         parent: Some(intent.id.clone()),
         limit: 100,
@@ -161,20 +233,18 @@ async fn steps(app: &App, intent: &Intent, shown: &mut Value) -> Result<(), Prob
     } else {
         IntentState::Submitted
     };
-    shown["state"] = json!(state);
-    shown["gasUsed"] = json!(steps.iter().filter_map(|s| s.mined).map(|m| m.gas_used).sum::<u64>());
-    shown["block"] = json!(steps.iter().filter_map(|s| s.mined).map(|m| m.block).max());
-    shown["error"] = json!(steps.iter().find_map(|s| s.error.clone()));
-    let listed = steps.iter().zip(states).map(|(step, state)| {
-        json!({
-            "id": step.id,
-            "kind": step.kind,
-            "state": state,
-            "transaction": step.sent.as_ref().map(|s| s.hash),
-            "gasUsed": step.mined.map(|m| m.gas_used),
-            "error": step.error,
-        })
+    shown.state = state;
+    shown.gas_used = Some(steps.iter().filter_map(|s| s.mined).map(|m| m.gas_used).sum());
+    shown.block = steps.iter().filter_map(|s| s.mined).map(|m| m.block).max();
+    shown.error = steps.iter().find_map(|s| s.error.clone());
+    let listed = steps.into_iter().zip(states).map(|(step, state)| Step {
+        id: step.id,
+        kind: step.kind,
+        state,
+        transaction: step.sent.map(|s| s.hash),
+        gas_used: step.mined.map(|m| m.gas_used),
+        error: step.error,
     });
-    shown["steps"] = listed.collect();
+    shown.steps = Some(listed.collect());
     Ok(())
 }

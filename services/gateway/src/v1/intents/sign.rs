@@ -5,9 +5,9 @@ use axum::{Json, extract::State};
 use chartseal_record::{Scope, Slot, Target, state::IntentState};
 use chartseal_store::{Error as StoreError, Intent, RequestState};
 use serde::Deserialize;
-use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::show;
+use super::show::{self, Shown};
 use crate::{
     app::App,
     audit::{self, Action, Subject},
@@ -17,32 +17,48 @@ use crate::{
     },
     custody::{Patient, revoke},
     intent::{By, Decision, Part, PreparedGrant},
+    openapi::words::HexSchema,
     problem::{Code, Failure, Problem},
     queue,
     v1::{At, Body},
 };
 
-#[derive(Debug, Deserialize)]
+/// One signature of a decision.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = IntentSignature)]
 pub struct Input {
+    /// The part it is for, as `sign` names it.
     r#as: String,
     signature: Bytes,
 }
 
-/// A task of its own: once a signature is accepted, a client that hangs up stops nothing of what follows from it.
+/// A signature comes in; with the last one the decision is on its way.
+#[utoipa::path(
+    put,
+    path = "/v1/intents/{id}/signatures",
+    operation_id = "signIntent",
+    tag = "intents",
+    params(("id" = String, Path, description = "The decision's.")),
+    request_body = Input,
+    responses((status = 200, body = Shown)),
+    security(("session" = [])),
+    extensions(("x-refusals" = json!(["forbidden", "bad-signature", "wrong-state", "already-registered"]))),
+)]
+// A task of its own: once a signature is accepted, a client that hangs up stops nothing of what follows from it.
 pub async fn sign(
     State(app): State<App>,
     Visitor(caller): Visitor,
     At(id): At<String>,
     Body(input): Body<Input>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Shown>, Problem> {
     let task = async move { accept(&app, &caller, &id, input).await };
     tokio::spawn(task)
         .await
         .map_err(|_| Failure::Broken("accepting a signature panicked"))?
 }
 
-async fn accept(app: &App, caller: &Caller, id: &str, input: Input) -> Result<Json<Value>, Problem> {
+async fn accept(app: &App, caller: &Caller, id: &str, input: Input) -> Result<Json<Shown>, Problem> {
     let (intent, decision) = show::find(app, caller, id).await?;
     let registrar = show::registrar(app, caller, &intent).await?;
     let parts = decision.parts(&app.contracts, registrar);
@@ -67,7 +83,7 @@ async fn again(
     intent: &Intent,
     part: &Part,
     signature: &[u8],
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Shown>, Problem> {
     let kept = intent.signatures.get(&show::kept_name(part));
     if kept.is_some_and(|kept| kept[..] == *signature) {
         return Ok(Json(show::view(app, caller, &intent.id).await?));
