@@ -29,8 +29,10 @@ use crate::step::Weather;
 /// How long anything may take to be right again once the weather is over.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Ends, when this process is gone, whatever names the data folder (`$0`) on its command line.
-const GUARD: &str = r#"cat >/dev/null
+/// Ends, when this process is gone, whatever names the data folder (`$0`) on its command line. Ctrl-C reaches it as well
+/// as this process, and must not end it first.
+const GUARD: &str = r#"trap '' INT TERM HUP
+cat >/dev/null
 for process in /proc/[0-9]*; do
     pid=${process#/proc/}
     [ "$pid" = $$ ] || ! grep -q "$0" "$process/cmdline" 2>/dev/null || kill -9 "$pid"
