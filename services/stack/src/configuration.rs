@@ -64,6 +64,32 @@ impl Database {
     }
 }
 
+/// What else a system is told than the usual: whom it serves, and where content is.
+#[derive(Debug, Clone, Default)]
+pub struct Served {
+    /// The hospital alone; the insurer has a gateway of its own.
+    pub hospital_only: bool,
+    /// `kubo+http://HOST:PORT` instead of a folder of the data folder.
+    pub content: Option<String>,
+}
+
+impl Served {
+    fn organisations(&self) -> &'static [Organisation] {
+        if self.hospital_only {
+            &ORGANISATIONS[..1]
+        } else {
+            &ORGANISATIONS
+        }
+    }
+
+    fn content(&self, folder: &Folder) -> String {
+        match &self.content {
+            Some(place) => quoted(place),
+            None => path(&folder.join("content")),
+        }
+    }
+}
+
 /// The two files written.
 #[derive(Debug, Clone)]
 pub struct Files {
@@ -72,7 +98,7 @@ pub struct Files {
 }
 
 /// Writes keys (once) and configurations (each time: ports change).
-pub fn write(folder: &Folder, ports: Ports, registrar: Address, database: &Database) -> Result<Files> {
+pub fn write(folder: &Folder, ports: Ports, registrar: Address, database: &Database, served: &Served) -> Result<Files> {
     let keys = folder.join("keys");
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&keys);
     made.with_context(|| format!("{} cannot be made", keys.display()))?;
@@ -87,9 +113,12 @@ pub fn write(folder: &Folder, ports: Ports, registrar: Address, database: &Datab
     };
     write_private(
         &files.gateway,
-        gateway(folder, &keys, ports, registrar, database).as_bytes(),
+        gateway(folder, &keys, ports, registrar, database, served).as_bytes(),
     )?;
-    write_private(&files.submitter, submitter(folder, &keys, ports, database).as_bytes())?;
+    write_private(
+        &files.submitter,
+        submitter(folder, &keys, ports, database, served).as_bytes(),
+    )?;
     Ok(files)
 }
 
@@ -111,7 +140,14 @@ fn write_key(file: &Path, place: u32) -> Result<()> {
     write_private(file, hex::encode(Wallet::sample("", place).private_key()).as_bytes())
 }
 
-fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address, database: &Database) -> String {
+fn gateway(
+    folder: &Folder,
+    keys: &Path,
+    ports: Ports,
+    registrar: Address,
+    database: &Database,
+    served: &Served,
+) -> String {
     let mut text = format!(
         "# Written by `chartseal up`; it is written anew at each start.\n\
          listen = {listen}\n\
@@ -129,11 +165,11 @@ fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address, datab
         staging = path(&folder.join("staging")),
         master = path(&keys.join("master.key")),
         database = database.lines(folder),
-        content = path(&folder.join("content")),
+        content = served.content(folder),
         rpc = quoted(url(ports.rpc)),
         deployment = path(&folder.join("deployment.json")),
     );
-    for organisation in &ORGANISATIONS {
+    for organisation in served.organisations() {
         text += &format!(
             "\n[[organisations]]\naccount = {account}\nname = {name}\nregistrar = {registrar}\n",
             account = quoted(Wallet::sample("", organisation.account).address()),
@@ -144,7 +180,7 @@ fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address, datab
     text
 }
 
-fn submitter(folder: &Folder, keys: &Path, ports: Ports, database: &Database) -> String {
+fn submitter(folder: &Folder, keys: &Path, ports: Ports, database: &Database, served: &Served) -> String {
     let mut text = format!(
         "# Written by `chartseal up`; it is written anew at each start.\n\
          metrics_listen = {metrics}\n\
@@ -155,12 +191,12 @@ fn submitter(folder: &Folder, keys: &Path, ports: Ports, database: &Database) ->
          \n[relayer]\nkey_file = {relayer}\n",
         metrics = quoted(loopback(ports.submitter_metrics)),
         database = database.lines(folder),
-        content = path(&folder.join("content")),
+        content = served.content(folder),
         rpc = quoted(url(ports.rpc)),
         deployment = path(&folder.join("deployment.json")),
         relayer = path(&keys.join("relayer.key")),
     );
-    for organisation in &ORGANISATIONS {
+    for organisation in served.organisations() {
         text += &format!(
             "\n[[publishers]]\naccount = {account}\nkey_file = {key}\n",
             account = quoted(Wallet::sample("", organisation.account).address()),

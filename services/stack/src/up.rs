@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     anvil::{self, CHAIN_ID, ChainFolder},
-    configuration::{self, Database, Files, url},
+    configuration::{self, Database, Files, Served, url},
     deploy::{Deployment, deploy},
     folder::Folder,
     ports::Ports,
@@ -39,6 +39,8 @@ pub struct Options {
     pub samples: bool,
     /// Another database than a SQLite file in the data folder.
     pub database: Database,
+    /// Whom it serves, and where content is.
+    pub served: Served,
 }
 
 impl Options {
@@ -50,6 +52,7 @@ impl Options {
             fresh: false,
             samples: true,
             database: Database::default(),
+            served: Served::default(),
         }
     }
 
@@ -127,7 +130,8 @@ impl Stack {
         )?;
         self.ready(Process::Anvil).await?;
         let deployment = self.deploy(say).await?;
-        let files = configuration::write(&self.folder, self.ports, deployment.registrar, &options.database)?;
+        let (registrar, served) = (deployment.registrar, &options.served);
+        let files = configuration::write(&self.folder, self.ports, registrar, &options.database, served)?;
         self.describe(|json| {
             let c = deployment.contracts;
             json.contracts = Addresses {
