@@ -70,7 +70,9 @@ async fn round(app: &App, progress: &mut Progress, again: bool) -> Result<(), Pr
         .keys()
         .map(|compartment| progress.done.get(compartment).map_or(0, |done| done + 1));
     let Some(begin) = begin.min() else { return Ok(()) };
-    if begin > settled && !(again && !progress.again.is_empty()) {
+    let nothing_new = begin > settled;
+    let nothing_missing = !again || progress.again.is_empty();
+    if nothing_new && nothing_missing {
         return Ok(());
     }
     let mut keys = Keys::default();
