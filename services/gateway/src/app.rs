@@ -77,6 +77,10 @@ pub enum StartError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Failure(#[from] Failure),
+    #[error(
+        "the database is being rebuilt and not whole: run chartseal-gateway rebuild again with the same backup, it goes on where it stopped"
+    )]
+    BeingRebuilt,
     #[error("the HTTP client cannot be made: {0}")]
     Http(#[from] reqwest::Error),
     #[error(
@@ -99,8 +103,18 @@ macro_rules! failures {
 failures!(chartseal_store::Error, chartseal_chain::Error, chartseal_ipfs::Error);
 
 impl App {
-    /// Opens everything and checks that chain and database belong together. Follows nothing yet.
+    /// Opens everything and checks that chain and database belong together. Follows nothing yet. Refuses a database that
+    /// is half rebuilt: refusals may still be missing from it.
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let app = Self::open_unfinished(config, clock).await?;
+        match app.store.is_being_rebuilt().await? {
+            false => Ok(app),
+            true => Err(StartError::BeingRebuilt),
+        }
+    }
+
+    /// The same for whoever rebuilds it.
+    pub async fn open_unfinished(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let deployment = config.deployment()?;
         let contracts = deployment.contracts;
         let vault = Vault::new(&*config.master_key()?);

@@ -79,12 +79,15 @@ pub async fn searched(app: &App, caller: &Caller, purpose: &str, rows: &[Record]
     Ok(())
 }
 
-/// Whose gateway keeps the patient's journal: the patient's own custodian, or `org` if that one is served elsewhere.
+/// Whose journal of this gateway an entry belongs to: the patient's own custodian's, or `org`'s if that one is served
+/// elsewhere, or the first organisation's if both are.
 pub fn journal(app: &App, patient: Address, org: Address) -> Address {
     let custodian = app.index.account(patient).map(|account| account.custodian);
     custodian
-        .filter(|custodian| app.config.organisation(*custodian).is_some())
-        .unwrap_or(org)
+        .into_iter()
+        .chain([org])
+        .find(|org| app.config.organisation(*org).is_some())
+        .unwrap_or(app.config.organisations[0].account)
 }
 
 /// The row of an entry; commit it together with what it is about where that is possible.

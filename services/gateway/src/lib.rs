@@ -5,14 +5,18 @@
 //! It sees plaintext in memory and holds statement keys. It must not know a key that may publish or pay: those are the
 //! submitter's, and the two meet only in the database.
 
+pub mod anchored;
 pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod backup;
 pub mod blind;
 pub mod config;
 mod connections;
 pub mod custody;
+pub mod elsewhere;
 pub mod fhir;
+pub mod fsck;
 pub mod health;
 pub mod idempotency;
 pub mod index;
@@ -25,6 +29,7 @@ pub mod problem;
 pub mod queue;
 pub mod rate;
 pub mod read;
+pub mod rebuild;
 pub mod request;
 pub mod router;
 pub mod serve;

@@ -1,34 +1,44 @@
-//! `chartseal-gateway --config FILE`
+//! `chartseal-gateway --config FILE [COMMAND]`
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
-use chartseal_gateway::{App, Config, serve};
+use chartseal_gateway::{App, Config, backup::Backup, fsck::Fsck, rebuild::Rebuild, serve};
 use chartseal_record::clock::SystemClock;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-/// The gateway of an organisation: FHIR, intents, releases.
+/// The gateway of an organisation: FHIR, intents, releases. Without a command it serves.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
     /// TOML file; services/gateway/sample.toml explains every key. CHARTSEAL_* variables stand above it.
-    #[arg(long, env = "CHARTSEAL_CONFIG")]
+    #[arg(long, env = "CHARTSEAL_CONFIG", global = true)]
     config: Option<PathBuf>,
     /// Checks the configuration and the files it names, prints it without secrets, and ends.
     #[arg(long)]
     check_config: bool,
-    /// What is logged, as in RUST_LOG: info, chartseal_gateway=debug, …
-    #[arg(long, env = "CHARTSEAL_LOG", default_value = "info")]
-    log: String,
+    /// What is logged, as in RUST_LOG: info, chartseal_gateway=debug, … Without it, info while it serves, else warn.
+    #[arg(long, env = "CHARTSEAL_LOG", global = true)]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Backup(Backup),
+    Rebuild(Rebuild),
+    Fsck(Fsck),
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_new(&arguments.log).context("--log is not a filter")?;
+    let usual = if arguments.command.is_some() { "warn" } else { "info" };
+    let filter = EnvFilter::try_new(arguments.log.as_deref().unwrap_or(usual)).context("--log is not a filter")?;
     tracing_subscriber::fmt()
         .json()
         .with_env_filter(filter)
@@ -43,9 +53,14 @@ async fn main() -> anyhow::Result<()> {
             organisation.statement_key()?;
         }
         println!("{config:#?}");
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
-    run(config).await
+    match arguments.command {
+        None => run(config).await.map(|()| ExitCode::SUCCESS),
+        Some(Command::Backup(backup)) => backup.run(&config).await,
+        Some(Command::Rebuild(rebuild)) => rebuild.run(config).await,
+        Some(Command::Fsck(fsck)) => fsck.run(config).await,
+    }
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {

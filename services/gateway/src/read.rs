@@ -166,16 +166,6 @@ async fn authentic(app: &App, row: &Record, header: &RecordHeader) -> Result<(),
     let digest = statement.digest(&app.contracts);
     let same = (statement.id, statement.version, statement.author, digest)
         == (row.record_id, row.version, row.author, row.digest);
-    if same && signed(app, row, digest, &header.signature).await? {
-        return Ok(());
-    }
-    Err(corrupt(&row.content_hash.cid()))
-}
-
-async fn signed(app: &App, row: &Record, digest: B256, signature: &[u8]) -> Result<bool, Problem> {
-    let Some(account) = app.index.account(row.author) else {
-        return Ok(false);
-    };
     let anchored = match row.batch {
         Some((batch, _)) => app
             .store
@@ -184,6 +174,23 @@ async fn signed(app: &App, row: &Record, digest: B256, signature: &[u8]) -> Resu
             .and_then(|b| b.mined)
             .map(|mined| mined.block),
         None => None,
+    };
+    if same && signed(app, row.author, digest, &header.signature, anchored).await? {
+        return Ok(());
+    }
+    Err(corrupt(&row.content_hash.cid()))
+}
+
+/// Whether the author's controller or statement key signed, in the block of the anchor or, before there is one, now.
+pub async fn signed(
+    app: &App,
+    author: Address,
+    digest: B256,
+    signature: &[u8],
+    anchored: Option<u64>,
+) -> Result<bool, Problem> {
+    let Some(account) = app.index.account(author) else {
+        return Ok(false);
     };
     let head = app.index.head().map_or(0, |head| head.number);
     let signer = app.verified.recover(digest, signature);
@@ -196,7 +203,7 @@ async fn signed(app: &App, row: &Record, digest: B256, signature: &[u8]) -> Resu
     if signer.is_some_and(listed) {
         return Ok(true);
     }
-    let Some(controller) = app.index.controller_at(row.author, anchored.unwrap_or(head)) else {
+    let Some(controller) = app.index.controller_at(author, anchored.unwrap_or(head)) else {
         return Ok(false);
     };
     Ok(signer == Some(controller) || signature::is_by(app, controller, digest, signature).await?)

@@ -60,6 +60,11 @@ pub async fn serve(
         audit::seal::run(sealing).await;
         Ok(())
     });
+    let elsewhere = app.clone();
+    tasks.spawn(async move {
+        crate::elsewhere::run(elsewhere).await;
+        Ok(())
+    });
     let sweeping = app.clone();
     tasks.spawn(async move {
         sweep(sweeping).await;

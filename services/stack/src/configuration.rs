@@ -64,18 +64,29 @@ impl Database {
     }
 }
 
-/// Where both processes keep rows and bytes.
+/// What else a system is told than the usual: whom it serves, and where content is.
 #[derive(Debug, Clone, Default)]
-pub struct Stores {
-    pub database: Database,
-    /// A Kubo node, instead of CAR files in the data folder.
+pub struct Served {
+    /// The hospital alone; the insurer has a gateway of its own.
+    pub hospital_only: bool,
+    /// `kubo+http://HOST:PORT` instead of a folder of the data folder.
     pub content: Option<String>,
 }
 
-impl Stores {
+impl Served {
+    fn organisations(&self) -> &'static [Organisation] {
+        if self.hospital_only {
+            &ORGANISATIONS[..1]
+        } else {
+            &ORGANISATIONS
+        }
+    }
+
     fn content(&self, folder: &Folder) -> String {
-        let files = || path(&folder.join("content"));
-        self.content.as_ref().map_or_else(files, quoted)
+        match &self.content {
+            Some(place) => quoted(place),
+            None => path(&folder.join("content")),
+        }
     }
 }
 
@@ -87,7 +98,7 @@ pub struct Files {
 }
 
 /// Writes keys (once) and configurations (each time: ports change).
-pub fn write(folder: &Folder, ports: Ports, registrar: Address, stores: &Stores) -> Result<Files> {
+pub fn write(folder: &Folder, ports: Ports, registrar: Address, database: &Database, served: &Served) -> Result<Files> {
     let keys = folder.join("keys");
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&keys);
     made.with_context(|| format!("{} cannot be made", keys.display()))?;
@@ -102,9 +113,12 @@ pub fn write(folder: &Folder, ports: Ports, registrar: Address, stores: &Stores)
     };
     write_private(
         &files.gateway,
-        gateway(folder, &keys, ports, registrar, stores).as_bytes(),
+        gateway(folder, &keys, ports, registrar, database, served).as_bytes(),
     )?;
-    write_private(&files.submitter, submitter(folder, &keys, ports, stores).as_bytes())?;
+    write_private(
+        &files.submitter,
+        submitter(folder, &keys, ports, database, served).as_bytes(),
+    )?;
     Ok(files)
 }
 
@@ -127,7 +141,14 @@ fn write_key(file: &Path, place: u32) -> Result<()> {
 }
 
 /// Everybody here comes from one address, and `chartseal enrol` signs hundreds of wallets in.
-fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address, stores: &Stores) -> String {
+fn gateway(
+    folder: &Folder,
+    keys: &Path,
+    ports: Ports,
+    registrar: Address,
+    database: &Database,
+    served: &Served,
+) -> String {
     let mut text = format!(
         "# Written by `chartseal up`; it is written anew at each start.\n\
          listen = {listen}\n\
@@ -145,12 +166,12 @@ fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address, store
         metrics = quoted(loopback(ports.gateway_metrics)),
         staging = path(&folder.join("staging")),
         master = path(&keys.join("master.key")),
-        database = stores.database.lines(folder),
-        content = stores.content(folder),
+        database = database.lines(folder),
+        content = served.content(folder),
         rpc = quoted(url(ports.rpc)),
         deployment = path(&folder.join("deployment.json")),
     );
-    for organisation in &ORGANISATIONS {
+    for organisation in served.organisations() {
         text += &format!(
             "\n[[organisations]]\naccount = {account}\nname = {name}\nregistrar = {registrar}\n",
             account = quoted(Wallet::sample("", organisation.account).address()),
@@ -161,7 +182,7 @@ fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address, store
     text
 }
 
-fn submitter(folder: &Folder, keys: &Path, ports: Ports, stores: &Stores) -> String {
+fn submitter(folder: &Folder, keys: &Path, ports: Ports, database: &Database, served: &Served) -> String {
     let mut text = format!(
         "# Written by `chartseal up`; it is written anew at each start.\n\
          metrics_listen = {metrics}\n\
@@ -171,13 +192,13 @@ fn submitter(folder: &Folder, keys: &Path, ports: Ports, stores: &Stores) -> Str
          poll_milliseconds = 250\n\
          \n[relayer]\nkey_file = {relayer}\n",
         metrics = quoted(loopback(ports.submitter_metrics)),
-        database = stores.database.lines(folder),
-        content = stores.content(folder),
+        database = database.lines(folder),
+        content = served.content(folder),
         rpc = quoted(url(ports.rpc)),
         deployment = path(&folder.join("deployment.json")),
         relayer = path(&keys.join("relayer.key")),
     );
-    for organisation in &ORGANISATIONS {
+    for organisation in served.organisations() {
         text += &format!(
             "\n[[publishers]]\naccount = {account}\nkey_file = {key}\n",
             account = quoted(Wallet::sample("", organisation.account).address()),

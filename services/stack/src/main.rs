@@ -9,7 +9,7 @@ use alloy::primitives::Address;
 use anyhow::{Context, Result};
 use chartseal_stack::{
     client::Gateway,
-    configuration::Database,
+    configuration::{Database, Served},
     deploy::{self, Outcome},
     enrol::{self, ScopeGrant},
     stack_json::StackJson,
@@ -52,9 +52,12 @@ enum Command {
         /// Holds the password of the role in the URL.
         #[arg(long, value_name = "FILE", requires = "database")]
         database_password_file: Option<PathBuf>,
-        /// A Kubo node's RPC instead of CAR files in the data folder. Example: --content kubo+http://127.0.0.1:5001
+        /// A Kubo node instead of a folder of CAR files in the data folder. Example: --content kubo+http://127.0.0.1:5001
         #[arg(long, value_name = "URL")]
         content: Option<String>,
+        /// Serves the hospital alone, without sample people: other organisations have gateways of their own.
+        #[arg(long)]
+        hospital_only: bool,
     },
     /// Tells the whole story on a system of its own, checks each step, ends with gas and time. Fails if a check fails.
     Demo {
@@ -125,17 +128,18 @@ async fn main() -> ExitCode {
             database,
             database_password_file,
             content,
+            hospital_only,
         } => {
             run(Options {
                 data,
                 port,
                 fresh,
-                samples: !empty,
+                samples: !empty && !hospital_only,
                 database: Database {
                     url: database,
                     password_file: database_password_file,
                 },
-                content,
+                served: Served { hospital_only, content },
             })
             .await
         }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     anvil::{self, CHAIN_ID, ChainFolder},
-    configuration::{self, Database, Files, Stores, url},
+    configuration::{self, Database, Files, Served, url},
     deploy::{Deployment, deploy},
     folder::Folder,
     ports::Ports,
@@ -39,8 +39,8 @@ pub struct Options {
     pub samples: bool,
     /// Another database than a SQLite file in the data folder.
     pub database: Database,
-    /// Another content store than CAR files in the data folder: `kubo+http://127.0.0.1:5001`.
-    pub content: Option<String>,
+    /// Whom it serves, and where content is.
+    pub served: Served,
 }
 
 impl Options {
@@ -52,7 +52,7 @@ impl Options {
             fresh: false,
             samples: true,
             database: Database::default(),
-            content: None,
+            served: Served::default(),
         }
     }
 
@@ -130,11 +130,8 @@ impl Stack {
         )?;
         self.ready(Process::Anvil).await?;
         let deployment = self.deploy(say).await?;
-        let stores = Stores {
-            database: options.database.clone(),
-            content: options.content.clone(),
-        };
-        let files = configuration::write(&self.folder, self.ports, deployment.registrar, &stores)?;
+        let (registrar, served) = (deployment.registrar, &options.served);
+        let files = configuration::write(&self.folder, self.ports, registrar, &options.database, served)?;
         self.describe(|json| {
             let c = deployment.contracts;
             json.contracts = Addresses {

@@ -204,6 +204,16 @@ impl Store {
             .transpose()
     }
 
+    /// Every batch, oldest first.
+    pub async fn batches(&self) -> Result<Vec<Batch>, Error> {
+        query(select_batches!("batches_all", "ORDER BY id"))
+            .fetch_all(self.reader())
+            .await?
+            .iter()
+            .map(Batch::read)
+            .collect()
+    }
+
     /// The organisation's batches that are not anchored, oldest first.
     pub async fn open_batches(&self, org: Address) -> Result<Vec<Batch>, Error> {
         query(select_batches!(

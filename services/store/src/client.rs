@@ -5,7 +5,7 @@ use alloy_primitives::Address;
 use crate::{
     Error, Store,
     cell::{Cells, int},
-    engine::{Row, exists, query},
+    engine::{Row, Tx, exists, query},
     error::one_moved,
 };
 
@@ -58,6 +58,37 @@ impl Client {
             disabled_at: cells.number_or_none("disabled_at")?,
         })
     }
+}
+
+/// Every client, for a snapshot.
+pub(crate) async fn all(tx: &mut Tx<'_>) -> Result<Vec<Client>, Error> {
+    query(select_clients!("clients_all", "ORDER BY client_id"))
+        .fetch_all(tx)
+        .await?
+        .iter()
+        .map(Client::read)
+        .collect()
+}
+
+/// A client out of a snapshot, disabled if it was; one that is here stays as it is.
+pub(crate) async fn restore(tx: &mut Tx<'_>, client: &Client) -> Result<(), Error> {
+    query(
+        "-- client_restore
+         INSERT INTO client (client_id, org, account, name, jwks, jwks_uri, scopes, created_at, disabled_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+    )
+    .bind(&client.client_id)
+    .bind(client.org.as_slice())
+    .bind(client.account.as_slice())
+    .bind(&client.name)
+    .bind(&client.jwks)
+    .bind(&client.jwks_uri)
+    .bind(&client.scopes)
+    .bind(int(client.created_at)?)
+    .bind(client.disabled_at.map(int).transpose()?)
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 impl Store {

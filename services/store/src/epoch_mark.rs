@@ -5,7 +5,7 @@ use chartseal_record::Compartment;
 use crate::{
     Error, Store,
     cell::Cells,
-    engine::{Locks, query},
+    engine::{Locks, Tx, query},
 };
 
 impl Store {
@@ -29,17 +29,9 @@ impl Store {
     pub async fn raise_epoch_mark(&self, compartment: Compartment, epoch: u32) -> Result<bool, Error> {
         let mut tx = self.write().await?;
         tx.lock(Locks::default().epochs(compartment, true)).await?;
-        let done = query(
-            "-- epoch_mark_raise
-             INSERT INTO epoch_mark (compartment, highest) VALUES ($1, $2)
-             ON CONFLICT (compartment) DO UPDATE SET highest = excluded.highest WHERE epoch_mark.highest < excluded.highest",
-        )
-        .bind(compartment.0.as_slice())
-        .bind(i64::from(epoch))
-        .execute(&mut tx)
-        .await?;
+        let raised = raise(&mut tx, compartment, epoch).await?;
         tx.commit().await?;
-        Ok(done == 1)
+        Ok(raised)
     }
 
     /// Takes the next unused number above both the mark and `at_least` (the chain's epoch), durably. No two callers get
@@ -60,4 +52,17 @@ impl Store {
         tx.commit().await?;
         u32::try_from(next).map_err(|_| Error::TooLarge(next as u64))
     }
+}
+
+pub(crate) async fn raise(tx: &mut Tx<'_>, compartment: Compartment, epoch: u32) -> Result<bool, Error> {
+    let done = query(
+        "-- epoch_mark_raise
+         INSERT INTO epoch_mark (compartment, highest) VALUES ($1, $2)
+         ON CONFLICT (compartment) DO UPDATE SET highest = excluded.highest WHERE epoch_mark.highest < excluded.highest",
+    )
+    .bind(compartment.0.as_slice())
+    .bind(i64::from(epoch))
+    .execute(tx)
+    .await?;
+    Ok(done == 1)
 }

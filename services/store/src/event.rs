@@ -42,8 +42,9 @@ macro_rules! select_events {
         )
     };
 }
+pub(crate) use select_events;
 
-fn read(row: &Row) -> Result<Logged, Error> {
+pub(crate) fn read(row: &Row) -> Result<Logged, Error> {
     let cells = Cells {
         table: "chain_event",
         row,

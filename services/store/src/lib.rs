@@ -13,6 +13,7 @@
 //! `migrations/postgres`, which say the same.
 #![warn(missing_docs)]
 
+mod anchored;
 mod audit;
 mod batch;
 mod cell;
@@ -23,6 +24,7 @@ mod epoch_mark;
 mod error;
 mod event;
 mod idempotency;
+mod inspect;
 mod intent;
 mod lease;
 mod location;
@@ -36,6 +38,7 @@ mod replay;
 mod request;
 mod search;
 mod session;
+mod snapshot;
 mod staged;
 mod standing;
 mod sweep;
@@ -47,6 +50,7 @@ mod waiting;
 use std::{path::Path, sync::Arc};
 
 pub use crate::{
+    anchored::{AnchoredBatch, AnchoredRecord, TakenIn},
     audit::{AuditEntry, NewAudit, Sealing, Unsealed},
     batch::{Batch, BatchId, Mined, SentTransaction},
     client::Client,
@@ -63,6 +67,7 @@ pub use crate::{
     request::{AccessRequest, RequestState},
     search::RecordQuery,
     session::Session,
+    snapshot::{Restored, Snapshot},
     staged::Staged,
     standing::Standing,
     sweep::Swept,

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256};
 use chartseal_record::{Compartment, ContentHash, Scope, state::RecordState};
 
 use crate::{
-    AttachmentPlace, BatchId, Error, RecordCommit, Store, audit,
+    AttachmentPlace, BatchId, Error, NewRecord, RecordCommit, Store, audit,
     cell::{Cells, int},
     engine::{Locks, Row, Tx, Violated, query, violated},
     idempotency, outbox, staged, standing,
@@ -231,13 +231,7 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, commit: &RecordCommit) -> Result<i64
             .await?;
     }
     for (name, value) in &commit.index {
-        // The same value twice in one resource (an identifier repeated) is one entry.
-        query("-- record_index_insert\nINSERT INTO record_index (record, name, value) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-            .bind(seq)
-            .bind(name)
-            .bind(value.as_slice())
-            .execute(&mut *tx)
-            .await?;
+        index(tx, seq, name, *value).await?;
     }
     for (id, account) in &commit.staged {
         staged::take(tx, id, *account).await?;
@@ -254,13 +248,24 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, commit: &RecordCommit) -> Result<i64
     Ok(seq)
 }
 
+/// One entry of the blind index. The same value twice in one resource (an identifier repeated) is one entry.
+pub(crate) async fn index(tx: &mut Tx<'_>, seq: i64, name: &str, value: B256) -> Result<(), Error> {
+    query("-- record_index_insert\nINSERT INTO record_index (record, name, value) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+        .bind(seq)
+        .bind(name)
+        .bind(value.as_slice())
+        .execute(&mut *tx)
+        .await?;
+    Ok(())
+}
+
 async fn insert_row(tx: &mut Tx<'_>, commit: &RecordCommit) -> Result<i64, Error> {
     let record = &commit.record;
     let stale = || Error::StaleVersion {
         record: record.record_id,
         version: record.version,
     };
-    if !follows(tx, commit).await? {
+    if !follows(tx, record).await? {
         return Err(stale());
     }
     query(
@@ -296,8 +301,7 @@ async fn insert_row(tx: &mut Tx<'_>, commit: &RecordCommit) -> Result<i64, Error
 
 /// Whether the version before, in the same compartment and with the digest named as `previous`, is here. That no other
 /// successor is here is the table's own constraint.
-async fn follows(tx: &mut Tx<'_>, commit: &RecordCommit) -> Result<bool, Error> {
-    let record = &commit.record;
+pub(crate) async fn follows(tx: &mut Tx<'_>, record: &NewRecord) -> Result<bool, Error> {
     if record.version == 1 {
         return Ok(record.previous == B256::ZERO);
     }

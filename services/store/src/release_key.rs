@@ -29,10 +29,27 @@ pub struct ReleaseKeyPlace {
 }
 
 impl ReleaseKeyPlace {
+    /// The kind of such a row.
+    pub const KIND: &'static str = "release-key";
+
+    /// The place a row names; `None` if it is no release key's.
+    pub fn of(key: &VaultKey) -> Option<Self> {
+        let mut parts = key.place.split('|');
+        let place = Self {
+            org: key.org,
+            slot: Slot(parts.next()?.parse().ok()?),
+            serial: parts.next()?.parse().ok()?,
+            epoch: parts.next()?.parse().ok()?,
+            wrap: parts.next()?.parse().ok()?,
+        };
+        // Only the form that `key` writes: refusals look for the slot by these very letters.
+        (place.key() == *key).then_some(place)
+    }
+
     /// The row: `slot|serial|epoch|keccak256(wrap)`, numbers in decimal.
     pub fn key(&self) -> VaultKey {
         let place = format!("{}|{}|{}|{}", self.slot.0, self.serial, self.epoch, self.wrap);
-        VaultKey::new(self.org, "release-key", place)
+        VaultKey::new(self.org, Self::KIND, place)
     }
 }
 
@@ -43,14 +60,7 @@ impl Store {
         let key = at.key();
         let mut tx = self.write().await?;
         tx.lock(Locks::default().refusal(at.slot, false)).await?;
-        // Serials above the database's range lie above every refusal but the last: that one refuses them too.
-        let refused: bool =
-            query("-- release_key_refused\nSELECT EXISTS (SELECT 1 FROM tombstone WHERE slot = $1 AND serial >= $2)")
-                .bind(at.slot.0.as_slice())
-                .bind(int(at.serial.min(i64::MAX as u64))?)
-                .fetch_value(&mut tx)
-                .await?;
-        if refused {
+        if is_refused(&mut tx, at.slot, at.serial).await? {
             return Ok(false);
         }
         query(
@@ -102,6 +112,18 @@ impl Store {
         self.wipe_log().await?;
         Ok(destroyed)
     }
+}
+
+/// Whether the slot is refused up to this serial or a later one. Serials above the database's range lie above every
+/// refusal but the last: that one refuses them too.
+pub(crate) async fn is_refused(tx: &mut Tx<'_>, slot: Slot, serial: u64) -> Result<bool, Error> {
+    Ok(
+        query("-- release_key_refused\nSELECT EXISTS (SELECT 1 FROM tombstone WHERE slot = $1 AND serial >= $2)")
+            .bind(slot.0.as_slice())
+            .bind(int(serial.min(i64::MAX as u64))?)
+            .fetch_value(&mut *tx)
+            .await?,
+    )
 }
 
 /// Within the transaction of a refusal.

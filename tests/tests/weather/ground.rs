@@ -92,7 +92,10 @@ impl Ground {
             .spawn()?;
         let options = Options {
             database,
-            content: kubo.as_ref().map(Kubo::location),
+            served: chartseal_stack::configuration::Served {
+                content: kubo.as_ref().map(Kubo::location),
+                ..Default::default()
+            },
             ..Options::in_folder(&data)
         };
         let stack = Stack::start(options, &|_| {}).await?;

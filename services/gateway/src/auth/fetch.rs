@@ -76,7 +76,7 @@ impl Resolve for OnlyPublic {
 }
 
 /// Refuses what leads inside, addresses written out included, of which no resolver is asked.
-async fn only_public(url: &reqwest::Url) -> Result<(), NotFetched> {
+pub async fn only_public(url: &reqwest::Url) -> Result<(), NotFetched> {
     let (host, port) = (
         url.host_str().unwrap_or_default(),
         url.port_or_known_default().unwrap_or(443),

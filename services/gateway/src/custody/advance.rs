@@ -25,6 +25,8 @@ pub enum When {
     Closed,
     /// If somebody who held the newest one has lost READ.
     Due,
+    /// If this epoch is the newest still: a release key of it is lost.
+    Lost(u32),
     /// In any case, because the patient asks.
     Always,
 }
@@ -52,7 +54,8 @@ pub async fn open(
             (Some((epoch, _)), When::Due) if !epochs::is_due(&app, patient.id(), &scope, epoch.number).await? => {
                 return Ok(epoch);
             }
-            (_, When::Due) => {}
+            (Some((epoch, _)), When::Lost(number)) if epoch.number != number => return Ok(epoch),
+            (_, When::Due | When::Lost(_)) => {}
             (Some((_, Some(_))), When::Always) => {
                 let why = "the scope's next epoch is on its way to the chain already; wait until it is there";
                 return Err(Problem::new(Code::WrongState, why));

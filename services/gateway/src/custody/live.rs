@@ -201,7 +201,7 @@ pub async fn slot(
 
 /// Whether the patient's controller of that time signed these terms. Remembered, since the answer for given bytes is
 /// always the same; contract wallets may take a signature back, so theirs is asked for every time.
-async fn signed(app: &App, terms: &Terms) -> Result<bool, Failure> {
+pub async fn signed(app: &App, terms: &Terms) -> Result<bool, Failure> {
     let digest = typed::digest(&terms.typed(), &app.contracts.consent_domain());
     let recovered = app.verified.recover(digest, &terms.signature);
     // Control may have been handed over in the very block of the grant, on either side of it.

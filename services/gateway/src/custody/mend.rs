@@ -18,7 +18,12 @@ use chartseal_record::{
 use chartseal_store::Error as StoreError;
 use tokio::sync::Notify;
 
-use super::{Patient, advance, leave, live, revoke, root, wraps};
+use super::{
+    Patient,
+    advance::{self, When},
+    epochs::Epoch,
+    leave, live, revoke, root, wraps,
+};
 use crate::{
     app::App,
     intent::Decision,
@@ -171,7 +176,7 @@ async fn revoked_on_chain(app: &App, patient: &Patient, slot: Slot) -> Result<()
 
 /// A grant that has expired never opens anything again: only a higher serial does, with keys of its own. Both our clock and
 /// the chain's must say so, and the grant must be final, since destroying cannot be taken back.
-async fn expired(app: &App, patient: &Patient, slot: Slot) -> Result<(), Problem> {
+pub async fn expired(app: &App, patient: &Patient, slot: Slot) -> Result<(), Problem> {
     let Some(head) = app.index.head() else {
         return Ok(());
     };
@@ -242,6 +247,23 @@ async fn queued_epochs(app: &App) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Opens the next epoch, if this one was made from the root kept here.
+async fn wrap_anew(app: &App, patient: &Patient, scope: &Scope, epoch: Epoch) -> Result<(), Problem> {
+    let Some(root) = root::get(app, patient).await? else {
+        return Ok(());
+    };
+    let compartment = Compartment::of(patient.id(), scope);
+    let secret = tree::epoch_secret(&root, &app.contracts, compartment, epoch.number);
+    if *secret.public_key().as_bytes() == epoch.key {
+        tracing::warn!(
+            epoch = epoch.number,
+            "a live grant's release key is lost; the next epoch is opened"
+        );
+        advance::open(app, patient, scope, When::Lost(epoch.number), None).await?;
+    }
+    Ok(())
+}
+
 /// Queues a rewrap to the newest epoch on chain, if the grant is live and has none for the grantee's key of today.
 async fn rewrap(app: &App, patient: &Patient, slot: Slot, scope: &Scope, state: GrantState) -> Result<(), Problem> {
     let compartment = Compartment::of(patient.id(), scope);
@@ -254,7 +276,12 @@ async fn rewrap(app: &App, patient: &Patient, slot: Slot, scope: &Scope, state: 
     let served = |w: &chartseal_record::grant::Wrapped| {
         w.epoch >= newest.epoch.number && w.recipient_key_hash == recipient.key_hash()
     };
-    if state.wraps.iter().any(served) {
+    let wrapped = state.wraps.iter().any(served);
+    if wrapped
+        && wraps::held(app, patient.custodian, slot, &state, served)
+            .await?
+            .is_some()
+    {
         return Ok(());
     }
     let target = Target::Scope(scope.clone());
@@ -263,6 +290,11 @@ async fn rewrap(app: &App, patient: &Patient, slot: Slot, scope: &Scope, state: 
         .is_err()
     {
         return Ok(());
+    }
+    if wrapped {
+        // The first wrap of an epoch is the wrap. One whose release key is lost (it was made after the backup from which this
+        // database was rebuilt) opens nothing any more, so the next epoch wraps anew for everybody.
+        return wrap_anew(app, patient, scope, newest.epoch).await;
     }
     let place = (slot, terms.serial, newest.epoch.number, recipient.key_hash());
     if !app.mend.first(keccak256(format!("{place:?}"))) {

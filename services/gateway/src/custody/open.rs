@@ -7,13 +7,14 @@ use chartseal_envelope::{
     key::{EpochSecret, Identity, PublicKey},
     link, tree,
 };
-use chartseal_record::{Compartment, Scope, Target, grant::Wrapped, typed};
+use chartseal_record::{Compartment, Scope, Target, account::Role, grant::Wrapped, typed};
 
 use super::{Patient, epochs, live, root, wraps};
 use crate::{
     app::App,
     audit::{self, Action, Entry, Subject},
     auth::caller::Caller,
+    elsewhere::release,
     index::Opened,
     problem::{Code, Failure, Problem},
     vault::{Kind, rows},
@@ -29,17 +30,52 @@ pub async fn epoch_secret(
     purpose: &str,
     subject: Subject,
 ) -> Result<EpochSecret, Problem> {
-    let patient = Patient::of(app, patient)?;
-    let entry = audit::by(caller, patient.id(), Action::Read, purpose, subject);
-    if caller.account == patient.id() {
+    let entry = audit::by(caller, patient, Action::Read, purpose, subject);
+    if caller.account == patient {
+        let patient = Patient::of(app, patient)?;
         return for_the_patient(app, &patient, scope, epoch, entry).await;
     }
+    let Reached { opened, at, secret } =
+        by_grant(app, (caller.account, caller.org), patient, scope, epoch, entry).await?;
+    walk_back(app, Compartment::of(patient, scope), &opened, at, secret, epoch)
+}
+
+/// An epoch that a grant opened.
+pub struct Reached {
+    /// The compartment's epochs, oldest first.
+    pub opened: Vec<Opened>,
+    /// Which of them.
+    pub at: usize,
+    pub secret: EpochSecret,
+}
+
+/// Opens a wrap of an account's live READ grant that reaches `epoch`, after the entry is durable: in the custodian's journal,
+/// or if that is served elsewhere in `org`'s, and then the custodian makes one too before it releases the key.
+pub async fn by_grant(
+    app: &App,
+    (account, org): (Address, Address),
+    patient: Address,
+    scope: &Scope,
+    epoch: u32,
+    entry: Entry,
+) -> Result<Reached, Problem> {
+    let custodian = app
+        .index
+        .account(patient)
+        .filter(|account| account.role == Role::Patient);
+    let custodian = custodian.and_then(|account| app.index.account(account.custodian));
+    let custodian = custodian.ok_or_else(|| {
+        Problem::new(
+            Code::NotEnrolled,
+            "no patient with a custodian is registered under this address",
+        )
+    })?;
     let target = Target::Scope(scope.clone());
-    let grant = match live::permission(app, patient.id(), caller.account, &target, typed::READ).await {
+    let grant = match live::permission(app, patient, account, &target, typed::READ).await {
         Ok(grant) => grant,
-        Err(why) => return Err(audit::refused(app, patient.custodian, entry, why.into()).await),
+        Err(why) => return Err(audit::refused(app, audit::journal(app, patient, org), entry, why.into()).await),
     };
-    let state = epochs::with_queued(app, patient.id(), scope, grant.state);
+    let state = epochs::with_queued(app, patient, scope, grant.state.clone());
     let reaching: Vec<&Wrapped> = state.wraps.iter().filter(|w| w.epoch >= epoch).collect();
     if reaching.is_empty() {
         return Err(Problem::new(
@@ -47,26 +83,36 @@ pub async fn epoch_secret(
             "the grant does not reach this record's epoch yet; try again in a moment",
         ));
     }
-    let Some(identity) = any_identity(app, caller.account, &reaching).await? else {
+    let Some(identity) = any_identity(app, account, &reaching).await? else {
         return Err(Problem::new(
             Code::OwnKey,
             "the key that opens this is on the reader's own device: fetch /ipfs/{cid} and POST /v1/releases, and open it there",
         ));
     };
-    audit::append(app, patient.custodian, entry).await?;
+    let purpose = entry.purpose.clone();
+    audit::append(app, audit::journal(app, patient, org), entry).await?;
     let mine = |w: &Wrapped| w.epoch >= epoch && w.recipient_key_hash == identity.public_key().key_hash();
-    let held = wraps::held(app, patient.custodian, grant.slot, &state, mine).await?;
     let refused = || {
         Problem::new(
             Code::NotLive,
             "the patient's custodian keeps no release key for this grant",
         )
     };
+    let held = match app.config.organisation(custodian.id) {
+        Some(_) => wraps::held(app, custodian.id, grant.slot, &state, mine).await?,
+        None => match state.wraps.iter().find(|wrapped| mine(wrapped)).cloned() {
+            Some(wrapped) => {
+                let key = release::ask(app, &custodian, account, &grant, &wrapped, &purpose, &identity).await?;
+                Some(wraps::Held { wrapped, key })
+            }
+            None => None,
+        },
+    };
     let held = held.ok_or_else(refused)?;
-    let opened = every(app, patient.id(), scope);
+    let opened = every(app, patient, scope);
     let at = position(&opened, held.wrapped.epoch)?;
     let secret = wraps::open(app, grant.slot, grant.serial, &held, &identity, opened[at].epoch.key)?;
-    walk_back(app, Compartment::of(patient.id(), scope), &opened, at, secret, epoch)
+    Ok(Reached { opened, at, secret })
 }
 
 async fn for_the_patient(

@@ -11,7 +11,7 @@ use std::sync::{PoisonError, RwLock};
 use alloy::primitives::Address;
 use chartseal_chain::Head;
 use chartseal_record::{
-    Compartment, Slot,
+    Compartment, Scope, Slot,
     account::{Account, Custody, Role},
     grant::GrantState,
 };
@@ -22,7 +22,7 @@ pub use self::{
     follow::follow,
     state::{Epoch, Opened},
 };
-use crate::problem::Failure;
+use crate::{anchored::Place, problem::Failure};
 
 /// What the chain says, up to the newest block followed.
 pub struct Index {
@@ -59,7 +59,12 @@ impl Index {
 
     /// Who signed for the account when `block` was mined.
     pub fn controller_at(&self, who: Address, block: u64) -> Option<Address> {
-        self.read(|s| s.controller_at(who, block))
+        self.account_at(who, block).map(|account| account.controller)
+    }
+
+    /// The account at the end of `block`.
+    pub fn account_at(&self, who: Address, block: u64) -> Option<Account> {
+        self.read(|s| s.account_at(who, block))
     }
 
     /// A slot at the newest block.
@@ -70,6 +75,33 @@ impl Index {
     /// A slot at the end of `block`.
     pub fn grant_at(&self, slot: Slot, block: u64) -> GrantState {
         self.read(|s| s.grant_at(slot, block))
+    }
+
+    /// A slot as it was at a time, unix seconds.
+    pub fn grant_as_of(&self, slot: Slot, time: u64) -> GrantState {
+        self.read(|s| s.grant_as_of(slot, time))
+    }
+
+    /// Whose a compartment is, once an epoch was opened in it.
+    pub fn place(&self, compartment: Compartment) -> Option<Place> {
+        self.read(|s| {
+            let (patient, scope) = s.place(compartment)?;
+            let scope = Scope::new(scope).ok()?;
+            // The event names all three; a node may lie.
+            (Compartment::of(patient, &scope) == compartment).then_some(Place {
+                patient,
+                scope,
+                compartment,
+            })
+        })
+    }
+
+    /// Every compartment that was ever opened, with its newest epoch's number, in no order.
+    pub fn compartments(&self) -> Vec<(Place, u32)> {
+        let all = self.read(|s| s.compartments());
+        all.into_iter()
+            .filter_map(|(c, newest)| Some((self.place(c)?, newest)))
+            .collect()
     }
 
     /// The highest epoch of which a wrap was ever given in the slot; 0 if none.

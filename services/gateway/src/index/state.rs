@@ -110,10 +110,9 @@ impl State {
         Account::fold(self.accounts.get(&who)?)
     }
 
-    /// The controller of the account when `block` was mined.
-    pub fn controller_at(&self, who: Address, block: u64) -> Option<Address> {
-        let events = self.accounts.get(&who)?.iter().filter(|logged| logged.block <= block);
-        Account::fold(events).map(|account| account.controller)
+    /// The account at the end of `block`.
+    pub fn account_at(&self, who: Address, block: u64) -> Option<Account> {
+        Account::fold(self.accounts.get(&who)?.iter().filter(|logged| logged.block <= block))
     }
 
     /// The account an address acts for: itself if registered, else the one that was handed over to it.
@@ -142,6 +141,38 @@ impl State {
     pub fn grant_at(&self, slot: Slot, block: u64) -> GrantState {
         let events = self.slots.get(&slot).into_iter().flatten();
         GrantState::fold(events.filter(|logged| logged.block <= block))
+    }
+
+    /// A slot as it was at a time, unix seconds.
+    pub fn grant_as_of(&self, slot: Slot, time: u64) -> GrantState {
+        let events = self.slots.get(&slot).into_iter().flatten();
+        GrantState::fold(events.filter(|logged| logged.timestamp <= time))
+    }
+
+    /// Whose a compartment is, once an epoch was opened in it.
+    pub fn place(&self, compartment: Compartment) -> Option<(Address, &str)> {
+        self.compartments
+            .get(&compartment)?
+            .iter()
+            .find_map(|logged| match &logged.event {
+                Event::Advanced { patient, scope, .. } => Some((*patient, scope.as_str())),
+                _ => None,
+            })
+    }
+
+    /// Every compartment with its newest epoch's number.
+    pub fn compartments(&self) -> Vec<(Compartment, u32)> {
+        let newest = |events: &Vec<Logged>| {
+            let numbers = events.iter().filter_map(|logged| match logged.event {
+                Event::Advanced { epoch, .. } => Some(epoch),
+                _ => None,
+            });
+            numbers.max().unwrap_or(0)
+        };
+        self.compartments
+            .iter()
+            .map(|(c, events)| (*c, newest(events)))
+            .collect()
     }
 
     /// The highest epoch of which a wrap was ever given in the slot, under any serial; 0 if none.

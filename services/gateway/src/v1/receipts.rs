@@ -2,7 +2,8 @@
 
 use axum::{Json, extract::State};
 use chartseal_record::{
-    ContentHash, manifest,
+    ContentHash,
+    manifest::{self, Entry, Manifest},
     merkle::Tree,
     receipt::{FORMAT, Receipt},
     state::RecordState,
@@ -65,13 +66,25 @@ async fn receipt(app: &App, row: &Record) -> Result<Receipt, Problem> {
         .await?
         .filter(|batch| batch.state == RecordState::Anchored)
         .ok_or_else(pending)?;
-    let tree = Tree::new(app.store.batch_leaves(id).await?).map_err(|_| Failure::Broken("a batch has no tree"))?;
+    let tree = tree(app, &batch).await?;
     let receipt = compose(app, row, &batch, tree.proof(row.leaf)).ok_or_else(pending)?;
     // A receipt that does not verify is worse than none.
     receipt
         .check()
         .map_err(|_| Failure::Broken("a batch's leaves do not lead to its root"))?;
     Ok(receipt)
+}
+
+/// Over every leaf of the batch. Where only a part of its records is kept here, its manifest has them all.
+async fn tree(app: &App, batch: &Batch) -> Result<Tree, Problem> {
+    let mut leaves = app.store.batch_leaves(batch.id).await?;
+    if leaves.len() != batch.count as usize {
+        let name = manifest::cid(batch.manifest);
+        let bytes = read::block(app, &name).await?;
+        let manifest = Manifest::decode(&bytes).map_err(|_| read::corrupt(&name))?;
+        leaves = manifest.entries().iter().map(Entry::leaf).collect();
+    }
+    Ok(Tree::new(leaves).map_err(|_| Failure::Broken("a batch has no tree"))?)
 }
 
 fn compose(app: &App, row: &Record, batch: &Batch, proof: Option<Vec<alloy::primitives::B256>>) -> Option<Receipt> {

@@ -45,6 +45,8 @@ pub enum Kind {
     Answer,
     /// The name, type and file key of bytes that wait for their record.
     Staged,
+    /// A whole backup; organisation zero, place = its format. Not kept: it is a file.
+    Backup,
     /// A search inside its paging link; place = the caller. Not kept: it travels with the link.
     Page,
 }
@@ -61,6 +63,7 @@ impl Kind {
             Self::Request => "request",
             Self::Answer => "answer",
             Self::Staged => "staged",
+            Self::Backup => "backup",
             Self::Page => "page",
         }
     }
