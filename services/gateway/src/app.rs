@@ -18,6 +18,7 @@ use crate::{
     idempotency::AtWork,
     index::Index,
     peers::Peers,
+    portal::{Portal, PortalError},
     problem::Failure,
     statement::Keys,
     vault::Vault,
@@ -54,6 +55,8 @@ pub struct Parts {
     pub peers: Peers,
     /// Patients whose grants may lack a wrap.
     pub mend: Mend,
+    /// The web app served at `/`, if there is one.
+    pub portal: Option<Portal>,
     /// Set when the process is asked to stop.
     pub draining: AtomicBool,
     /// Fetches the key sets of clients that registered a URL.
@@ -72,6 +75,8 @@ impl Deref for App {
 pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    Portal(#[from] PortalError),
     #[error(transparent)]
     Failure(#[from] Failure),
     #[error("the HTTP client cannot be made: {0}")]
@@ -102,6 +107,7 @@ impl App {
         let contracts = deployment.contracts;
         let vault = Vault::new(&*config.master_key()?);
         let keys = Keys::load(&config)?;
+        let portal = config.portal.as_ref().map(Portal::read).transpose()?;
         let store = config.database.open().await?;
         let content = Content::open(&config.content.location).await?;
         let chain = Client::connect(config.chain.rpc.0.as_str(), contracts).await?;
@@ -133,6 +139,7 @@ impl App {
             room,
             peers: Peers::default(),
             mend: Mend::default(),
+            portal,
             draining: AtomicBool::new(false),
             http,
         })))

@@ -20,6 +20,7 @@ pub mod intent;
 mod linger;
 pub mod page;
 pub mod peers;
+pub mod portal;
 pub mod problem;
 pub mod queue;
 pub mod read;

@@ -19,6 +19,7 @@ use crate::{
     app::App,
     fhir::outcome::Outcome,
     peers::Peer,
+    portal,
     problem::{Code, Problem},
 };
 
@@ -62,10 +63,10 @@ fn label(method: &Method) -> &'static str {
 /// routes look at the token before they read a body.
 fn pool<'a>(app: &'a App, route: &str) -> &'a Semaphore {
     let open = route.starts_with("/v1/sessions")
+        || portal::is_ours(route)
         || matches!(
             route,
-            "" | "/"
-                | "/oauth2/token"
+            "" | "/oauth2/token"
                 | "/v1/releases"
                 | "/v1/deployment"
                 | "/fhir/R4/metadata"

@@ -15,7 +15,7 @@ use tower_http::{
 
 use crate::{
     app::App,
-    auth, fhir, health, linger, page,
+    auth, fhir, health, linger, portal,
     problem::{Code, Problem},
     request, v1,
 };
@@ -31,7 +31,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .merge(small)
         .merge(fhir::routes())
-        .merge(page::routes())
+        .merge(portal::routes())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {
             Problem::new(

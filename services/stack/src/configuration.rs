@@ -72,7 +72,15 @@ pub struct Files {
 }
 
 /// Writes keys (once) and configurations (each time: ports change).
-pub fn write(folder: &Folder, ports: Ports, registrar: Address, database: &Database) -> Result<Files> {
+///
+/// `portal` is the folder of a built web app that the gateway serves.
+pub fn write(
+    folder: &Folder,
+    ports: Ports,
+    registrar: Address,
+    database: &Database,
+    portal: Option<&Path>,
+) -> Result<Files> {
     let keys = folder.join("keys");
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&keys);
     made.with_context(|| format!("{} cannot be made", keys.display()))?;
@@ -87,7 +95,7 @@ pub fn write(folder: &Folder, ports: Ports, registrar: Address, database: &Datab
     };
     write_private(
         &files.gateway,
-        gateway(folder, &keys, ports, registrar, database).as_bytes(),
+        gateway(folder, &keys, ports, registrar, database, portal)?.as_bytes(),
     )?;
     write_private(&files.submitter, submitter(folder, &keys, ports, database).as_bytes())?;
     Ok(files)
@@ -111,7 +119,14 @@ fn write_key(file: &Path, place: u32) -> Result<()> {
     write_private(file, hex::encode(Wallet::sample("", place).private_key()).as_bytes())
 }
 
-fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address, database: &Database) -> String {
+fn gateway(
+    folder: &Folder,
+    keys: &Path,
+    ports: Ports,
+    registrar: Address,
+    database: &Database,
+    portal: Option<&Path>,
+) -> Result<String> {
     let mut text = format!(
         "# Written by `chartseal up`; it is written anew at each start.\n\
          listen = {listen}\n\
@@ -133,6 +148,20 @@ fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address, datab
         rpc = quoted(url(ports.rpc)),
         deployment = path(&folder.join("deployment.json")),
     );
+    if let Some(portal) = portal {
+        let built = portal.canonicalize();
+        let built = built.with_context(|| {
+            format!(
+                "there is no portal at {}; build it with `make portal`",
+                portal.display()
+            )
+        })?;
+        text += &format!(
+            "\n[portal]\nfolder = {}\nnode = {}\n",
+            path(&built),
+            quoted(url(ports.rpc))
+        );
+    }
     for organisation in &ORGANISATIONS {
         text += &format!(
             "\n[[organisations]]\naccount = {account}\nname = {name}\nregistrar = {registrar}\n",
@@ -141,7 +170,7 @@ fn gateway(folder: &Folder, keys: &Path, ports: Ports, registrar: Address, datab
             registrar = quoted(registrar),
         );
     }
-    text
+    Ok(text)
 }
 
 fn submitter(folder: &Folder, keys: &Path, ports: Ports, database: &Database) -> String {

@@ -52,6 +52,9 @@ enum Command {
         /// Holds the password of the role in the URL.
         #[arg(long, value_name = "FILE", requires = "database")]
         database_password_file: Option<PathBuf>,
+        /// The folder of a built portal, served at the gateway's `/`. Example: services/portal/dist/samples
+        #[arg(long, value_name = "DIR")]
+        portal: Option<PathBuf>,
     },
     /// Tells the whole story on a system of its own, checks each step, ends with gas and time. Fails if a check fails.
     Demo {
@@ -121,6 +124,7 @@ async fn main() -> ExitCode {
             empty,
             database,
             database_password_file,
+            portal,
         } => {
             run(Options {
                 data,
@@ -131,6 +135,7 @@ async fn main() -> ExitCode {
                     url: database,
                     password_file: database_password_file,
                 },
+                portal,
             })
             .await
         }

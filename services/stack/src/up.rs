@@ -39,6 +39,8 @@ pub struct Options {
     pub samples: bool,
     /// Another database than a SQLite file in the data folder.
     pub database: Database,
+    /// The folder of a built portal, served at the gateway's `/`.
+    pub portal: Option<PathBuf>,
 }
 
 impl Options {
@@ -50,6 +52,7 @@ impl Options {
             fresh: false,
             samples: true,
             database: Database::default(),
+            portal: None,
         }
     }
 
@@ -127,7 +130,13 @@ impl Stack {
         )?;
         self.ready(Process::Anvil).await?;
         let deployment = self.deploy(say).await?;
-        let files = configuration::write(&self.folder, self.ports, deployment.registrar, &options.database)?;
+        let files = configuration::write(
+            &self.folder,
+            self.ports,
+            deployment.registrar,
+            &options.database,
+            options.portal.as_deref(),
+        )?;
         self.describe(|json| {
             let c = deployment.contracts;
             json.contracts = Addresses {

@@ -46,10 +46,10 @@ export function Ccda({ xml }: { xml: string }) {
   if (!read) return <pre className="text">{xml}</pre>;
   return (
     <div className="narrative">
-      {read.title && <h3>{read.title}</h3>}
+      {read.title && <h2>{read.title}</h2>}
       {read.sections.map((section, place) => (
         <section key={place}>
-          {section.title && <h4>{section.title}</h4>}
+          {section.title && <h3>{section.title}</h3>}
           {render(section.text, 0)}
         </section>
       ))}

@@ -24,7 +24,7 @@ export function Proof({ cid }: { cid: string }) {
   };
   return (
     <section className="proof">
-      <h3>Proof</h3>
+      <h2>Proof</h2>
       <p>
         Your browser checks, through your wallet’s own connection to the chain, that this record was sealed and who
         signed it. It does not ask you to trust the gateway.

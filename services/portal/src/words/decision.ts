@@ -64,7 +64,8 @@ function known(data: TypedData, deployment: Deployment): Kind {
     : Object.hasOwn(DIRECTORY, kind)
       ? DIRECTORY[kind as keyof typeof DIRECTORY]
       : undefined;
-  const types = data.types[kind]?.map((f) => `${f.type} ${f.name}`).join(",");
+  const listed = Object.hasOwn(data.types, kind) ? data.types[kind] : undefined;
+  const types = listed?.map((f) => `${f.type} ${f.name}`).join(",");
   const others = Object.keys(data.types).filter((name) => name !== kind && name !== "EIP712Domain");
   if (!fields || types !== fields || others.length > 0) {
     throw new Unexplained("This app does not know this kind of decision, so it does not ask you to sign it.");

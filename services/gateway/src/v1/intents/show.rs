@@ -61,6 +61,8 @@ pub async fn render(app: &App, caller: &Caller, intent: &Intent, decision: &Deci
         "sign": to_sign(app, caller, intent, decision).await?,
     });
     match decision {
+        // A registrar countersigns a hash; this is what it is the hash of.
+        Decision::Register { register } => shown["registration"] = json!(register),
         Decision::Enrol { .. } => steps(app, intent, &mut shown).await?,
         Decision::Revoke { revoke } if intent.state != IntentState::Prepared => {
             let target = Target::from_fields(&revoke.scope, revoke.record);
