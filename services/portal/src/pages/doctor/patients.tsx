@@ -12,8 +12,9 @@ import { Write } from "./write";
 
 export function Patients() {
   const { gateway, account } = useSession();
-  const grants = useLoad(() => gateway.get<Grant[]>(`/v1/grants?grantee=${account}`), [gateway]);
   const { patient, record } = usePlace().state;
+  // Asked again at each step: a patient may have ended it meanwhile.
+  const grants = useLoad(() => gateway.get<Grant[]>(`/v1/grants?grantee=${account}`), [gateway, patient]);
   return (
     <Show of={grants}>
       {(all) => {
