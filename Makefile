@@ -7,6 +7,7 @@ NODE   := contracts/node_modules/.package-lock.json
 TYPES  := tests/vectors-ts/node_modules/.package-lock.json
 PYTHON_CLIENTS := tests/clients/python/.venv/installed
 NODE_CLIENTS   := tests/clients/node/node_modules/.package-lock.json
+PORTAL := services/portal/node_modules/.package-lock.json
 RAGE   := $(abspath $(TARGET))/peers/bin/rage
 
 # Kubo is used as a block store. It is built from its Go module by the Go toolchain that is installed.
@@ -15,13 +16,13 @@ KUBO         := .kubo/ipfs
 
 RUNS         ?= 2000000
 
-.PHONY: help run demo test clients bench fuzz soak lint lint-contracts coverage mutants contracts openapi kubo build clean
+.PHONY: help run demo test portal clients bench fuzz soak lint lint-contracts coverage mutants contracts openapi kubo build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
 
-run: build ## bring the whole system up at 127.0.0.1:8080 (Ctrl-C stops it)
-	$(TARGET)/debug/chartseal up
+run: build portal ## bring the whole system up at 127.0.0.1:8080, portal included (Ctrl-C stops it)
+	$(TARGET)/debug/chartseal up --portal services/portal/dist/samples
 
 demo: build ## tell and check the whole story on a system of its own
 	$(TARGET)/debug/chartseal demo
@@ -29,9 +30,13 @@ demo: build ## tell and check the whole story on a system of its own
 build: $(NODE) ## build every crate
 	$(CARGO) build --workspace --locked
 
-test: build $(TYPES) clients ## run every test: Rust, Solidity, TypeScript, end to end
+portal: $(PORTAL) ## build the web app: dist/production, and dist/samples with the development accounts' wallet
+	cd services/portal && npm run --silent build && npm run --silent build:samples
+
+test: build $(TYPES) clients portal ## run every test: Rust, Solidity, TypeScript, end to end
 	$(CARGO) test --workspace --locked
 	contracts/test.sh
+	cd services/portal && npm test && PROGRAMS=$(abspath $(TARGET))/debug npm run walk
 	cd tests/vectors-ts && CHARTSEAL_AGE_FILE=$(abspath $(TARGET))/debug/examples/age_file npm test
 
 clients: $(PYTHON_CLIENTS) $(NODE_CLIENTS) ## install the FHIR clients that tests/clients drives
@@ -90,6 +95,10 @@ $(TYPES): tests/vectors-ts/package-lock.json
 	cd tests/vectors-ts && npm ci --no-audit --no-fund --ignore-scripts
 	@touch $@
 
+$(PORTAL): services/portal/package-lock.json
+	cd services/portal && npm ci --no-audit --no-fund --ignore-scripts
+	@touch $@
+
 $(NODE_CLIENTS): tests/clients/node/package-lock.json
 	cd tests/clients/node && npm ci --no-audit --no-fund --ignore-scripts
 	@touch $@
@@ -101,4 +110,4 @@ $(PYTHON_CLIENTS): tests/clients/python/requirements.txt
 
 clean: ## remove what was built and the development data
 	$(CARGO) clean
-	rm -rf data contracts/node_modules contracts/out contracts/cache contracts/.venv tests/vectors-ts/node_modules tests/vectors-ts/out tests/clients/node/node_modules tests/clients/python/.venv
+	rm -rf data contracts/node_modules contracts/out contracts/cache contracts/.venv tests/vectors-ts/node_modules tests/vectors-ts/out tests/clients/node/node_modules tests/clients/python/.venv services/portal/node_modules services/portal/dist

@@ -18,6 +18,7 @@ use crate::{
     idempotency::AtWork,
     index::Index,
     peers::Peers,
+    portal::{Portal, PortalError},
     problem::Failure,
     rate::Rates,
     statement::Keys,
@@ -57,6 +58,8 @@ pub struct Parts {
     pub rates: Rates,
     /// Patients whose grants may lack a wrap.
     pub mend: Mend,
+    /// The web app served at `/`, if there is one.
+    pub portal: Option<Portal>,
     /// Set when the process is asked to stop.
     pub draining: AtomicBool,
     /// Fetches the key sets of clients that registered a URL.
@@ -75,6 +78,8 @@ impl Deref for App {
 pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    Portal(#[from] PortalError),
     #[error(transparent)]
     Failure(#[from] Failure),
     #[error(
@@ -119,6 +124,7 @@ impl App {
         let contracts = deployment.contracts;
         let vault = Vault::new(&*config.master_key()?);
         let keys = Keys::load(&config)?;
+        let portal = config.portal.as_ref().map(Portal::read).transpose()?;
         let store = config.database.open().await?;
         let content = Content::open(&config.content.location).await?;
         let chain = Client::connect(config.chain.rpc.0.as_str(), contracts).await?;
@@ -152,6 +158,7 @@ impl App {
             peers: Peers::default(),
             rates,
             mend: Mend::default(),
+            portal,
             draining: AtomicBool::new(false),
             http,
         })))

@@ -44,6 +44,8 @@ pub struct Config {
     pub content: ContentPlace,
     pub chain: Chain,
     pub organisations: Vec<Organisation>,
+    /// The web app; none: a status page stands at `/`.
+    pub portal: Option<Portal>,
     #[serde(default)]
     pub limits: Limits,
     #[serde(default)]
@@ -58,6 +60,16 @@ pub struct Config {
 pub struct ContentPlace {
     /// A folder for CAR files, or `kubo+http://HOST:PORT`.
     pub location: String,
+}
+
+/// The web app that is served at `/`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Portal {
+    /// What `npm run build` wrote.
+    pub folder: PathBuf,
+    /// A node that browsers may ask beside this gateway; the page's policy lets it in.
+    pub node: Option<reqwest::Url>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -25,6 +25,7 @@ mod linger;
 pub mod openapi;
 pub mod page;
 pub mod peers;
+pub mod portal;
 pub mod problem;
 pub mod queue;
 pub mod rate;

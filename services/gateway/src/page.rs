@@ -1,20 +1,13 @@
-//! `GET /`: a plain page that says what runs here and how to try it. No script, nothing from elsewhere.
+//! `GET /` of a gateway without a portal: a plain page that says what runs here and how to try it. No script, nothing from elsewhere.
 
 use axum::{
-    Router,
-    extract::State,
     http::header,
     response::{IntoResponse, Response},
-    routing::get,
 };
 
 use crate::app::App;
 
-pub fn routes() -> Router<App> {
-    Router::new().route("/", get(show))
-}
-
-async fn show(State(app): State<App>) -> Response {
+pub fn show(app: &App) -> Response {
     let head = app
         .index
         .head()

@@ -15,7 +15,7 @@ use tower_http::{
 
 use crate::{
     app::App,
-    auth, fhir, health, linger, openapi, page,
+    auth, fhir, health, linger, openapi, portal,
     problem::{Code, Problem},
     request, v1,
 };
@@ -30,7 +30,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .merge(small)
         .merge(fhir::routes())
-        .merge(page::routes())
+        .merge(portal::routes())
         .merge(openapi::routes())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {

@@ -71,6 +71,8 @@ pub struct Served {
     pub hospital_only: bool,
     /// `kubo+http://HOST:PORT` instead of a folder of the data folder.
     pub content: Option<String>,
+    /// The folder of a built portal, served at the gateway's `/`.
+    pub portal: Option<PathBuf>,
 }
 
 impl Served {
@@ -113,7 +115,7 @@ pub fn write(folder: &Folder, ports: Ports, registrar: Address, database: &Datab
     };
     write_private(
         &files.gateway,
-        gateway(folder, &keys, ports, registrar, database, served).as_bytes(),
+        gateway(folder, &keys, ports, registrar, database, served)?.as_bytes(),
     )?;
     write_private(
         &files.submitter,
@@ -148,7 +150,7 @@ fn gateway(
     registrar: Address,
     database: &Database,
     served: &Served,
-) -> String {
+) -> Result<String> {
     let mut text = format!(
         "# Written by `chartseal up`; it is written anew at each start.\n\
          listen = {listen}\n\
@@ -171,6 +173,20 @@ fn gateway(
         rpc = quoted(url(ports.rpc)),
         deployment = path(&folder.join("deployment.json")),
     );
+    if let Some(portal) = &served.portal {
+        let built = portal.canonicalize();
+        let built = built.with_context(|| {
+            format!(
+                "there is no portal at {}; build it with `make portal`",
+                portal.display()
+            )
+        })?;
+        text += &format!(
+            "\n[portal]\nfolder = {}\nnode = {}\n",
+            path(&built),
+            quoted(url(ports.rpc))
+        );
+    }
     for organisation in served.organisations() {
         text += &format!(
             "\n[[organisations]]\naccount = {account}\nname = {name}\nregistrar = {registrar}\n",
@@ -179,7 +195,7 @@ fn gateway(
             registrar = quoted(registrar),
         );
     }
-    text
+    Ok(text)
 }
 
 fn submitter(folder: &Folder, keys: &Path, ports: Ports, database: &Database, served: &Served) -> String {

@@ -58,6 +58,9 @@ enum Command {
         /// Serves the hospital alone, without sample people: other organisations have gateways of their own.
         #[arg(long)]
         hospital_only: bool,
+        /// The folder of a built portal, served at the gateway's `/`. Example: services/portal/dist/samples
+        #[arg(long, value_name = "DIR")]
+        portal: Option<PathBuf>,
     },
     /// Tells the whole story on a system of its own, checks each step, ends with gas and time. Fails if a check fails.
     Demo {
@@ -129,6 +132,7 @@ async fn main() -> ExitCode {
             database_password_file,
             content,
             hospital_only,
+            portal,
         } => {
             run(Options {
                 data,
@@ -139,7 +143,11 @@ async fn main() -> ExitCode {
                     url: database,
                     password_file: database_password_file,
                 },
-                served: Served { hospital_only, content },
+                served: Served {
+                    hospital_only,
+                    content,
+                    portal,
+                },
             })
             .await
         }

@@ -50,6 +50,10 @@ pub struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     receipt: Option<Value>,
+    /// Of a registration: the EIP-712 struct `Register` whose hash the registrar countersigns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    registration: Option<Value>,
     /// An enrolment's, in the answer that lays it out and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<Backup>,
@@ -125,9 +129,12 @@ pub async fn render(app: &App, caller: &Caller, intent: &Intent, decision: &Deci
         sign: to_sign(app, caller, intent, decision).await?,
         steps: None,
         receipt: None,
+        registration: None,
         backup: None,
     };
     match decision {
+        // A registrar countersigns a hash; this is what it is the hash of.
+        Decision::Register { register } => shown.registration = serde_json::to_value(register).ok(),
         Decision::Enrol { .. } => steps(app, intent, &mut shown).await?,
         Decision::Revoke { revoke } if intent.state != IntentState::Prepared => {
             let target = Target::from_fields(&revoke.scope, revoke.record);

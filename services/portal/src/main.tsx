@@ -1,0 +1,11 @@
+import { createRoot } from "react-dom/client";
+import { App } from "./app";
+import "./style.css";
+
+if (__SAMPLE_WALLET__) {
+  const { announceSamples } = await import("./wallet/samples");
+  announceSamples();
+}
+
+const root = document.getElementById("root");
+if (root) createRoot(root).render(<App />);

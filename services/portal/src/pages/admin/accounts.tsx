@@ -1,0 +1,72 @@
+import { useState } from "react";
+import { isAddress } from "viem";
+import type { Role } from "../../api/types";
+import { intent, useDecide } from "../../parts/decide";
+import { Show, useLoad } from "../../parts/load";
+import { type Listed, listed } from "../../proof/directory";
+import { useSession } from "../../session";
+import { ROLES, same } from "../../words/names";
+import { capital } from "../../words/scopes";
+
+/** The Directory, read from the chain through the wallet's own node. */
+export function Accounts() {
+  const { deployment, wallet, names } = useSession();
+  const accounts = useLoad(() => listed(deployment, wallet.provider), [deployment, wallet]);
+  const [search, setSearch] = useState("");
+  const [role, setRole] = useState<Role | "">("");
+  const wanted = search.trim().toLowerCase();
+  const whole = wanted.startsWith("0x") && wanted.length >= 42;
+  const malformed = wanted !== "" && (!/^(0x)?[0-9a-f]*$/.test(wanted) || wanted.length > 42) && !isAddress(wanted, { strict: false });
+  return (
+    <>
+      <h1 tabIndex={-1}>Accounts</h1>
+      <p>Every account of the Directory, as the chain has it.</p>
+      <div className="filters">
+        <label>Search by address <input value={search} spellCheck={false} autoComplete="off" placeholder="0x…" onChange={(event) => setSearch(event.target.value)} /></label>
+        <label>
+          Role
+          <select value={role} onChange={(event) => setRole(event.target.value as Role | "")}>
+            <option value="">All</option>
+            {(Object.keys(ROLES) as Role[]).map((one) => <option key={one} value={one}>{capital(ROLES[one])}</option>)}
+          </select>
+        </label>
+      </div>
+      {malformed && <p className="warning" role="alert">This is not an address. An address begins with 0x and has 40 letters a–f and digits after it.</p>}
+      <Show of={accounts}>
+        {(all) => {
+          const shown = all.filter((one) => (role === "" || one.role === role) && one.address.toLowerCase().includes(wanted));
+          if (shown.length === 0 && !malformed) {
+            return <p className="quiet">{whole ? "No account is registered with this address." : "No account fits."}</p>;
+          }
+          return (
+            <ul className="rows">
+              {shown.map((one) => (
+                <Row key={one.address} one={one} name={deployment.organisations.find((o) => same(o.account, one.address)) && names.of(one.address)} changed={accounts.reload} />
+              ))}
+            </ul>
+          );
+        }}
+      </Show>
+    </>
+  );
+}
+
+function Row({ one, name, changed }: { one: Listed; name: string | undefined; changed: () => Promise<void> }) {
+  const { gateway } = useSession();
+  const decide = useDecide();
+  const set = async (kind: "suspend" | "reinstate") => {
+    const title = kind === "suspend" ? "Suspend this account?" : "Reinstate this account?";
+    const plan = intent(gateway, title, `${capital(kind)} and sign`, { kind, who: one.address });
+    if (await decide({ ...plan, dangerous: kind === "suspend" })) await changed();
+  };
+  return (
+    <li>
+      <span>
+        <strong>{name ?? capital(ROLES[one.role])}{one.status !== "active" && ` (${one.status})`}</strong>
+        <span className="address">{one.address}</span>
+      </span>
+      {one.status === "active" && <button type="button" onClick={() => set("suspend")} aria-label={`Suspend ${one.address}`}>Suspend</button>}
+      {one.status === "suspended" && <button type="button" onClick={() => set("reinstate")} aria-label={`Reinstate ${one.address}`}>Reinstate</button>}
+    </li>
+  );
+}

@@ -1,0 +1,122 @@
+import { useState } from "react";
+import { isAddress } from "viem";
+import type { AccessRequest, ToSign } from "../api/types";
+import { intent, useDecide } from "../parts/decide";
+import { Show, useLoad } from "../parts/load";
+import { useSession } from "../session";
+import { capital, KNOWN_SCOPES, permissionWords, scopeTitle, scopeWords } from "../words/scopes";
+import { atMinute, DAY, now, onDay } from "../words/when";
+
+const LENGTHS: [string, number][] = [
+  ["1 week", 7 * DAY],
+  ["1 month", 30 * DAY],
+  ["6 months", 182 * DAY],
+  ["1 year", 365 * DAY],
+];
+
+/** Doctors, hospitals and insurers ask a patient; and see what became of it. */
+export function Ask() {
+  const { gateway, role } = useSession();
+  const insurer = role === "insurer";
+  const decide = useDecide();
+  const requests = useLoad(() => gateway.get<AccessRequest[]>("/v1/requests"), [gateway]);
+  const [patient, setPatient] = useState("");
+  const [scope, setScope] = useState(insurer ? "claims" : "clinical");
+  const [permission, setPermission] = useState(1);
+  const [length, setLength] = useState(30 * DAY);
+  const [reason, setReason] = useState("");
+  const [wrong, setWrong] = useState("");
+  const [said, setSaid] = useState("");
+  const ask = async () => {
+    if (!isAddress(patient.trim(), { strict: false })) {
+      return setWrong("This is not an address. It begins with 0x and has 40 letters and digits after it; the patient finds it under “My information”.");
+    }
+    setWrong("");
+    const purpose = insurer ? "HPAYMT" : "TREAT";
+    const body = { patient: patient.trim(), scope, permission, until: now() + length, purpose, reason: reason.trim() };
+    const decided = await decide({
+      title: "Ask this patient?",
+      verb: "Sign and ask",
+      layOut: () => gateway.post<{ id: string; sign: ToSign[] }>("/v1/requests", body),
+      send: (id, as, signature) => gateway.put(`/v1/requests/${id}/signature`, { as, signature }),
+    });
+    if (!decided) return;
+    setSaid("Your request is with the patient. You see here what they decide.");
+    setReason("");
+    void requests.reload();
+  };
+  const withdraw = async (request: AccessRequest) => {
+    const plan = intent(gateway, "Take the request back?", "Withdraw and sign", { kind: "withdraw", request: request.id });
+    if (await decide(plan)) void requests.reload();
+  };
+  return (
+    <>
+      <h1 tabIndex={-1}>Ask for access</h1>
+      <p>The patient sees who you are, what you ask for, why, and for how long, and decides.</p>
+      <p role="status" className="said">{said}</p>
+      <form
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          void ask();
+        }}
+      >
+        <label>
+          Patient’s address
+          <input value={patient} autoComplete="off" spellCheck={false} placeholder="0x…" aria-invalid={wrong !== ""} aria-describedby="wrong" onChange={(event) => setPatient(event.target.value)} />
+        </label>
+        <p id="wrong" role="alert" className={wrong ? "warning" : ""}>{wrong}</p>
+        <label>
+          Part of the record
+          <select value={scope} onChange={(event) => setScope(event.target.value)}>
+            {KNOWN_SCOPES.filter((one) => one !== "audit").map((one) => <option key={one} value={one}>{scopeTitle(one)}</option>)}
+          </select>
+        </label>
+        {!insurer && (
+          <label>
+            To
+            <select value={permission} onChange={(event) => setPermission(Number(event.target.value))}>
+              {[1, 3, 2].map((bits) => <option key={bits} value={bits}>{capital(permissionWords(bits)!)}</option>)}
+            </select>
+          </label>
+        )}
+        <label>
+          For
+          <select value={length} onChange={(event) => setLength(Number(event.target.value))}>
+            {LENGTHS.map(([name, seconds]) => <option key={seconds} value={seconds}>{name}</option>)}
+          </select>
+        </label>
+        <label>Why, in your words <textarea rows={3} maxLength={300} value={reason} onChange={(event) => setReason(event.target.value)} /></label>
+        <button type="submit" className="primary">Read what you sign</button>
+      </form>
+      <h2>What I asked</h2>
+      <Show of={requests}>
+        {(all) => (
+          <>
+            {all.length === 0 && <p className="quiet">Nothing yet.</p>}
+            <ul className="rows">
+              {all.map((request) => (
+                <li key={request.id}>
+                  <span>
+                    <strong>{STATES[request.state]}</strong>
+                    {capital(permissionWords(request.permission) ?? "")} {scopeWords(request.scope)} of {request.patient}, until {onDay(request.until)}, asked {atMinute(request.askedAt)}
+                  </span>
+                  {request.state === "open" && <button type="button" onClick={() => withdraw(request)}>Withdraw</button>}
+                </li>
+              ))}
+            </ul>
+          </>
+        )}
+      </Show>
+    </>
+  );
+}
+
+const STATES: Record<AccessRequest["state"], string> = {
+  prepared: "Not signed",
+  open: "Waiting for the patient",
+  approved: "Approved",
+  declined: "Declined",
+  withdrawn: "Withdrawn",
+  expired: "Expired",
+};

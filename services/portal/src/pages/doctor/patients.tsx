@@ -1,0 +1,84 @@
+import { useState } from "react";
+import type { Grant, Hex, Resource } from "../../api/types";
+import { Show, useLoad } from "../../parts/load";
+import { RecordList } from "../../record/list";
+import { RecordView } from "../../record/view";
+import { go, usePlace } from "../../router";
+import { useSession } from "../../session";
+import { same } from "../../words/names";
+import { capital, permissionWords, scopeWords } from "../../words/scopes";
+import { onDay } from "../../words/when";
+import { Write } from "./write";
+
+export function Patients() {
+  const { gateway, account } = useSession();
+  const { patient, record } = usePlace().state;
+  // Asked again at each step: a patient may have ended it meanwhile.
+  const grants = useLoad(() => gateway.get<Grant[]>(`/v1/grants?grantee=${account}`), [gateway, patient]);
+  return (
+    <Show of={grants}>
+      {(all) => {
+        const live = all.filter((grant) => grant.live && grant.scope);
+        if (!patient) return <Listed grants={live} />;
+        return <Patient key={record?.id ?? patient} patient={patient} record={record} grants={live.filter((g) => same(g.patient, patient))} />;
+      }}
+    </Show>
+  );
+}
+
+function Listed({ grants }: { grants: Grant[] }) {
+  const patients = [...new Set(grants.map((grant) => grant.patient))];
+  return (
+    <>
+      <h1 tabIndex={-1}>My patients</h1>
+      <p>Patients who let you read or write at the moment.</p>
+      {patients.length === 0 && <p className="quiet">No patient has given you access. Ask for it under “Ask for access”.</p>}
+      <ul className="rows">
+        {patients.map((patient) => (
+          <li key={patient}>
+            <span>
+              <strong className="address">{patient}</strong>
+              {grants
+                .filter((grant) => grant.patient === patient)
+                .map((g) => `${capital(permissionWords(g.permission) ?? "")} ${scopeWords(g.scope)} until ${onDay(g.until)}`)
+                .join("; ")}
+            </span>
+            <button type="button" onClick={() => go("/doctor", { patient })} aria-label={`Open the record of ${patient}`}>Open</button>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+interface Opened {
+  patient: Hex;
+  record: { type: string; id: string } | undefined;
+  grants: Grant[];
+}
+
+function Patient({ patient, record, grants }: Opened) {
+  const [writing, setWriting] = useState<{ replaces?: Resource }>();
+  const writable = grants.filter((grant) => (grant.permission & 2) !== 0).map((grant) => grant.scope);
+  if (writing) {
+    const stored = (id: string) => {
+      setWriting(undefined);
+      go("/doctor", { patient, record: { type: "DocumentReference", id } });
+    };
+    return <Write patient={patient} scopes={writable} {...writing} stored={stored} back={() => setWriting(undefined)} />;
+  }
+  if (record) {
+    const write = writable.length > 0 && record.type === "DocumentReference" ? { write: (r: Resource) => setWriting({ replaces: r }) } : {};
+    return <RecordView type={record.type} id={record.id} back={() => go("/doctor", { patient })} {...write} />;
+  }
+  return (
+    <>
+      <p><button type="button" className="plain" onClick={() => go("/doctor")}>← My patients</button></p>
+      <h1 tabIndex={-1}>A patient’s record</h1>
+      <p className="address"><small>{patient}</small></p>
+      {grants.length === 0 && <p className="warning" role="alert">This patient does not let you in any more. What you open from now on is refused.</p>}
+      {writable.length > 0 && <p><button type="button" className="primary" onClick={() => setWriting({})}>Write a new record</button></p>}
+      <RecordList patient={patient} titles={false} open={(type, id) => go("/doctor", { patient, record: { type, id } })} />
+    </>
+  );
+}

@@ -1,0 +1,92 @@
+import { useState } from "react";
+import type { Hex, Resource, ToSign } from "../../api/types";
+import { useDecide } from "../../parts/decide";
+import { isText, list } from "../../record/details";
+import { useSession } from "../../session";
+import { scopeTitle } from "../../words/scopes";
+
+/** Bytes of a file written here; larger documents come from the hospital's system. */
+const LARGEST = 6 * 1024 * 1024;
+
+interface Props {
+  patient: Hex;
+  scopes: string[];
+  /** The version that is corrected. */
+  replaces?: Resource;
+  stored: (id: string) => void;
+  back: () => void;
+}
+
+export function Write({ patient, scopes, replaces, stored, back }: Props) {
+  const { gateway } = useSession();
+  const decide = useDecide();
+  const [scope, setScope] = useState(scopes.includes("clinical") ? "clinical" : (scopes[0] ?? ""));
+  const [title, setTitle] = useState(isText(replaces?.description) ? replaces.description : "");
+  const [text, setText] = useState("");
+  const [file, setFile] = useState<File>();
+  const [wrong, setWrong] = useState("");
+  const submit = async () => {
+    if (title.trim() === "") return setWrong("Give the record a title.");
+    if (!file && text.trim() === "") return setWrong("Write something, or choose a file.");
+    if (file && file.size > LARGEST) return setWrong("The file is larger than 6 MB. Send it through the hospital’s system.");
+    setWrong("");
+    const data = await base64(file ?? new Blob([text]));
+    const contentType = file ? file.type || "application/octet-stream" : "text/plain; charset=utf-8";
+    const resource = compose(replaces, title.trim(), { contentType, title: title.trim(), data });
+    const body = replaces?.id ? { patient, resource, replaces: replaces.id } : { patient, scope, resource };
+    let id = "";
+    const decided = await decide({
+      title: replaces ? "Sign the corrected version?" : "Sign the new record?",
+      verb: "Sign and store",
+      layOut: () => gateway.post<{ id: string; sign: ToSign[] }>("/v1/drafts", body),
+      send: async (draft, _as, signature) => {
+        const made = await gateway.put<{ recordId: Hex }>(`/v1/drafts/${draft}/signature`, { signature });
+        id = made.recordId.slice(2);
+      },
+    });
+    if (decided) stored(id);
+  };
+  return (
+    <>
+      <p><button type="button" className="plain" onClick={back}>← Back without writing</button></p>
+      <h1 tabIndex={-1}>{replaces ? "Write a corrected version" : "Write a new record"}</h1>
+      {replaces && <p>The earlier version stays readable. Yours becomes the newest one.</p>}
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void submit();
+        }}
+      >
+        {!replaces && (
+          <label>
+            Part of the record
+            <select value={scope} onChange={(event) => setScope(event.target.value)}>
+              {scopes.map((one) => <option key={one} value={one}>{scopeTitle(one)}</option>)}
+            </select>
+          </label>
+        )}
+        <label>Title <input value={title} maxLength={120} onChange={(event) => setTitle(event.target.value)} /></label>
+        <label>Text <textarea rows={10} value={text} disabled={file !== undefined} onChange={(event) => setText(event.target.value)} /></label>
+        <label>Or a file (PDF, picture) <input type="file" accept="application/pdf,image/png,image/jpeg,text/xml,text/plain" onChange={(event) => setFile(event.target.files?.[0])} /></label>
+        {wrong && <p className="warning" role="alert">{wrong}</p>}
+        <button type="submit" className="primary">Read what you sign</button>
+      </form>
+    </>
+  );
+}
+
+/** A correction keeps what it does not change. */
+function compose(replaces: Resource | undefined, description: string, attachment: Record<string, string>): Resource {
+  const content = [{ attachment }];
+  if (!replaces) return { resourceType: "DocumentReference", status: "current", docStatus: "final", description, date: new Date().toISOString(), content };
+  const { meta: _meta, ...kept } = replaces;
+  const others = list(replaces.content).slice(1);
+  return { ...kept, resourceType: "DocumentReference", docStatus: "amended", description, content: [...content, ...others] };
+}
+
+async function base64(blob: Blob): Promise<string> {
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 0x8000) text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
+  return btoa(text);
+}

@@ -1,0 +1,55 @@
+import { useState } from "react";
+import type { Bundle, Resource } from "../../api/types";
+import { Refused } from "../../parts/load";
+import { Content, ProofOf, titleOf } from "../../record/view";
+import { useSession } from "../../session";
+
+export function Claims() {
+  const { gateway } = useSession();
+  const [number, setNumber] = useState("");
+  const [found, setFound] = useState<Resource[]>();
+  const [error, setError] = useState<unknown>();
+  const [busy, setBusy] = useState(false);
+  const look = async () => {
+    setBusy(true);
+    setError(undefined);
+    setFound(undefined);
+    try {
+      const bundle = await gateway.search<Bundle>("Claim", { identifier: number.trim() });
+      setFound((bundle.entry ?? []).flatMap((entry) => (entry.resource ? [entry.resource] : [])));
+    } catch (failed) {
+      setError(failed);
+    }
+    setBusy(false);
+  };
+  return (
+    <>
+      <h1 tabIndex={-1}>Look up a claim</h1>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void look();
+        }}
+      >
+        <label>Claim number <input value={number} required autoComplete="off" onChange={(event) => setNumber(event.target.value)} /></label>
+        <button type="submit" className="primary" disabled={busy || number.trim() === ""}>{busy ? "Looking…" : "Look up"}</button>
+      </form>
+      {error !== undefined && <Refused error={error} />}
+      <div role="status">
+        {found?.length === 0 && (
+          <p className="warning">
+            Not granted. There is no claim of this number that a patient lets you see. Whether there is one that they do
+            not, nobody is told.
+          </p>
+        )}
+      </div>
+      {found?.map((claim) => (
+        <article key={claim.id}>
+          <h2>{titleOf(claim)}</h2>
+          <Content gateway={gateway} resource={claim} />
+          <ProofOf resource={claim} />
+        </article>
+      ))}
+    </>
+  );
+}

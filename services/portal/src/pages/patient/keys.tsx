@@ -1,0 +1,93 @@
+import { useState } from "react";
+import type { Account, Grant, Intent } from "../../api/types";
+import { signing, useDecide } from "../../parts/decide";
+import { Show, useLoad } from "../../parts/load";
+import { useSession } from "../../session";
+
+/** The parts of a record that enrolling opens for the custodian, to read and to add. */
+const OPENED = ["demographics", "clinical", "laboratory", "imaging", "medication", "claims", "emergency", "audit"];
+const YEAR = 31_557_600;
+
+export function Keys() {
+  const { gateway, account, names } = useSession();
+  const mine = useLoad(() => gateway.get<Account>(`/v1/accounts/${account}`), [gateway]);
+  return (
+    <>
+      <h1 tabIndex={-1}>My keys</h1>
+      <Show of={mine}>
+        {(found) => (
+          <>
+            {found.custody === "gateway" ? (
+              <p>
+                <strong>{found.custodian ? names.of(found.custodian) : "Your custodian"} keeps your keys for you.</strong>{" "}
+                It can open your records, and it can help you when you lose your device. Every time a key is used stands
+                under “Who looked”.
+              </p>
+            ) : (
+              <p><strong>Your keys are on your own device.</strong> The gateway cannot open your records.</p>
+            )}
+            {found.custody === "gateway" && found.custodian && <Kit custodian={found.custodian} />}
+          </>
+        )}
+      </Show>
+    </>
+  );
+}
+
+function Kit({ custodian }: { custodian: string }) {
+  const { gateway, account, names } = useSession();
+  const decide = useDecide();
+  const grants = useLoad(() => gateway.get<Grant[]>(`/v1/grants?patient=${account}`), [gateway]);
+  const [backup, setBackup] = useState<Intent["backup"]>();
+  const [opened, setOpened] = useState(false);
+  const open = async () => {
+    const until = Math.floor(Date.now() / 1000) + 3 * YEAR;
+    const grants = OPENED.map((scope) => ({ grantee: custodian, scope, permission: 3, until, purpose: "TREAT" }));
+    const plan = signing(gateway, "Open my record", "Open and sign", async () => {
+      const laid = await gateway.post<Intent>("/v1/intents", { kind: "enrol", scopes: OPENED, grants });
+      if (laid.backup) setBackup(laid.backup);
+      return laid;
+    });
+    if (await decide(plan)) setOpened(true);
+  };
+  return (
+    <>
+      <h2>Recovery kit</h2>
+      <p>
+        The kit is a file and a passphrase. With both you can open all your records without any hospital or server. It is
+        made once, when you open your record, and shown only then: {names.of(custodian)} keeps no copy of the passphrase.
+      </p>
+      {backup ? <Made backup={backup} /> : (
+        <Show of={grants}>
+          {(all) =>
+            all.length > 0 ? (
+              <p className="quiet">Your record is open already: its kit was shown then and cannot be shown again.</p>
+            ) : (
+              <button type="button" className="primary" onClick={open}>Open my record</button>
+            )
+          }
+        </Show>
+      )}
+      {opened && <p role="status" className="said">Your record is open.</p>}
+    </>
+  );
+}
+
+function Made({ backup }: { backup: NonNullable<Intent["backup"]> }) {
+  const save = () => {
+    const bytes = Uint8Array.from(atob(backup.file), (letter) => letter.charCodeAt(0));
+    const url = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));
+    const link = document.createElement("a");
+    link.href = url;
+    link.download = "chartseal-recovery-kit.age";
+    link.click();
+    URL.revokeObjectURL(url);
+  };
+  return (
+    <div className="kit">
+      <p><strong>Keep both, in two different places.</strong> You will not see them again.</p>
+      <p>Passphrase: <code>{backup.passphrase}</code></p>
+      <button type="button" className="primary" onClick={save}>Save the file</button>
+    </div>
+  );
+}

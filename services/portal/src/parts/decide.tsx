@@ -1,0 +1,180 @@
+// A decision: laid out by the gateway, explained here, signed in the wallet, waited for.
+
+import { createContext, type ReactNode, useContext, useEffect, useRef, useState } from "react";
+import type { Gateway } from "../api/gateway";
+import type { Intent, ToSign } from "../api/types";
+import { useSession } from "../session";
+import { onChain, signTyped } from "../wallet/provider";
+import { explain, type Explained } from "../words/decision";
+import { same } from "../words/names";
+import { Refused } from "./load";
+
+export interface Plan {
+  title: string;
+  /** On the button. */
+  verb: string;
+  /** Asks the gateway to lay the decision out. */
+  layOut(): Promise<{ id: string; sign: ToSign[] }>;
+  /** Hands one signature over. */
+  send(id: string, as: string, signature: string): Promise<unknown>;
+  /** Waits until it counts. */
+  settled?(id: string): Promise<void>;
+  /** More to read beside the words, made from what was laid out; throws if it does not fit. */
+  more?(laid: { id: string; sign: ToSign[] }): ReactNode;
+  dangerous?: boolean;
+}
+
+/** A decision of kind `kind` that goes to the chain. */
+export function intent(gateway: Gateway, title: string, verb: string, body: Record<string, unknown>): Plan {
+  return { ...signing(gateway, title, verb, () => gateway.post<Intent>("/v1/intents", body)) };
+}
+
+/** A decision that is laid out already, or laid out in another way. */
+export function signing(gateway: Gateway, title: string, verb: string, layOut: () => Promise<Intent>): Plan {
+  return {
+    title,
+    verb,
+    layOut,
+    send: (id, as, signature) => gateway.put(`/v1/intents/${id}/signatures`, { as, signature }),
+    settled: (id) => settled(gateway, id),
+  };
+}
+
+/** With one-second blocks about four seconds; two minutes mean that something is stuck. */
+async function settled(gateway: Gateway, id: string): Promise<void> {
+  const until = Date.now() + 120_000;
+  while (Date.now() < until) {
+    const { state, error } = await gateway.get<Intent>(`/v1/intents/${id}`);
+    if (state === "confirmed") return;
+    if (state === "failed" || state === "expired") throw new Error(error ?? `The decision is ${state}.`);
+    // Half done: other signatures are still missing, and who gives them is not waited for here.
+    if (state === "prepared") return;
+    await new Promise((wake) => setTimeout(wake, 500));
+  }
+  throw new Error("You signed, and the chain has not confirmed it within two minutes. Look again later; nothing is lost.");
+}
+
+type Decide = (plan: Plan) => Promise<boolean>;
+const Context = createContext<Decide | undefined>(undefined);
+
+export function useDecide(): Decide {
+  const decide = useContext(Context);
+  if (!decide) throw new Error("useDecide is used inside Decisions");
+  return decide;
+}
+
+export function Decisions({ children }: { children: ReactNode }) {
+  const [open, setOpen] = useState<{ plan: Plan; done: (decided: boolean) => void }>();
+  const decide: Decide = (plan) => new Promise((resolve) => setOpen({ plan, done: resolve }));
+  const close = (decided: boolean) => {
+    open?.done(decided);
+    setOpen(undefined);
+  };
+  return (
+    <Context value={decide}>
+      {children}
+      {open && <Sheet plan={open.plan} close={close} />}
+    </Context>
+  );
+}
+
+interface Laid {
+  id: string;
+  sign: ToSign[];
+  words: Explained[];
+  more: ReactNode;
+}
+
+function Sheet({ plan, close }: { plan: Plan; close: (decided: boolean) => void }) {
+  const { deployment, account, address, names, wallet } = useSession();
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [laid, setLaid] = useState<Laid>();
+  const [error, setError] = useState<unknown>();
+  const [step, setStep] = useState<"read" | "wallet" | "chain">("read");
+
+  useEffect(() => {
+    dialog.current?.showModal();
+    let current = true;
+    plan.layOut().then(
+      (answer) => {
+        if (!current) return;
+        try {
+          const sign = answer.sign.filter((entry) => same(entry.signer, address));
+          if (sign.length === 0) throw new Error("There is nothing for this wallet to sign.");
+          // The registrar decides with its address, everybody else as the account.
+          const about = (entry: ToSign) => (entry.as === "registrar" ? address : account);
+          const words = sign.map((entry) => explain(entry.typedData, { deployment, account: about(entry), names }));
+          setLaid({ id: answer.id, sign, words, more: plan.more?.(answer) });
+        } catch (failed) {
+          setError(failed);
+        }
+      },
+      (failed: unknown) => current && setError(failed),
+    );
+    return () => {
+      current = false;
+    };
+  }, []);
+
+  const sign = async () => {
+    if (!laid) return;
+    setError(undefined);
+    try {
+      setStep("wallet");
+      await onChain(wallet, deployment.chainId);
+      for (const entry of laid.sign) {
+        // The object that was explained is the object that is signed.
+        await plan.send(laid.id, entry.as, await signTyped(wallet, address, entry.typedData));
+      }
+      setStep("chain");
+      await plan.settled?.(laid.id);
+      close(true);
+    } catch (failed) {
+      setError(failed);
+      setStep("read");
+    }
+  };
+
+  const busy = step !== "read";
+  return (
+    <dialog
+      ref={dialog}
+      aria-labelledby="decision"
+      onCancel={(event) => {
+        event.preventDefault();
+        if (!busy) close(false);
+      }}
+    >
+      <h2 id="decision">{plan.title}</h2>
+      {!laid && error === undefined && <p className="quiet" role="status">Preparing…</p>}
+      {laid?.words.map((words, place) => (
+        <section key={laid.sign[place]!.as} className="words">
+          <p className="sentence">{words.sentence}</p>
+          <dl className="terms">
+            {words.terms.map(([name, value]) => (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd>{value}</dd>
+              </div>
+            ))}
+          </dl>
+          <p className="effect">{words.effect}</p>
+        </section>
+      ))}
+      {laid?.more}
+      {error !== undefined && <Refused error={error} />}
+      <p className="progress" role="status">
+        {step === "wallet" && "Confirm it in your wallet."}
+        {step === "chain" && "Signed. Waiting until it counts, a few seconds…"}
+      </p>
+      <div className="buttons">
+        <button type="button" className={plan.dangerous ? "danger" : "primary"} disabled={!laid || busy} onClick={sign}>
+          {laid && laid.sign.length > 1 ? `${plan.verb} (${laid.sign.length} signatures)` : plan.verb}
+        </button>
+        <button type="button" className="plain" disabled={busy} onClick={() => close(false)}>
+          Go back
+        </button>
+      </div>
+    </dialog>
+  );
+}

@@ -1,0 +1,73 @@
+import { createElement, type ReactNode } from "react";
+
+// A C-CDA's narrative: its sections' titles and text. Only element names of the list become elements of ours, without any
+// of their attributes; all else becomes its text. Nothing of the document is ever parsed as HTML.
+
+const AS: Record<string, string> = {
+  paragraph: "p",
+  list: "ul",
+  item: "li",
+  table: "table",
+  thead: "thead",
+  tbody: "tbody",
+  tr: "tr",
+  th: "th",
+  td: "td",
+  br: "br",
+  sub: "sub",
+  sup: "sup",
+};
+/** Deeper nesting is cut. */
+const DEEPEST = 40;
+
+interface Section {
+  title: string;
+  text: Element;
+}
+
+/** The narrative sections; undefined if the bytes are no C-CDA. */
+export function sections(xml: string): { title: string; sections: Section[] } | undefined {
+  const document = new DOMParser().parseFromString(xml, "application/xml");
+  const root = document.documentElement;
+  if (document.querySelector("parsererror") || root.localName !== "ClinicalDocument") return undefined;
+  const found = [...root.getElementsByTagName("section")].flatMap((section) => {
+    const text = child(section, "text");
+    return text ? [{ title: child(section, "title")?.textContent?.trim() ?? "", text }] : [];
+  });
+  return { title: child(root, "title")?.textContent?.trim() ?? "", sections: found };
+}
+
+function child(of: Element, name: string): Element | undefined {
+  return [...of.children].find((element) => element.localName === name);
+}
+
+export function Ccda({ xml }: { xml: string }) {
+  const read = sections(xml);
+  if (!read) return <pre className="text">{xml}</pre>;
+  return (
+    <div className="narrative">
+      {read.title && <h2>{read.title}</h2>}
+      {read.sections.map((section, place) => (
+        <section key={place}>
+          {section.title && <h3>{section.title}</h3>}
+          {render(section.text, 0)}
+        </section>
+      ))}
+    </div>
+  );
+}
+
+function render(node: Element, depth: number): ReactNode[] {
+  if (depth > DEEPEST) return [node.textContent];
+  return [...node.childNodes].map((one, key) => {
+    if (one.nodeType === Node.TEXT_NODE || one.nodeType === Node.CDATA_SECTION_NODE) {
+      // White space between rows is no child of a table.
+      return one.textContent?.trim() ? one.textContent : null;
+    }
+    if (!(one instanceof Element)) return null;
+    const name = Object.hasOwn(AS, one.localName) ? AS[one.localName] : undefined;
+    if (name === "br") return <br key={key} />;
+    const inner = render(one, depth + 1);
+    return name ? createElement(name, { key }, ...inner) : <span key={key}>{inner}</span>;
+  });
+}

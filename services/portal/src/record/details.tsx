@@ -1,0 +1,130 @@
+import type { ReactNode } from "react";
+import type { Resource } from "../api/types";
+import { capital } from "../words/scopes";
+import { fhirDate } from "../words/when";
+
+// A FHIR resource as rows. Anything may be missing or of another type than expected; nothing here is ever markup.
+
+type Row = [string, string];
+type Any = Record<string, unknown>;
+
+/** Rows beyond these are not shown one by one. */
+const MOST = 200;
+
+export function Details({ resource }: { resource: Resource }) {
+  return <Terms rows={rowsOf(resource)} />;
+}
+
+export function Terms({ rows }: { rows: [string, ReactNode][] }) {
+  return (
+    <dl className="terms">
+      {rows.map(([name, value], place) => (
+        <div key={`${name}-${place}`}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+export function rowsOf(resource: Resource): Row[] {
+  const rows = resource.resourceType === "Patient" ? patientRows(resource) : genericRows(resource);
+  return rows.slice(0, MOST);
+}
+
+function patientRows(p: Resource): Row[] {
+  const rows: Row[] = [];
+  for (const name of list(p.name)) {
+    const words = [list(name.prefix), list(name.given), [name.family]].flat().filter(isText).join(" ");
+    rows.push([name.use === "maiden" ? "Name at birth" : "Name", isText(name.text) ? name.text : words]);
+  }
+  if (isText(p.birthDate)) rows.push(["Born", fhirDate(p.birthDate)]);
+  if (isText(p.gender)) rows.push(["Sex", capital(p.gender)]);
+  for (const t of list(p.telecom)) if (isText(t.value)) rows.push([capital(isText(t.system) ? t.system : "Contact"), t.value]);
+  for (const a of list(p.address)) {
+    rows.push(["Address", [list(a.line), [a.postalCode, a.city, a.state, a.country]].flat().filter(isText).join(", ")]);
+  }
+  for (const id of list(p.identifier)) {
+    const kind = coded(id.type);
+    if (isText(id.value)) rows.push([kind || (id.system === "urn:chartseal:account" ? "Account" : "Number"), id.value]);
+  }
+  return rows.filter(([, value]) => value !== "");
+}
+
+/** Elements for machines. */
+const HIDDEN = new Set(["resourceType", "id", "meta", "text", "extension", "implicitRules", "contained", "modifierExtension"]);
+
+function genericRows(resource: Resource): Row[] {
+  const rows: Row[] = [];
+  walk("", resource, rows, 0);
+  return rows;
+}
+
+function walk(name: string, value: unknown, rows: Row[], depth: number): void {
+  if (rows.length >= MOST || value === null || value === undefined || depth > 6) return;
+  if (Array.isArray(value)) {
+    for (const one of value) walk(name, one, rows, depth);
+    return;
+  }
+  if (typeof value !== "object") {
+    rows.push([name, scalar(value)]);
+    return;
+  }
+  const short = brief(value as Any);
+  if (short !== undefined) {
+    if (short) rows.push([name, short]);
+    return;
+  }
+  for (const [key, inner] of Object.entries(value)) {
+    if (!HIDDEN.has(key)) walk(name ? `${name}: ${spoken(key).toLowerCase()}` : spoken(key), inner, rows, depth + 1);
+  }
+}
+
+/** The data types that read well in one line. */
+function brief(value: Any): string | undefined {
+  if ("coding" in value) return coded(value);
+  if (typeof value.value === "number" && ("currency" in value || "unit" in value || "code" in value)) return amount(value);
+  if (isText(value.reference) || isText(value.display)) return isText(value.display) ? value.display : String(value.reference);
+  if (isText(value.start) || isText(value.end)) {
+    return [value.start, value.end].filter(isText).map(fhirDate).join(" to ");
+  }
+  if (isText(value.system) && isText(value.value)) return value.value;
+  return undefined;
+}
+
+export function amount(value: unknown): string {
+  const { value: number, currency, unit, code } = (value ?? {}) as Any;
+  if (typeof number !== "number") return "";
+  if (isText(currency) && /^[A-Z]{3}$/.test(currency)) {
+    return new Intl.NumberFormat(undefined, { style: "currency", currency }).format(number);
+  }
+  return `${new Intl.NumberFormat().format(number)} ${isText(unit) ? unit : isText(code) ? code : ""}`.trim();
+}
+
+/** A CodeableConcept or Coding in its best words. */
+export function coded(value: unknown): string {
+  const concept = (value ?? {}) as Any;
+  if (isText(concept.text)) return concept.text;
+  const coding = list(concept.coding)[0] ?? concept;
+  return isText(coding.display) ? coding.display : isText(coding.code) ? coding.code : "";
+}
+
+function scalar(value: unknown): string {
+  if (typeof value === "boolean") return value ? "Yes" : "No";
+  const text = String(value);
+  return /^\d{4}-\d\d-\d\d/.test(text) ? fhirDate(text) : text;
+}
+
+/** `billablePeriod` → `Billable period`. */
+function spoken(key: string): string {
+  return capital(key.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase());
+}
+
+export function list(value: unknown): Any[] {
+  return (Array.isArray(value) ? value : value === undefined || value === null ? [] : [value]) as Any[];
+}
+
+export function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
+}

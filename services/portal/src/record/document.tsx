@@ -1,0 +1,91 @@
+import { useEffect, useState } from "react";
+import type { Gateway } from "../api/gateway";
+import { Show, useLoad } from "../parts/load";
+import { Ccda } from "./ccda";
+
+export interface Attachment {
+  contentType?: string;
+  title?: string;
+  url?: string;
+  data?: string;
+  size?: number;
+}
+
+/** Bytes up to here are read as text; a browser shows longer ones badly. */
+const LONGEST_TEXT = 2_000_000;
+
+/** One document, shown by what it says it is. It is opened when it is asked for: opening stands in the patient's journal. */
+export function Document({ gateway, attachment }: { gateway: Gateway; attachment: Attachment }) {
+  const blob = useLoad(() => bytes(gateway, attachment), [gateway, attachment.url, attachment.data]);
+  return <Show of={blob}>{(found) => <Shown blob={found} attachment={attachment} />}</Show>;
+}
+
+async function bytes(gateway: Gateway, attachment: Attachment): Promise<Blob> {
+  if (attachment.data !== undefined) {
+    return new Blob([Uint8Array.from(atob(attachment.data), (letter) => letter.charCodeAt(0))]);
+  }
+  if (!attachment.url) throw new Error("The record names a document and not where it is.");
+  return gateway.bytes(attachment.url);
+}
+
+function Shown({ blob, attachment }: { blob: Blob; attachment: Attachment }) {
+  const type = (attachment.contentType ?? "").split(";")[0]!.trim().toLowerCase();
+  const title = attachment.title ?? "Document";
+  return (
+    <figure className="document">
+      <Body blob={blob} type={type} title={title} />
+      <figcaption>
+        {title} · {size(blob.size)} · <Save blob={blob} title={title} type={type} />
+      </figcaption>
+    </figure>
+  );
+}
+
+function Body({ blob, type, title }: { blob: Blob; type: string; title: string }) {
+  // Never SVG or HTML: those are programs.
+  if (["image/png", "image/jpeg", "image/gif", "image/webp"].includes(type)) return <Picture blob={blob} type={type} title={title} />;
+  if (type === "application/pdf") return <Pdf blob={blob} title={title} />;
+  const textual = type.startsWith("text/") || type.endsWith("/xml") || type.endsWith("+xml") || type === "application/json";
+  if (textual && blob.size <= LONGEST_TEXT) return <Text blob={blob} xml={/xml/.test(type)} />;
+  if (type === "application/dicom") return <p className="quiet">A medical image (DICOM). Save it and open it in an image viewer.</p>;
+  return <p className="quiet">This page cannot show this kind of document ({type || "unknown"}). Save it to open it elsewhere.</p>;
+}
+
+function useUrl(blob: Blob, type: string): string | undefined {
+  const [url, setUrl] = useState<string>();
+  useEffect(() => {
+    // The type is ours, so that the browser never guesses another.
+    const made = URL.createObjectURL(new Blob([blob], { type }));
+    setUrl(made);
+    return () => URL.revokeObjectURL(made);
+  }, [blob, type]);
+  return url;
+}
+
+function Picture({ blob, type, title }: { blob: Blob; type: string; title: string }) {
+  const url = useUrl(blob, type);
+  return url ? <img src={url} alt={title} /> : null;
+}
+
+function Pdf({ blob, title }: { blob: Blob; title: string }) {
+  const url = useUrl(blob, "application/pdf");
+  return url ? <iframe src={url} title={title} /> : null;
+}
+
+function Text({ blob, xml }: { blob: Blob; xml: boolean }) {
+  const text = useLoad(() => blob.text(), [blob]);
+  return <Show of={text}>{(read) => (xml ? <Ccda xml={read} /> : <pre className="text">{read}</pre>)}</Show>;
+}
+
+function Save({ blob, title, type }: { blob: Blob; title: string; type: string }) {
+  const url = useUrl(blob, "application/octet-stream");
+  const ending = { "application/pdf": ".pdf", "application/dicom": ".dcm", "text/xml": ".xml", "text/plain": ".txt", "image/png": ".png", "image/jpeg": ".jpg" }[type];
+  const name = title.replace(/[^\p{L}\p{N} ._-]/gu, "").trim() || "document";
+  return <a href={url} download={`${name}${ending ?? ""}`}>Save</a>;
+}
+
+function size(bytes: number): string {
+  const kilo = bytes / 1024;
+  const in_ = (n: number, unit: string) => new Intl.NumberFormat(undefined, { style: "unit", unit, maximumFractionDigits: 1 }).format(n);
+  return kilo < 1 ? in_(bytes, "byte") : kilo < 1024 ? in_(kilo, "kilobyte") : in_(kilo / 1024, "megabyte");
+}

@@ -1,0 +1,99 @@
+import { useState } from "react";
+import type { Gateway } from "../api/gateway";
+import type { Bundle, Hex, RecordRow, Resource } from "../api/types";
+import { Show, useLoad } from "../parts/load";
+import { useSession } from "../session";
+import { scopeTitle, scopeWords, typeWords } from "../words/scopes";
+import { atMinute, DAY } from "../words/when";
+import { titleOf } from "./view";
+
+interface Props {
+  patient: Hex;
+  /** Whether titles are asked for. A search names every patient it finds something of in their journals, so only a patient's own. */
+  titles: boolean;
+  open: (type: string, id: string) => void;
+}
+
+interface Listed {
+  rows: RecordRow[];
+  titles: Map<string, string>;
+}
+
+const STATES: Record<RecordRow["state"], string> = {
+  stored: "stored, proof on its way",
+  batched: "stored, proof on its way",
+  submitted: "stored, proof on its way",
+  anchored: "proof on the chain",
+};
+
+/** The newest 200 versions, by part and time; of each record the newest one. */
+export function RecordList({ patient, titles, open }: Props) {
+  const { gateway, names } = useSession();
+  const [scope, setScope] = useState("");
+  const [from, setFrom] = useState("");
+  const [to, setTo] = useState("");
+  const listed = useLoad(() => load(gateway, patient, titles), [gateway, patient, titles]);
+  return (
+    <Show of={listed}>
+      {({ rows, titles: named }) => {
+        const scopes = [...new Set(rows.map((row) => row.scope))].sort();
+        const wanted = rows.filter((row) => (scope === "" || row.scope === scope) && within(row.authoredAt, from, to));
+        return (
+          <>
+            <div className="filters">
+              <label>
+                Part
+                <select value={scope} onChange={(event) => setScope(event.target.value)}>
+                  <option value="">All parts</option>
+                  {scopes.map((one) => <option key={one} value={one}>{scopeTitle(one)}</option>)}
+                </select>
+              </label>
+              <label>From <input type="date" value={from} onChange={(event) => setFrom(event.target.value)} /></label>
+              <label>To <input type="date" value={to} onChange={(event) => setTo(event.target.value)} /></label>
+            </div>
+            {wanted.length === 0 && <p className="quiet">There are no records here.</p>}
+            <ul className="rows">
+              {wanted.map((row) => (
+                <li key={row.recordId}>
+                  <span>
+                    <strong>{named.get(row.recordId) ?? typeWords(row.resourceType)}</strong>
+                    {scopeTitle(row.scope)}, by {names.of(row.author)}, {atMinute(row.authoredAt)}
+                    {row.version > 1 && `, version ${row.version}`}, {STATES[row.state]}
+                  </span>
+                  <button
+                    type="button"
+                    onClick={() => open(row.resourceType, row.recordId.slice(2))}
+                    aria-label={`Open ${named.get(row.recordId) ?? typeWords(row.resourceType)}, ${scopeWords(row.scope)}, ${atMinute(row.authoredAt)}`}
+                  >
+                    Open
+                  </button>
+                </li>
+              ))}
+            </ul>
+            {rows.length === 200 && <p className="quiet">Only the newest 200 versions are listed.</p>}
+          </>
+        );
+      }}
+    </Show>
+  );
+}
+
+async function load(gateway: Gateway, patient: Hex, titles: boolean): Promise<Listed> {
+  const all = await gateway.get<RecordRow[]>(`/v1/records?patient=${patient}`);
+  // The journal has a page of its own. Newest first, so the first of each id is its newest version.
+  const seen = new Set<string>();
+  const rows = all.filter((row) => row.scope !== "audit" && !seen.has(row.recordId) && seen.add(row.recordId));
+  const named = new Map<string, string>();
+  if (!titles) return { rows, titles: named };
+  const types = new Set(rows.map((row) => row.resourceType));
+  const found = await Promise.all([...types].map((type) => gateway.search<Bundle>(type, { _count: "100" })));
+  const resources = found.flatMap((bundle) => bundle.entry ?? []).flatMap((entry) => (entry.resource ? [entry.resource] : []));
+  for (const resource of resources as Resource[]) if (resource.id) named.set(`0x${resource.id}`, titleOf(resource));
+  return { rows, titles: named };
+}
+
+/** Days as the reader's calendar has them, both included. */
+function within(seconds: number, from: string, to: string): boolean {
+  const start = (day: string) => new Date(`${day}T00:00:00`).getTime() / 1000;
+  return (from === "" || seconds >= start(from)) && (to === "" || seconds < start(to) + DAY);
+}

@@ -1,0 +1,151 @@
+import { useState } from "react";
+import type { Gateway } from "../api/gateway";
+import type { Bundle, Resource } from "../api/types";
+import { Show, useLoad } from "../parts/load";
+import { useSession } from "../session";
+import { typeWords } from "../words/scopes";
+import { fhirDate } from "../words/when";
+import { amount, coded, Details, isText, list, Terms } from "./details";
+import { type Attachment, Document } from "./document";
+import { Proof } from "./proof";
+
+/** What a record is called. */
+export function titleOf(resource: Resource): string {
+  if (isText(resource.description)) return resource.description;
+  if (resource.resourceType === "Claim") return `Claim ${claimNumber(resource)}`.trim();
+  return coded(resource.type) || typeWords(resource.resourceType);
+}
+
+export function claimNumber(resource: Resource): string {
+  return list(resource.identifier).map((id) => id.value).find(isText) ?? "";
+}
+
+interface Meta {
+  versionId?: string;
+  lastUpdated?: string;
+  extension?: { url?: string; valueString?: string; valueCode?: string }[];
+}
+
+export function metaOf(resource: Resource): Meta {
+  return (resource.meta ?? {}) as Meta;
+}
+
+export function RecordView({ type, id, back, write }: { type: string; id: string; back: () => void; write?: (resource: Resource) => void }) {
+  const { gateway } = useSession();
+  const [version, setVersion] = useState<string>();
+  const path = `/fhir/R4/${type}/${id}`;
+  const resource = useLoad(() => gateway.get<Resource>(version ? `${path}/_history/${version}` : path), [gateway, path, version]);
+  const history = useLoad(() => gateway.get<Bundle>(`${path}/_history`), [gateway, path]);
+  return (
+    <>
+      <p><button type="button" className="plain" onClick={back}>← Back</button></p>
+      <Show of={resource}>
+        {(found) => (
+          <>
+            <h1 tabIndex={-1}>{titleOf(found)}</h1>
+            <Versions history={history.value} chosen={version ?? metaOf(found).versionId} choose={setVersion} />
+            <Content gateway={gateway} resource={found} />
+            {write && <p><button type="button" onClick={() => write(found)}>Write a corrected version</button></p>}
+            <ProofOf resource={found} />
+          </>
+        )}
+      </Show>
+    </>
+  );
+}
+
+function Versions({ history, chosen, choose }: { history: Bundle | undefined; chosen: string | undefined; choose: (v: string) => void }) {
+  const versions = (history?.entry ?? []).flatMap((entry) => (entry.resource ? [metaOf(entry.resource)] : []));
+  if (versions.length < 2) return null;
+  const newest = versions[0]?.versionId;
+  return (
+    <>
+      <label>
+        Version
+        <select value={chosen} onChange={(event) => choose(event.target.value)}>
+          {versions.map((v) => (
+            <option key={v.versionId} value={v.versionId}>
+              {v.versionId}, {v.lastUpdated && fhirDate(v.lastUpdated)}{v.versionId === newest ? " (newest)" : ""}
+            </option>
+          ))}
+        </select>
+      </label>
+      {chosen !== newest && <p className="warning">This is an older version. A corrected one exists.</p>}
+    </>
+  );
+}
+
+export function ProofOf({ resource }: { resource: Resource }) {
+  const cid = metaOf(resource).extension?.find((e) => e.url === "urn:chartseal:extension:cid")?.valueString;
+  return cid ? <Proof key={cid} cid={cid} /> : null;
+}
+
+export function Content({ gateway, resource }: { gateway: Gateway; resource: Resource }) {
+  if (resource.resourceType === "Claim") return <Claim gateway={gateway} claim={resource} />;
+  if (resource.resourceType !== "DocumentReference") return <Details resource={resource} />;
+  const attachments = list(resource.content).map((content) => (content.attachment ?? {}) as Attachment);
+  const rows: [string, string][] = [];
+  if (coded(resource.type)) rows.push(["Kind", coded(resource.type)]);
+  if (isText(resource.date)) rows.push(["Date", fhirDate(resource.date)]);
+  if (isText(resource.docStatus)) rows.push(["State", resource.docStatus === "amended" ? "Corrected" : resource.docStatus]);
+  return (
+    <>
+      <Terms rows={rows} />
+      {attachments.map((attachment, place) => (
+        <Document key={attachment.url ?? place} gateway={gateway} attachment={attachment} />
+      ))}
+    </>
+  );
+}
+
+/** The claim, its lines and its evidence. */
+function Claim({ gateway, claim }: { gateway: Gateway; claim: Resource }) {
+  const rows: [string, string][] = [["Number", claimNumber(claim)]];
+  if (coded(claim.type)) rows.push(["Kind", coded(claim.type)]);
+  if (isText(claim.created)) rows.push(["Made", fhirDate(claim.created)]);
+  if (amount(claim.total)) rows.push(["Total", amount(claim.total)]);
+  const evidence = list(claim.supportingInfo);
+  return (
+    <>
+      <Terms rows={rows} />
+      <h2>What is claimed</h2>
+      <table>
+        <thead><tr><th scope="col">Service</th><th scope="col" className="number">Amount</th></tr></thead>
+        <tbody>
+          {list(claim.item).map((item, place) => (
+            <tr key={place}><td>{coded(item.productOrService)}</td><td className="number">{amount(item.net) || "–"}</td></tr>
+          ))}
+        </tbody>
+      </table>
+      {evidence.length > 0 && <h2>Evidence</h2>}
+      {evidence.map((info, place) => {
+        const attachment = info.valueAttachment as Attachment | undefined;
+        const reference = (info.valueReference as { reference?: string } | undefined)?.reference;
+        if (attachment) return <Document key={place} gateway={gateway} attachment={attachment} />;
+        return reference ? <Evidence key={place} gateway={gateway} reference={reference} /> : null;
+      })}
+    </>
+  );
+}
+
+/** A record the claim points to. Whether it is missing or not allowed looks the same. */
+function Evidence({ gateway, reference }: { gateway: Gateway; reference: string }) {
+  const [open, setOpen] = useState(false);
+  if (!/^[A-Za-z]+\/[A-Za-z0-9.-]{1,64}$/.test(reference)) return <p className="quiet">Evidence that is kept elsewhere: {reference}</p>;
+  if (!open) return <p><button type="button" onClick={() => setOpen(true)}>Open this evidence</button></p>;
+  return <Opened gateway={gateway} reference={reference} />;
+}
+
+function Opened({ gateway, reference }: { gateway: Gateway; reference: string }) {
+  const found = useLoad(() => gateway.get<Resource>(`/fhir/R4/${reference}`), [gateway, reference]);
+  return (
+    <Show of={found}>
+      {(resource) => (
+        <section className="evidence">
+          <h3>{titleOf(resource)}</h3>
+          <Content gateway={gateway} resource={resource} />
+        </section>
+      )}
+    </Show>
+  );
+}

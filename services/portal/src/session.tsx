@@ -1,0 +1,61 @@
+import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from "react";
+import { Gateway } from "./api/gateway";
+import type { Deployment, Hex, Role } from "./api/types";
+import { type Loaded, useLoad } from "./parts/load";
+import type { Wallet } from "./wallet/provider";
+import { signIn } from "./wallet/sign-in";
+import { Names } from "./words/names";
+
+/** A wallet signed in. It is gone when the page is reloaded: the token is kept in memory only. */
+export interface Session {
+  account: Hex;
+  /** The wallet's address; another than the account's once that was handed over. */
+  address: Hex;
+  role: Role | null;
+  gateway: Gateway;
+  wallet: Wallet;
+}
+
+interface Here {
+  deployment: Loaded<Deployment>;
+  session: Session | undefined;
+  names: Names;
+  enter(wallet: Wallet): Promise<void>;
+  leave(): Promise<void>;
+}
+
+const Context = createContext<Here | undefined>(undefined);
+
+export function SessionProvider({ children }: { children: ReactNode }) {
+  const deployment = useLoad(() => new Gateway().get<Deployment>("/v1/deployment"), []);
+  const [session, setSession] = useState<Session>();
+  const enter = useCallback(
+    async (wallet: Wallet) => {
+      if (!deployment.value) throw deployment.error ?? new Error("The gateway has not answered yet. Try again.");
+      const { address, answer } = await signIn(wallet, deployment.value);
+      const gateway = new Gateway(answer.token, () => setSession(undefined));
+      setSession({ account: answer.account, address, role: answer.role, gateway, wallet });
+    },
+    [deployment],
+  );
+  const leave = useCallback(async () => {
+    setSession(undefined);
+    // Signing out here does not wait for the gateway: the token is forgotten either way and expires there by itself.
+    await session?.gateway.signOut().catch(() => undefined);
+  }, [session]);
+  const names = useMemo(() => new Names(deployment.value, session?.account), [deployment.value, session?.account]);
+  return <Context value={{ deployment, session, names, enter, leave }}>{children}</Context>;
+}
+
+export function useHere(): Here {
+  const here = useContext(Context);
+  if (!here) throw new Error("useHere is used inside SessionProvider");
+  return here;
+}
+
+/** For pages behind a door: who is signed in, and where. */
+export function useSession(): Session & { deployment: Deployment; names: Names } {
+  const { session, deployment, names } = useHere();
+  if (!session || !deployment.value) throw new Error("useSession is used behind a door");
+  return { ...session, deployment: deployment.value, names };
+}

@@ -1,0 +1,62 @@
+// Parts of a record, in a reader's words.
+
+const SCOPES: Record<string, string> = {
+  demographics: "name and address",
+  clinical: "clinical records",
+  laboratory: "laboratory results",
+  imaging: "images and scans",
+  medication: "medicines",
+  claims: "insurance claims",
+  sensitive: "sensitive records",
+  emergency: "emergency summary",
+  audit: "journal of who looked",
+};
+
+export const KNOWN_SCOPES = Object.keys(SCOPES);
+
+/** `clinical` → `clinical records`. A part this app has no words for keeps its own, in quotes. */
+export function scopeWords(scope: string): string {
+  return Object.hasOwn(SCOPES, scope) ? SCOPES[scope]! : `“${scope}”`;
+}
+
+/** With a capital, for the start of a line. */
+export function scopeTitle(scope: string): string {
+  return capital(scopeWords(scope));
+}
+
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+const PURPOSES: Record<string, string> = {
+  TREAT: "treatment",
+  HPAYMT: "paying a claim",
+  ETREAT: "emergency treatment",
+  PATRQT: "the patient’s own request",
+  HOPERAT: "running the hospital",
+  HRESCH: "research",
+};
+
+/** `TREAT` → `treatment`; a code without words is shown as it is, in quotes. */
+export function purposeWords(code: string): string {
+  return Object.hasOwn(PURPOSES, code) ? PURPOSES[code]! : `“${code}”`;
+}
+
+/** Bits 1 (read) and 2 (write) as an infinitive. Anything else has no words: it must not be signed. */
+export function permissionWords(permission: number): string | undefined {
+  return { 1: "read", 2: "add to (without reading)", 3: "read and add to" }[permission];
+}
+
+const TYPES: Record<string, string> = {
+  Patient: "Personal details",
+  DocumentReference: "Document",
+  Claim: "Insurance claim",
+  ClaimResponse: "Answer to a claim",
+  Coverage: "Insurance cover",
+  List: "List of documents",
+  AuditEvent: "Journal",
+};
+
+export function typeWords(type: string): string {
+  return Object.hasOwn(TYPES, type) ? TYPES[type]! : type;
+}

@@ -1,0 +1,157 @@
+// A whole development system of its own, the samples build at its `/`, and a real Chromium before it.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { expect } from "vitest";
+
+const HERE = import.meta.dirname;
+const ROOT = resolve(HERE, "../../..");
+const PROGRAM = process.env.PROGRAMS ?? join(ROOT, "target/debug");
+const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** Whether the walk can run. Under REQUIRE_ALL it must. */
+export function ready(): boolean {
+  const missing = !CHROMIUM ? "Chromium (Debian: apt-get install chromium)" : !existsSync(join(PROGRAM, "chartseal")) ? `${PROGRAM}/chartseal (make build)` : undefined;
+  if (!missing) return true;
+  if (process.env.REQUIRE_ALL) throw new Error(`the portal's walk needs ${missing}`);
+  console.warn(`NOT RUN: the portal's walk needs ${missing}`);
+  return false;
+}
+
+export interface System {
+  gateway: string;
+  node: string;
+  accounts: { name: string; role: string; address: string }[];
+  stop(): Promise<void>;
+}
+
+export async function up(): Promise<System> {
+  const data = mkdtempSync(join(tmpdir(), "portal-walk-"));
+  const arguments_ = ["up", "--data", data, "--port", "0", "--portal", join(HERE, "../dist/samples")];
+  const child = spawn(join(PROGRAM, "chartseal"), arguments_, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  await running(child);
+  const json = JSON.parse(readFileSync(join(data, "stack.json"), "utf8")) as { gateway: string; rpc: string; accounts: System["accounts"] };
+  const stop = async () => {
+    const ended = new Promise((done) => child.once("exit", done));
+    child.kill("SIGINT");
+    await ended;
+    rmSync(data, { recursive: true, force: true });
+  };
+  return { gateway: json.gateway, node: json.rpc, accounts: json.accounts, stop };
+}
+
+function running(child: ChildProcess): Promise<void> {
+  return new Promise((done, fail) => {
+    let said = "";
+    const hear = (chunk: Buffer) => {
+      said += chunk.toString();
+      if (said.includes("Chartseal runs at")) done();
+    };
+    child.stdout?.on("data", hear);
+    child.stderr?.on("data", hear);
+    child.once("exit", () => fail(new Error(`chartseal up ended:\n${said}`)));
+  });
+}
+
+export async function browser(): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM!, args: ["--no-sandbox"] });
+}
+
+/** A person with a browser of their own. What it must never do is collected and checked at the end. */
+export class Person {
+  readonly wrong: string[] = [];
+
+  private constructor(readonly page: Page, private readonly context: BrowserContext, private readonly system: System) {}
+
+  static async enter(browser: Browser, system: System, door: string, wallet: string, options: { width?: number; dark?: boolean } = {}): Promise<Person> {
+    const context = await browser.newContext({
+      viewport: { width: options.width ?? 1000, height: 800 },
+      colorScheme: options.dark ? "dark" : "light",
+    });
+    const page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    const person = new Person(page, context, system);
+    person.watch();
+    await page.goto(`${system.gateway}${door}`);
+    await page.getByRole("button", { name: `Sample: ${wallet}` }).waitFor();
+    await person.accessible();
+    await page.getByRole("button", { name: `Sample: ${wallet}` }).click();
+    await page.getByRole("button", { name: "Sign out" }).waitFor();
+    return person;
+  }
+
+  private watch(): void {
+    this.page.on("console", (message) => {
+      if (/Content Security Policy/i.test(message.text())) this.wrong.push(message.text());
+    });
+    this.page.on("pageerror", (error) => this.wrong.push(String(error)));
+    this.page.on("request", (request) => {
+      const url = new URL(request.url());
+      const ours = url.protocol === "blob:" || url.protocol === "data:" || [this.system.gateway, this.system.node].includes(url.origin);
+      if (!ours) this.wrong.push(`a request to ${url.origin}`);
+    });
+  }
+
+  async visit(link: string): Promise<void> {
+    await this.page.getByRole("navigation").getByRole("link", { name: link, exact: true }).click();
+    await this.settled();
+    await this.accessible();
+    await this.shot(link);
+  }
+
+  async settled(): Promise<void> {
+    await this.page.getByText("Loading…").first().waitFor({ state: "detached" });
+  }
+
+  /** axe-core finds nothing, and nothing is wider than the window. */
+  async accessible(): Promise<void> {
+    // Through the protocol, not as a script of the page: its policy lets none in.
+    await this.page.evaluate(AXE);
+    const violations = await this.page.evaluate(async () => {
+      const { axe } = window as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
+      return (await axe.run()).violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`);
+    });
+    expect(violations).toEqual([]);
+    const over = await this.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect(over, "pixels wider than the window").toBeLessThanOrEqual(0);
+  }
+
+  async shot(name: string): Promise<void> {
+    if (process.env.SHOTS) await this.page.screenshot({ path: join(HERE, "shots", `${name.replace(/\W+/g, "-")}-${this.page.viewportSize()?.width}.png`), fullPage: true });
+  }
+
+  /** Only with the keyboard: Tab until the control has the focus, then Enter. */
+  async byKeyboard(name: string | RegExp): Promise<void> {
+    const wanted = this.page.getByRole("button", { name }).first();
+    await wanted.waitFor();
+    for (let presses = 0; presses < 60; presses++) {
+      if (await wanted.evaluate((element) => element === document.activeElement)) {
+        await this.page.keyboard.press("Enter");
+        return;
+      }
+      await this.page.keyboard.press("Tab");
+    }
+    throw new Error(`${String(name)} cannot be reached with the Tab key`);
+  }
+
+  /** Reads the sheet's sentence and signs. */
+  async sign(button: string, keyboard = false): Promise<string> {
+    const sentence = (await this.page.locator("dialog .sentence").first().textContent()) ?? "";
+    await this.accessible();
+    await this.shot(`sheet ${button}`);
+    if (keyboard) await this.byKeyboard(button);
+    else await this.page.getByRole("button", { name: button }).click();
+    await this.page.locator("dialog").waitFor({ state: "detached", timeout: 60_000 });
+    return sentence;
+  }
+
+  async leave(): Promise<void> {
+    await this.context.close();
+    expect(this.wrong).toEqual([]);
+  }
+}
