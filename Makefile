@@ -6,6 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 NODE   := contracts/node_modules/.package-lock.json
 TYPES  := tests/vectors-ts/node_modules/.package-lock.json
 PYTHON_CLIENTS := tests/clients/python/.venv/installed
+FUZZER         := tests/contract/.venv/installed
 NODE_CLIENTS   := tests/clients/node/node_modules/.package-lock.json
 PORTAL := services/portal/node_modules/.package-lock.json
 RAGE   := $(abspath $(TARGET))/peers/bin/rage
@@ -39,7 +40,7 @@ test: build $(TYPES) clients portal ## run every test: Rust, Solidity, TypeScrip
 	cd services/portal && npm test && PROGRAMS=$(abspath $(TARGET))/debug npm run walk
 	cd tests/vectors-ts && CHARTSEAL_AGE_FILE=$(abspath $(TARGET))/debug/examples/age_file npm test
 
-clients: $(PYTHON_CLIENTS) $(NODE_CLIENTS) ## install the FHIR clients that tests/clients drives
+clients: $(PYTHON_CLIENTS) $(NODE_CLIENTS) $(FUZZER) ## install the FHIR clients that tests/clients drives, and schemathesis
 
 bench: $(RAGE) ## measure beside the floor and the peers (rage, age), after seeing that each opens the other's files
 	cd bench && RAGE=$(RAGE) CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) test --release --locked
@@ -48,8 +49,9 @@ bench: $(RAGE) ## measure beside the floor and the peers (rage, age), after seei
 fuzz: ## throw RUNS (2,000,000) damaged inputs at each parser of strangers' bytes; needs cargo-fuzz
 	CARGO_TARGET_DIR=$(abspath $(TARGET))/fuzz fuzz/run.sh $(RUNS)
 
-soak: build $(RAGE) ## hours of what test does in minutes: 5,000 fresh cases of every property, 20,000 drawn FHIR requests, 200 runs and 300 kills of the weather, peers at 300 MiB, ten times fuzz
+soak: build $(RAGE) ## hours of what test does in minutes: 5,000 fresh cases of every property, 20,000 drawn requests of FHIR and of the native API, 200 runs and 300 kills of the weather, peers at 300 MiB, ten times fuzz
 	PROPTEST_CASES=5000 PROPTEST_RNG_SEED=$$(date +%s) $(CARGO) test --workspace --locked --test properties
+	CONTRACT_EXAMPLES=150 $(CARGO) test --workspace --locked --test contract -- --nocapture
 	FHIR_FUZZ_REQUESTS=20000 $(CARGO) test --workspace --locked --test fhir_fuzz -- --nocapture
 	WEATHER_RUNS=200 WEATHER_KILLS=300 WEATHER_OUTAGE=60 WEATHER_SEED=$$(date +%s) $(CARGO) test --workspace --locked --test weather -- --nocapture
 	cd bench && RAGE=$(RAGE) CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) test --release --locked
@@ -108,6 +110,11 @@ $(PYTHON_CLIENTS): tests/clients/python/requirements.txt
 	tests/clients/python/.venv/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
+$(FUZZER): tests/contract/requirements.txt
+	python3 -m venv tests/contract/.venv
+	tests/contract/.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 clean: ## remove what was built and the development data
 	$(CARGO) clean
-	rm -rf data contracts/node_modules contracts/out contracts/cache contracts/.venv tests/vectors-ts/node_modules tests/vectors-ts/out tests/clients/node/node_modules tests/clients/python/.venv services/portal/node_modules services/portal/dist
+	rm -rf data contracts/node_modules contracts/out contracts/cache contracts/.venv tests/vectors-ts/node_modules tests/vectors-ts/out tests/clients/node/node_modules tests/clients/python/.venv services/portal/node_modules services/portal/dist tests/contract/.venv

@@ -122,7 +122,7 @@ async fn list(
     tag = "audit",
     responses((status = 200, body = seal::Sealed)),
     security(("session" = [])),
-    extensions(("x-refusals" = json!(["not-registered", "not-found", "not-enrolled"]))),
+    extensions(("x-refusals" = json!(["not-registered", "not-found", "patient-not-enrolled"]))),
 )]
 async fn seal_now(State(app): State<App>, caller: Caller) -> Result<Json<seal::Sealed>, Problem> {
     let patient = Patient::of(&app, caller.account).map_err(|_| Problem::not_found())?;

@@ -63,7 +63,7 @@ struct Input {
     request_body = Input,
     responses((status = 201, body = Prepared, headers(("Location" = String, description = "The request.")))),
     security(("session" = [])),
-    extensions(("x-refusals" = json!(["not-registered", "forbidden", "not-found", "invalid"]))),
+    extensions(("x-refusals" = json!(["not-registered", "forbidden", "not-found", "invalid", "patient-not-enrolled"]))),
 )]
 async fn ask(State(app): State<App>, caller: Caller, keyed: Keyed<Input>) -> Result<impl IntoResponse, Problem> {
     let (app, caller) = (&app, &caller);
