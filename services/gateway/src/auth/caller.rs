@@ -135,8 +135,10 @@ async fn known(parts: &Parts, app: &App) -> Result<Caller, Problem> {
 /// The account an address acts for; none for an address that is registered nowhere. An address that was registered and
 /// handed its account over has nothing left here: its name is still the account's, which is why it must not fall back to it.
 pub fn acts_for(app: &App, address: Address) -> Result<Option<Account>, Problem> {
+    // In this order: a registration that is indexed between the two looks is then no account that was handed over.
+    let registered = app.index.account(address).is_some();
     let controlled = app.index.controlled_by(address);
-    if controlled.is_none() && app.index.account(address).is_some() {
+    if controlled.is_none() && registered {
         return Err(Problem::new(
             Code::Unauthenticated,
             "this address handed its account over; sign in with the wallet that controls it now",
