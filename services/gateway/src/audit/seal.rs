@@ -100,8 +100,12 @@ pub async fn journal_of(app: &App, patient: &Patient) -> Result<Sealed, Problem>
             sealed.sequence = last.sequence;
             sealed.records += 1;
         } else {
-            // Another gateway on this database was faster.
-            sealed.sequence = app.store.sealed_audit(org, patient.id()).await?;
+            // Another gateway on this database was faster; if it was not, trying again would change nothing.
+            let there = app.store.sealed_audit(org, patient.id()).await?;
+            if there <= sealed.sequence {
+                return Err(Failure::Broken("a journal's record is stored, and its mark is not").into());
+            }
+            sealed.sequence = there;
         }
     }
     Ok(sealed)
@@ -112,7 +116,7 @@ async fn stretch(app: &App, patient: &Patient, from: u64, entries: &[Recorded]) 
     let (org, now) = (patient.custodian, app.clock.seconds());
     let scope = Scope::new("audit").map_err(|_| Failure::Broken("audit is no scope"))?;
     let compartment = Compartment::of(patient.id(), &scope);
-    let id = record_id(org, patient.id(), from + 1);
+    let id = record_id(entries.first().map_or(B256::ZERO, |first| first.hash));
     let resource = fhir::journal(app, id, now, entries);
     let statement = Statement {
         compartment,
@@ -185,7 +189,8 @@ fn slots(app: &App, patient: Address, scope: &Scope) -> Vec<Slot> {
     here.map(|(slot, _)| slot).collect()
 }
 
-/// The id of the record that begins with an entry: the same whoever seals it, so that it is sealed once.
-fn record_id(keeper: Address, patient: Address, first: u64) -> B256 {
-    keccak256(("chartseal/v1/audit-record".to_owned(), keeper, patient, first).abi_encode_params())
+/// The id of the record that begins with an entry, whose hash binds keeper, patient and place. After a rebuild a journal
+/// begins anew, and what is sealed of it is another record.
+fn record_id(first: B256) -> B256 {
+    keccak256(("chartseal/v1/audit-record".to_owned(), first).abi_encode_params())
 }
