@@ -29,6 +29,18 @@ pub fn system() -> &'static System {
     SYSTEM.get_or_init(|| System::start(&[]).expect("the system comes up; its output is above"))
 }
 
+/// A sample person, signed in. Panics if there is none of that name, or the gateway refuses.
+pub async fn sign_in(json: &StackJson, name: &str) -> Session {
+    let account = (json.samples.accounts.iter())
+        .find(|account| account.name == name)
+        .unwrap_or_else(|| panic!("no sample account is called {name}"));
+    let wallet = Wallet::from_private_key(name, &account.private_key.to_string()).expect("a sample key is one");
+    let gateway = Gateway::new(&json.gateway).expect("the gateway's URL is one");
+    Session::sign_in(&gateway, &wallet)
+        .await
+        .expect("a sample person signs in")
+}
+
 /// The repository's root.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -100,12 +112,7 @@ impl System {
 
     /// A sample account, signed in.
     pub async fn person(&self, name: &str) -> Session {
-        let account = self.json.samples.accounts.iter().find(|account| account.name == name);
-        let key = account.expect("a sample account").private_key.to_string();
-        let wallet = Wallet::from_private_key(name, &key).expect("stack.json holds private keys");
-        Session::sign_in(&self.gateway(), &wallet)
-            .await
-            .expect("a sample account signs in")
+        sign_in(&self.json, name).await
     }
 
     /// A sample client with a token.

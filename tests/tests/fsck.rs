@@ -9,12 +9,10 @@ use chartseal_stack::{
     decide::{READ, grant_entry},
     samples::denis_note,
     seed,
-    session::Session,
     supervise::Process,
     up::{Options, Stack},
-    wallet::Wallet,
 };
-use chartseal_tests::program;
+use chartseal_tests::{program, sign_in};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row, SqlitePool, sqlite::SqliteRow};
 
@@ -102,7 +100,7 @@ async fn what_was_damaged_is_named_and_mended() {
     world.close().await;
     stack.resume(Process::Submitter).await.unwrap();
     stack.resume(Process::Gateway).await.unwrap();
-    let hospital = sign_in(&stack, "hospital").await;
+    let hospital = sign_in(&stack.json(), "hospital").await;
     let bob = stack.json().samples.patients[1].address;
     let records = seed::anchored(&hospital.gateway, bob).await.unwrap();
     assert!(
@@ -113,20 +111,6 @@ async fn what_was_damaged_is_named_and_mended() {
     let path = format!("/fhir/R4/DocumentReference/{}", world.note);
     assert_eq!(hospital.gateway.get(&path).await.unwrap().status, 200);
     stack.stop().await;
-}
-
-async fn sign_in(stack: &Stack, name: &str) -> Session {
-    let json = stack.json();
-    let account = json
-        .samples
-        .accounts
-        .iter()
-        .find(|account| account.name == name)
-        .unwrap();
-    let wallet = Wallet::from_private_key(name, &account.private_key.to_string()).unwrap();
-    Session::sign_in(&Gateway::new(&json.gateway).unwrap(), &wallet)
-        .await
-        .unwrap()
 }
 
 /// A held system's files.
@@ -142,7 +126,10 @@ impl World {
     /// A doctor was granted and revoked, and a note was uploaded and anchored.
     async fn prepare(stack: &mut Stack) -> Self {
         let json = stack.json();
-        let (alice, doctor) = (sign_in(stack, "alice").await, sign_in(stack, "doctor").await);
+        let (alice, doctor) = (
+            sign_in(&stack.json(), "alice").await,
+            sign_in(&stack.json(), "doctor").await,
+        );
         let terms = grant_entry(doctor.account, "clinical", READ, "TREAT");
         alice.decide("grant", terms).await.unwrap();
         let data = json.data.clone();
@@ -165,7 +152,7 @@ impl World {
         world.note = note["id"].as_str().unwrap().to_owned();
         world.keep("outbox", "TRUE").await;
         stack.resume(Process::Submitter).await.unwrap();
-        let hospital = sign_in(stack, "hospital").await;
+        let hospital = sign_in(&stack.json(), "hospital").await;
         seed::anchored(&hospital.gateway, json.samples.patients[1].address)
             .await
             .unwrap();

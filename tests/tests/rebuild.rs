@@ -22,10 +22,9 @@ use chartseal_stack::{
     story::release_body,
     supervise::Process,
     up::{Options, Stack},
-    wallet::Wallet,
 };
 use chartseal_stage::Postgres;
-use chartseal_tests::program;
+use chartseal_tests::{program, sign_in};
 use serde_json::{Value, json};
 
 /// Two systems at once would only wait for each other on a small machine.
@@ -173,19 +172,6 @@ struct Story {
     /// CIDs of what is anchored.
     records: Vec<String>,
     slot: Slot,
-}
-
-async fn sign_in(json: &StackJson, name: &str) -> Session {
-    let account = json
-        .samples
-        .accounts
-        .iter()
-        .find(|account| account.name == name)
-        .unwrap();
-    let wallet = Wallet::from_private_key(name, &account.private_key.to_string()).unwrap();
-    Session::sign_in(&Gateway::new(&json.gateway).unwrap(), &wallet)
-        .await
-        .unwrap()
 }
 
 async fn system(json: &StackJson, name: &str) -> Gateway {

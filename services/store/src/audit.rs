@@ -154,20 +154,26 @@ impl Store {
 
     /// The last entry of a patient's journal; 0 if there is none.
     pub async fn newest_audit(&self, org: Address, patient: Address) -> Result<u64, Error> {
-        query("-- audit_newest\nSELECT COALESCE(MAX(seq), 0) AS seq FROM audit WHERE org = $1 AND patient = $2")
-            .bind(org.as_slice())
-            .bind(patient.as_slice())
-            .fetch_optional(self.reader())
-            .await?
-            .map_or(Ok(0), |row| {
-                let table = "audit";
-                Cells { table, row: &row }.number("seq")
-            })
+        self.journal_mark(
+            "-- audit_newest\nSELECT COALESCE(MAX(seq), 0) AS seq FROM audit WHERE org = $1 AND patient = $2",
+            org,
+            patient,
+        )
+        .await
     }
 
     /// The last entry of a patient's journal that a record holds; 0 if none.
     pub async fn sealed_audit(&self, org: Address, patient: Address) -> Result<u64, Error> {
-        query("-- audit_sealed\nSELECT seq FROM audit_seal WHERE org = $1 AND patient = $2")
+        self.journal_mark(
+            "-- audit_sealed\nSELECT seq FROM audit_seal WHERE org = $1 AND patient = $2",
+            org,
+            patient,
+        )
+        .await
+    }
+
+    async fn journal_mark(&self, sql: &'static str, org: Address, patient: Address) -> Result<u64, Error> {
+        query(sql)
             .bind(org.as_slice())
             .bind(patient.as_slice())
             .fetch_optional(self.reader())

@@ -14,7 +14,7 @@ use chartseal_envelope::{
     key::PublicKey,
     record::{self, RecordHeader},
 };
-use chartseal_record::{Compartment, ContentHash, Scope, Slot, merkle, statement::Statement};
+use chartseal_record::{Compartment, ContentHash, Scope, merkle, statement::Statement};
 use chartseal_store::{Error as StoreError, NewRecord, RecordCommit, Sealing};
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
@@ -143,7 +143,7 @@ async fn stretch(app: &App, patient: &Patient, from: u64, entries: &[Recorded]) 
     loop {
         let standing = app
             .store
-            .standing(compartment, slots(app, patient.id(), &scope))
+            .standing(compartment, epochs::slots(app, patient.id(), &scope))
             .await?;
         let epoch = epochs::newest(app, patient.id(), &scope).await?;
         let sealed = record::seal(&PublicKey::from_bytes(epoch.key), &header, &resource)?;
@@ -181,12 +181,6 @@ async fn stretch(app: &App, patient: &Patient, from: u64, entries: &[Recorded]) 
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-fn slots(app: &App, patient: Address, scope: &Scope) -> Vec<Slot> {
-    let grants = app.index.grants_of_patient(patient).into_iter();
-    let here = grants.filter(|(_, state)| state.terms.as_ref().is_some_and(|t| t.scope == scope.as_str()));
-    here.map(|(slot, _)| slot).collect()
 }
 
 /// The id of the record that begins with an entry, whose hash binds keeper, patient and place. After a rebuild a journal

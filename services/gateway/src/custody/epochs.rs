@@ -243,6 +243,13 @@ pub fn with_queued(app: &App, patient: Address, scope: &Scope, mut state: GrantS
     state
 }
 
+/// Every slot of the patient's whose grant leads into the scope: what a commit must not outlive the refusal of.
+pub fn slots(app: &App, patient: Address, scope: &Scope) -> Vec<Slot> {
+    let grants = app.index.grants_of_patient(patient).into_iter();
+    let here = grants.filter(|(_, state)| state.terms.as_ref().is_some_and(|t| t.scope == scope.as_str()));
+    here.map(|(slot, _)| slot).collect()
+}
+
 /// The slot of a grantee in a scope.
 pub fn slot(patient: Address, grantee: Address, scope: &Scope) -> Slot {
     Slot::of(patient, grantee, &Target::Scope(scope.clone()))

@@ -7,7 +7,7 @@ use chartseal_envelope::{
     key::PublicKey,
     record::{self, RecordHeader},
 };
-use chartseal_record::{Slot, merkle};
+use chartseal_record::merkle;
 use chartseal_store::{Error as StoreError, KeptAnswer, NewAudit, NewRecord, RecordCommit, Standing};
 use uuid::Uuid;
 
@@ -136,13 +136,7 @@ async fn commit(
 }
 
 async fn standing(app: &App, admitted: &Admitted) -> Result<Standing, Problem> {
-    let mut slots: BTreeSet<Slot> = app
-        .index
-        .grants_of_patient(admitted.patient)
-        .into_iter()
-        .filter(|(_, state)| state.terms.as_ref().is_some_and(|t| t.scope == admitted.scope.as_str()))
-        .map(|(slot, _)| slot)
-        .collect();
+    let mut slots = BTreeSet::from_iter(epochs::slots(app, admitted.patient, &admitted.scope));
     slots.insert(epochs::slot(admitted.patient, admitted.author, &admitted.scope));
     Ok(app.store.standing(admitted.compartment, slots).await?)
 }
