@@ -10,7 +10,11 @@ use std::{
 };
 
 use alloy::primitives::{Address, B256};
-use chartseal_record::{Scope, Slot, Target, typed};
+use chartseal_record::{
+    Scope, Slot, Target,
+    audit::{self, Recorded},
+    typed,
+};
 use chartseal_stack::{
     client::{Gateway, text},
     configuration::Database,
@@ -76,6 +80,7 @@ async fn loses_and_rebuilds(mut stack: Stack, lose: impl FnOnce()) {
     let made = said(&made);
     assert!(made["keys"].as_u64().unwrap() > 10 && made["clients"] == 2, "{made}");
     story.revoke_the_doctor().await;
+    let journals = story.seal_the_journals().await;
     let before = story.answers().await;
     let good = before.values().filter(|answer| answer["status"] == 200).count();
     let refused = before.values().filter(|answer| answer["status"] == 404).count();
@@ -93,9 +98,12 @@ async fn loses_and_rebuilds(mut stack: Stack, lose: impl FnOnce()) {
     lose();
     let report = said(&gateway(&config, &rebuild));
     assert_eq!(report["lost"], json!([]), "{report}");
+    // The story's own, and one sealed part of each journal.
+    let sealed: usize = journals.iter().map(Vec::len).sum();
+    assert_eq!(report["auditEntries"], sealed, "{report}");
     assert_eq!(
         report["records"].as_u64().unwrap() as usize,
-        story.records.len(),
+        story.records.len() + journals.len(),
         "{report}"
     );
     assert!(
@@ -105,7 +113,7 @@ async fn loses_and_rebuilds(mut stack: Stack, lose: impl FnOnce()) {
     let gone = report["gone"].to_string();
     for named in [
         "not anchored yet",
-        "audit entries",
+        "audit entries that were not anchored",
         "sessions",
         "Idempotency-Keys",
         "drafts",
@@ -135,6 +143,7 @@ async fn loses_and_rebuilds(mut stack: Stack, lose: impl FnOnce()) {
         );
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
+    story.the_journals_go_on(&journals).await;
     story.the_doctor_is_refused().await;
     story.life_goes_on().await;
     stack.stop().await;
@@ -248,6 +257,48 @@ impl Story {
             let anchored = seed::anchored(&self.hospital.gateway, patient.account).await.unwrap();
             self.records
                 .extend(anchored.iter().map(|record| text(record, "cid").unwrap()));
+        }
+    }
+
+    /// What the patients' journals hold now is anchored.
+    async fn seal_the_journals(&self) -> Vec<Vec<Recorded>> {
+        let mut sealed = Vec::new();
+        for patient in [&self.alice, &self.bob] {
+            let gateway = &patient.gateway;
+            let mut entries = journal(gateway).await;
+            let answer = gateway
+                .post("/v1/audit/seal", &json!({}))
+                .await
+                .unwrap()
+                .expect(200)
+                .unwrap();
+            // Having been read is an entry too.
+            assert_eq!(answer["sequence"], entries.len() + 1);
+            entries = journal(gateway).await[..=entries.len()].to_vec();
+            sealed.push(entries);
+            let anchored = || async {
+                let records = gateway.get("/v1/records").await.unwrap().expect(200).unwrap();
+                let records = records.as_array().unwrap().clone();
+                records.iter().all(|record| record["state"] == "anchored")
+            };
+            let begun = Instant::now();
+            while !anchored().await {
+                assert!(begun.elapsed() < Duration::from_secs(60), "the journal is not anchored");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+        sealed
+    }
+
+    /// No entry that was anchored is another one now, and what came since follows.
+    async fn the_journals_go_on(&self, sealed: &[Vec<Recorded>]) {
+        for (patient, sealed) in [&self.alice, &self.bob].into_iter().zip(sealed) {
+            let now = journal(&patient.gateway).await;
+            assert_eq!(audit::check(None, &now), Ok(()));
+            assert_eq!(audit::covers(&now, sealed), Ok(()));
+            assert!(now.len() > sealed.len(), "the rebuild reads, and says so");
+            let answer = patient.gateway.post("/v1/audit/seal", &json!({})).await.unwrap();
+            assert!(answer.expect(200).unwrap()["sequence"].as_u64().unwrap() > sealed.len() as u64);
         }
     }
 
@@ -403,6 +454,27 @@ impl Story {
         );
         for patient in [&self.alice, &self.bob] {
             seed::anchored(&self.hospital.gateway, patient.account).await.unwrap();
+        }
+    }
+}
+
+/// A patient's whole journal. Reading it is an entry that the next reading shows.
+async fn journal(gateway: &Gateway) -> Vec<Recorded> {
+    let mut all: Vec<Recorded> = Vec::new();
+    loop {
+        let after = all.last().map_or(0, |last| last.sequence);
+        let page = gateway
+            .get(&format!("/v1/audit?after={after}"))
+            .await
+            .unwrap()
+            .expect(200)
+            .unwrap();
+        let page: Vec<Recorded> = serde_json::from_value(page).unwrap();
+        // Each page read is an entry of its own: the end is a page that is not full.
+        let full = page.len() == 500;
+        all.extend(page);
+        if !full {
+            return all;
         }
     }
 }

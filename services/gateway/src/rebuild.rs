@@ -3,6 +3,7 @@
 //! The order is the promise: the chain's revocations refuse first, then the backup's, and a release key is written only
 //! where none of them forbids it. A gateway does not start on a database that is half rebuilt.
 
+mod journals;
 mod report;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
@@ -29,7 +30,7 @@ const SKIPPED: u32 = 1024;
 
 /// Makes a lost database again: the chain's events first; then the refusals of the backup, and of its keys those that nothing
 /// refuses; then every anchored record of every compartment that opens here (by a patient's root, or a live READ grant to an
-/// organisation of this gateway), verified, with its search index.
+/// organisation of this gateway), verified, with its search index; then every journal up to its last anchored entry.
 ///
 /// The database must be empty; the master key and the content store must be the old ones. If it is stopped, the same command
 /// goes on. What cannot be brought back is listed at the end. Start the gateway and the submitter afterwards.
@@ -104,7 +105,12 @@ impl Rebuild {
                 .context("the records could not all be read; run the same command again")?;
         }
         skip_epochs(app, &tally).await?;
-        Ok(Report::new(app, backup, block, restored, anchors.len(), tally))
+        self.say("putting journals back");
+        let entries = journals::restore(app, &mut keys, &mut tally).await;
+        let entries = entries
+            .map_err(told)
+            .context("the journals could not all be read; run the same command again")?;
+        Ok(Report::new(app, backup, block, restored, anchors.len(), entries, tally))
     }
 
     /// Waits until everything the chain holds now is in the database, its revocations as refusals.

@@ -1,6 +1,7 @@
 //! `verify-audit`: whether a journal of who did what is whole, by itself and beside what was anchored of it.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::Read,
     path::{Path, PathBuf},
@@ -12,14 +13,12 @@ use chartseal_record::{
 };
 use clap::Args;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::failure::Failure;
 
 /// The longest journal that is read, in bytes: about 500,000 entries.
 const LIMIT: u64 = 256 << 20;
-/// Where an AuditEvent carries its entry.
-const ENTRY: &str = "urn:chartseal:extension:journal-entry";
 
 /// Checks a patient's audit trail: that no entry is missing, changed or out of order, and names the first that is. JOURNAL
 /// is what GET /v1/audit gave, one JSON array after another. A custodian can cut its own journal short, or write it anew
@@ -64,19 +63,24 @@ impl VerifyAudit {
         if let Some(journal) = &journal {
             audit::check(None, journal)?;
         }
-        if let Some(anchored) = &anchored {
-            audit::check(None, anchored)?;
+        // A patient who moved has a journal with each custodian; the one at hand is held against its own.
+        let keeper = journal.as_ref().and_then(|journal| Some(journal.first()?.keeper));
+        let mut held = None;
+        for (of, entries) in anchored.iter().flatten() {
+            audit::check(None, entries)?;
+            if keeper.is_none_or(|keeper| keeper == *of) {
+                audit::covers(journal.as_deref().unwrap_or(entries), entries)?;
+                *held.get_or_insert(0) += entries.len();
+            }
         }
-        if let (Some(journal), Some(anchored)) = (&journal, &anchored) {
-            audit::covers(journal, anchored)?;
+        if anchored.is_some() {
+            held.get_or_insert(0);
         }
-        self.report(journal.as_deref(), anchored.as_deref());
+        self.report(journal.map_or(held.unwrap_or(0), |journal| journal.len()), held);
         Ok(())
     }
 
-    fn report(&self, journal: Option<&[Recorded]>, anchored: Option<&[Recorded]>) {
-        let entries = journal.or(anchored).map_or(0, <[_]>::len);
-        let held = anchored.map(<[_]>::len);
+    fn report(&self, entries: usize, held: Option<usize>) {
         if self.json {
             println!("{}", json!({ "entries": entries, "anchored": held }));
             return;
@@ -106,47 +110,34 @@ fn pages(path: &Path) -> Result<Vec<Recorded>, Failure> {
     Ok(entries)
 }
 
-/// The entries of every audit record that came back, in their order. They count only where the custodian signed them.
-fn anchored(folder: &Path) -> Result<Vec<Recorded>, Failure> {
+/// The entries of every audit record that came back, by keeper and in their order. They count only where the custodian
+/// signed them.
+fn anchored(folder: &Path) -> Result<BTreeMap<Address, Vec<Recorded>>, Failure> {
     let list = folder.join("recovered.json");
     let recovered: Recovered = serde_json::from_slice(&read(&list)?)
         .map_err(|e| Failure::Input(format!("{} is not the list of a recovery: {e}", list.display())))?;
-    let mut entries = Vec::new();
+    let mut journals: BTreeMap<Address, Vec<Recorded>> = BTreeMap::new();
     for record in recovered.records.iter().filter(|record| record.scope == "audit") {
         let file = folder.join(&record.file);
         if record.signer.is_none() {
             let why = format!("{} is not signed by its author, so it proves nothing", file.display());
             return Err(Failure::Author(why));
         }
-        let held = entries_of(&file)?;
+        let held = audit::in_bundle(&read(&file)?)
+            .map_err(|why| Failure::Input(format!("{} is not a part of a journal: {why}", file.display())))?;
         let foreign = |entry: &&Recorded| entry.keeper != record.author || entry.entry.patient != recovered.patient;
         if let Some(entry) = held.iter().find(foreign) {
             return Err(audit::Fault::Elsewhere(entry.sequence).into());
         }
-        entries.extend(held);
+        journals.entry(record.author).or_default().extend(held);
     }
-    // Batches are anchored in the order of the chain, entries in their own.
-    entries.sort_by_key(|entry| entry.sequence);
-    // Sealed again for a later epoch, a record comes back twice.
-    entries.dedup();
-    Ok(entries)
-}
-
-fn entries_of(file: &Path) -> Result<Vec<Recorded>, Failure> {
-    let bad = |why: String| Failure::Input(format!("{} is not a part of a journal: {why}", file.display()));
-    let bundle: Value = serde_json::from_slice(&read(file)?).map_err(|e| bad(e.to_string()))?;
-    let mut entries = Vec::new();
-    for entry in bundle["entry"].as_array().into_iter().flatten() {
-        let extensions = entry["resource"]["extension"].as_array();
-        let text = extensions
-            .into_iter()
-            .flatten()
-            .find(|extension| extension["url"] == ENTRY)
-            .and_then(|extension| extension["valueString"].as_str());
-        let text = text.ok_or_else(|| bad("an AuditEvent carries no entry".into()))?;
-        entries.push(serde_json::from_str(text).map_err(|e| bad(e.to_string()))?);
+    for entries in journals.values_mut() {
+        // Batches are anchored in the order of the chain, entries in their own.
+        entries.sort_by_key(|entry| entry.sequence);
+        // Sealed again for a later epoch, a record comes back twice.
+        entries.dedup();
     }
-    Ok(entries)
+    Ok(journals)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

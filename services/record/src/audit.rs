@@ -13,8 +13,12 @@
 use alloy_primitives::{Address, B256, keccak256};
 use alloy_sol_types::SolValue;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::account::Role;
+
+/// The extension in which an AuditEvent of a sealed journal carries its entry: the JSON of [`Recorded`].
+pub const EXTENSION: &str = "urn:chartseal:extension:journal-entry";
 
 /// What was done, or asked for and refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +163,31 @@ impl Recorded {
     }
 }
 
+/// Why a resource is not a part of a journal.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAJournal {
+    /// The resource, or an entry in it, is not the JSON it should be.
+    #[error("it is not a journal's JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// An AuditEvent without [`EXTENSION`].
+    #[error("an AuditEvent carries no entry")]
+    NoEntry,
+}
+
+/// The entries that a Bundle of AuditEvents carries, in its order. Whether they are whole, [`check`] says.
+pub fn in_bundle(resource: &[u8]) -> Result<Vec<Recorded>, NotAJournal> {
+    let bundle: Value = serde_json::from_slice(resource)?;
+    let events = bundle["entry"].as_array().into_iter().flatten();
+    events
+        .map(|event| {
+            let mut extensions = event["resource"]["extension"].as_array().into_iter().flatten();
+            let ours = extensions.find(|extension| extension["url"] == EXTENSION);
+            let text = ours.and_then(|extension| extension["valueString"].as_str());
+            Ok(serde_json::from_str(text.ok_or(NotAJournal::NoEntry)?)?)
+        })
+        .collect()
+}
+
 /// The first place at which a journal is not whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -223,6 +252,8 @@ pub fn covers(journal: &[Recorded], anchored: &[Recorded]) -> Result<(), Fault> 
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn entry(n: u64) -> Entry {
@@ -320,6 +351,19 @@ mod tests {
             change(&mut changed);
             assert_ne!(changed.digest(), entry(1).digest(), "change {n}");
         }
+    }
+
+    #[test]
+    fn a_sealed_bundle_gives_its_entries_back() {
+        let event = |text: String| json!({ "resource": { "extension": [{ "url": "urn:x" }, { "url": EXTENSION, "valueString": text }] } });
+        let all = journal(2);
+        let events: Vec<Value> = all.iter().map(|recorded| event(json!(recorded).to_string())).collect();
+        let bundle = json!({ "resourceType": "Bundle", "entry": events }).to_string();
+        assert_eq!(in_bundle(bundle.as_bytes()).unwrap(), all);
+        let without = json!({ "entry": [{ "resource": {} }] }).to_string();
+        assert!(matches!(in_bundle(without.as_bytes()), Err(NotAJournal::NoEntry)));
+        let other = json!({ "entry": [event("{}".into())] }).to_string();
+        assert!(matches!(in_bundle(other.as_bytes()), Err(NotAJournal::Json(_))));
     }
 
     #[test]

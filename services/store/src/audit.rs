@@ -6,7 +6,7 @@ use chartseal_record::audit;
 use crate::{
     Error, Store,
     cell::{Cells, int},
-    engine::{Tx, query},
+    engine::{Locks, On, Tx, query},
 };
 
 /// An entry to append. Durable through [`Store::append_audit`], or together with a record.
@@ -83,6 +83,17 @@ impl AuditEntry {
         )
     }
 
+    /// To append what it says in another place.
+    fn anew(self) -> NewAudit {
+        NewAudit {
+            org: self.org,
+            patient: self.patient,
+            recorded_at: self.recorded_at,
+            digest: self.digest,
+            sealed: self.sealed,
+        }
+    }
+
     /// Whether this entry may stand after `before` (`None`: first of its chain).
     pub fn follows(&self, before: Option<&AuditEntry>) -> bool {
         let (seq, previous) = before.map_or((0, B256::ZERO), |entry| (entry.seq, entry.hash));
@@ -100,32 +111,7 @@ impl Store {
         after: u64,
         limit: u32,
     ) -> Result<Vec<AuditEntry>, Error> {
-        query(
-            "-- audit_list
-             SELECT seq, recorded_at, previous, hash, digest, sealed FROM audit WHERE org = $1 AND patient = $2 AND seq > $3 ORDER BY seq LIMIT $4",
-        )
-        .bind(org.as_slice())
-        .bind(patient.as_slice())
-        .bind(int(after)?)
-        .bind(i64::from(limit))
-        .fetch_all(self.reader())
-        .await?
-        .iter()
-        .map(|row| {
-            let cells = Cells { table: "audit", row };
-            let sealed = cells.bytes("sealed")?;
-            Ok(AuditEntry {
-                org,
-                patient,
-                seq: cells.number("seq")?,
-                recorded_at: cells.number("recorded_at")?,
-                previous: cells.word("previous")?,
-                hash: cells.word("hash")?,
-                digest: cells.word_or_none("digest")?.unwrap_or_else(|| keccak256(&sealed)),
-                sealed,
-            })
-        })
-        .collect()
+        rows(self.reader(), org, patient, after, i64::from(limit)).await
     }
 
     /// Journals of `org` with entries no record holds yet, at most `limit` of them.
@@ -185,6 +171,82 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Puts the first entries of a journal back, which are a chain from entry 1 on and sealed in records. What was
+    /// appended meanwhile to the journal that had begun anew comes behind them, in its order, with new numbers and hashes:
+    /// do this before anybody is shown an entry of it. `false`, and no change, if the journal begins with them already.
+    pub async fn restore_journal(&self, entries: &[AuditEntry]) -> Result<bool, Error> {
+        let Some((first, last)) = entries.first().zip(entries.last()) else {
+            return Ok(false);
+        };
+        let (org, patient) = (first.org, first.patient);
+        let mut tx = self.write().await?;
+        tx.lock(Locks::default().audit_chain(org, patient)).await?;
+        let since = rows(&mut tx, org, patient, 0, i64::MAX).await?;
+        if since.first().is_some_and(|entry| entry.hash == first.hash) {
+            return Ok(false);
+        }
+        query("-- audit_begun_anew\nDELETE FROM audit WHERE org = $1 AND patient = $2")
+            .bind(org.as_slice())
+            .bind(patient.as_slice())
+            .execute(&mut tx)
+            .await?;
+        for entry in entries {
+            insert(&mut tx, entry).await?;
+        }
+        for entry in since {
+            append(&mut tx, &entry.anew()).await?;
+        }
+        seal(
+            &mut tx,
+            &Sealing {
+                org,
+                patient,
+                from: 0,
+                to: last.seq,
+            },
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
+async fn rows(
+    on: impl Into<On<'_>>,
+    org: Address,
+    patient: Address,
+    after: u64,
+    limit: i64,
+) -> Result<Vec<AuditEntry>, Error> {
+    query(
+        "-- audit_list
+         SELECT seq, recorded_at, previous, hash, digest, sealed FROM audit WHERE org = $1 AND patient = $2 AND seq > $3 ORDER BY seq LIMIT $4",
+    )
+    .bind(org.as_slice())
+    .bind(patient.as_slice())
+    .bind(int(after)?)
+    .bind(limit)
+    .fetch_all(on)
+    .await?
+    .iter()
+    .map(|row| {
+        let cells = Cells { table: "audit", row };
+        let sealed = cells.bytes("sealed")?;
+        Ok(AuditEntry {
+            org,
+            patient,
+            seq: cells.number("seq")?,
+            recorded_at: cells.number("recorded_at")?,
+            previous: cells.word("previous")?,
+            hash: cells.word("hash")?,
+            digest: cells.word_or_none("digest")?.unwrap_or_else(|| keccak256(&sealed)),
+            sealed,
+        })
+    })
+    .collect()
+}
+
 /// Moves the mark, which must stand where the sealing begins.
 pub(crate) async fn seal(tx: &mut Tx<'_>, sealing: &Sealing) -> Result<(), Error> {
     let moved = query(
@@ -235,6 +297,11 @@ pub(crate) async fn append(tx: &mut Tx<'_>, new: &NewAudit) -> Result<AuditEntry
         sealed: new.sealed.clone(),
     };
     entry.hash = entry.expected_hash();
+    insert(tx, &entry).await?;
+    Ok(entry)
+}
+
+async fn insert(tx: &mut Tx<'_>, entry: &AuditEntry) -> Result<(), Error> {
     query("-- audit_insert\nINSERT INTO audit (org, patient, seq, recorded_at, previous, hash, digest, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
         .bind(entry.org.as_slice())
         .bind(entry.patient.as_slice())
@@ -246,5 +313,5 @@ pub(crate) async fn append(tx: &mut Tx<'_>, new: &NewAudit) -> Result<AuditEntry
         .bind(entry.sealed.as_ref())
         .execute(tx)
         .await?;
-    Ok(entry)
+    Ok(())
 }

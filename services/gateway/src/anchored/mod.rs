@@ -19,8 +19,7 @@ use chartseal_store::{AnchoredBatch, AnchoredRecord, Mined, TakenIn};
 use cid::Cid;
 use serde::Serialize;
 
-use self::keys::Access;
-pub use self::keys::Keys;
+pub use self::keys::{Access, Keys};
 use crate::{
     app::App,
     problem::{Failure, Problem},

@@ -25,6 +25,8 @@ pub struct Report {
     /// Release keys of the backup that a revocation forbids; they were not written.
     refused_keys: u64,
     clients: usize,
+    /// Entries of journals, as they were anchored.
+    audit_entries: u64,
     backup: BackupAge,
     /// Anchored, and not brought back.
     lost: Vec<Lost>,
@@ -61,8 +63,8 @@ const GONE: [(&str, &str); 9] = [
         "those that reached the chain stand; the others are laid out and signed again",
     ),
     (
-        "audit entries",
-        "only entries anchored in a patient's audit scope stay; every journal begins anew with entry 1",
+        "audit entries that were not anchored yet",
+        "a journal goes on behind its last anchored entry; the next one takes the number of the first that is gone",
     ),
     (
         "requests for access and what was answered",
@@ -94,6 +96,7 @@ impl Report {
         block: u64,
         restored: Restored,
         batches: usize,
+        audit_entries: u64,
         tally: Tally,
     ) -> Self {
         let days = app.clock.seconds().saturating_sub(backup.made_at) / 86_400;
@@ -110,6 +113,7 @@ impl Report {
             keys: restored.keys,
             refused_keys: restored.refused,
             clients: backup.snapshot.clients.len(),
+            audit_entries,
             backup: BackupAge {
                 made_at: backup.made_at,
                 days,
@@ -139,8 +143,8 @@ impl Report {
             return;
         }
         println!(
-            "rebuilt up to block {}: {} records of {} batches, {} keys, {} clients",
-            self.block, self.records, self.batches, self.keys, self.clients
+            "rebuilt up to block {}: {} records of {} batches, {} audit entries, {} keys, {} clients",
+            self.block, self.records, self.batches, self.audit_entries, self.keys, self.clients
         );
         println!(
             "{} release keys of the backup stay destroyed: their grants were revoked",

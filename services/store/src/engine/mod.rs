@@ -12,7 +12,7 @@ use sqlx::{Connection, PgPool, Postgres, Sqlite, SqlitePool, Transaction, migrat
 
 pub(crate) use self::{
     lock::Locks,
-    query::{Query, Row, query},
+    query::{On, Query, Row, query},
 };
 use crate::{Error, Location, Store};
 

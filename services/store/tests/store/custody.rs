@@ -186,6 +186,41 @@ fn unbroken(chain: &[AuditEntry]) -> bool {
 }
 
 #[tokio::test]
+async fn a_journal_that_began_anew_goes_on_behind_the_one_that_was_anchored() {
+    for stage in Stage::each().await {
+        let store = &stage.store;
+        let old = (0..4).map(|i| entry(PATIENT, &format!("entry {i}"))).collect();
+        let old = store.append_audit(old).await.unwrap();
+        let lost = Stage::each().await;
+        for rebuilt in lost.iter().map(|stage| &stage.store) {
+            let since = (0..2).map(|i| entry(PATIENT, &format!("since {i}"))).collect();
+            let since = rebuilt.append_audit(since).await.unwrap();
+            assert!(rebuilt.restore_journal(&old[..3]).await.unwrap());
+            let whole = rebuilt.audit(ORG, PATIENT, 0, 10).await.unwrap();
+            assert!(unbroken(&whole));
+            assert_eq!(whole[..3], old[..3]);
+            let said = |entries: &[AuditEntry]| entries.iter().map(|e| (e.recorded_at, e.digest)).collect::<Vec<_>>();
+            assert_eq!(said(&whole[3..]), said(&since));
+            let open = rebuilt.unsealed_audit(ORG, 10).await.unwrap();
+            assert_eq!(
+                open,
+                [Unsealed {
+                    patient: PATIENT,
+                    sealed: 3,
+                    newest: 5
+                }]
+            );
+            assert!(
+                !rebuilt.restore_journal(&old[..3]).await.unwrap(),
+                "the same again changes nothing"
+            );
+            assert!(!rebuilt.restore_journal(&[]).await.unwrap());
+            assert_eq!(rebuilt.audit(ORG, PATIENT, 0, 10).await.unwrap(), whole);
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_change_of_an_audit_chain_is_noticed() {
     for stage in Stage::each().await {
         let entries = (0..4).map(|i| entry(PATIENT, &format!("entry {i}"))).collect();

@@ -2,7 +2,7 @@
 //! else what they did themselves. Looking into it is an entry of its own.
 
 use alloy::primitives::{Address, B256};
-use chartseal_record::account::Role;
+use chartseal_record::{account::Role, audit::EXTENSION};
 use serde_json::{Value, json};
 
 use super::{Derived, consent::SCOPE, party, resource};
@@ -17,8 +17,6 @@ use crate::{
 
 /// Entries of one patient that a search looks through.
 const MOST: usize = 10_000;
-/// The extension that carries the entry as the journal's chain binds it: JSON of `record::audit::Recorded`.
-const ENTRY: &str = "urn:chartseal:extension:journal-entry";
 const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 const ENTITY: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
 const ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
@@ -189,7 +187,7 @@ fn show(app: &App, recorded: &Recorded) -> Value {
     let mut event = json!({
         "resourceType": "AuditEvent",
         "id": id(*patient, recorded.sequence),
-        "extension": [{ "url": ENTRY, "valueString": json!(recorded).to_string() }],
+        "extension": [{ "url": EXTENSION, "valueString": json!(recorded).to_string() }],
         "type": kind,
         "subtype": [subtype],
         "action": letter,
