@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cid::Cid;
 use futures::Stream;
 
-use crate::{Bearer, Error, FileWriter, Http, Kubo, Local, block::links, car::ROOT_LIMIT, unixfs, writer::Target};
+use crate::{Bearer, Error, FileWriter, Http, Kubo, Local, block::links, car::ROOT_LIMIT, incoming::Incoming, unixfs};
 
 /// Where content is kept, and read from. Cheap to clone.
 #[derive(Clone)]
@@ -137,9 +137,34 @@ impl Content {
 
     /// Begins a file. Nothing is visible before [`FileWriter::finish`].
     pub async fn file_writer(&self) -> Result<FileWriter, Error> {
+        FileWriter::new(self.clone()).await
+    }
+
+    /// Begins a CAR on its way here; `roots` may be placeholders, as many as there will be.
+    pub(crate) async fn incoming(&self, roots: &[Cid]) -> Result<Incoming, Error> {
+        let roots = roots.to_vec();
         match self {
-            Self::Local(local) => FileWriter::new(Target::Local(local.clone())).await,
-            Self::Kubo(kubo) => FileWriter::new(Target::Kubo(kubo.clone())).await,
+            Self::Local(local) => {
+                let local = local.clone();
+                blocking(move || local.incoming(&roots)).await
+            }
+            Self::Kubo(_) => blocking(move || Incoming::unnamed(&roots)).await,
+            Self::Http(http) => Err(http.read_only()),
+        }
+    }
+
+    /// Makes a written CAR durable and pins its roots.
+    pub(crate) async fn commit(&self, car: Incoming, roots: &[Cid]) -> Result<(), Error> {
+        let named = roots.to_vec();
+        match self {
+            Self::Local(local) => {
+                let local = local.clone();
+                blocking(move || local.commit(car, &named)).await
+            }
+            Self::Kubo(kubo) => {
+                let (file, length) = blocking(move || car.into_file(&named)).await?;
+                kubo.import_file(roots, file, length).await
+            }
             Self::Http(http) => Err(http.read_only()),
         }
     }

@@ -22,7 +22,7 @@ use ipfs_api_prelude::{ApiRequest, Backend};
 use reqwest::Url;
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
-use call::{BlockGet, BlockStat, DagImport, Imported, Parts, PinRm};
+use call::{BlockGet, BlockStat, DagImport, Imported, Parts, PinLs, PinRm, Pinned};
 
 use crate::{
     BLOCK_LIMIT, Error,
@@ -41,6 +41,9 @@ const IMPORT: Duration = Duration::from_secs(30);
 
 /// An answer of an import: a line of about 130 bytes for each root.
 const ANSWER_LIMIT: usize = 256 * (ROOT_LIMIT + 1);
+
+/// A list of pins: a line of about 100 bytes for each.
+const PINS_LIMIT: usize = 256 * 1024 * 1024;
 
 /// A Kubo node. Blocks are put there as CARs of our own making and pinned; they are read back block by block.
 #[derive(Clone)]
@@ -150,11 +153,11 @@ impl Kubo {
         self.import_form(roots, form, length).await
     }
 
-    /// A finished CAR of one root, positioned at its start.
-    pub(crate) async fn import_file(&self, root: Cid, car: File, length: u64) -> Result<(), Error> {
+    /// A finished CAR with these roots, positioned at its start.
+    pub(crate) async fn import_file(&self, roots: &[Cid], car: File, length: u64) -> Result<(), Error> {
         let mut form = Form::default();
         form.add_async_reader_file("file", tokio::fs::File::from_std(car).compat(), "file.car");
-        self.import_form(&[root], form, length).await
+        self.import_form(roots, form, length).await
     }
 
     async fn import_form(&self, roots: &[Cid], form: Form<'static>, length: u64) -> Result<(), Error> {
@@ -187,6 +190,33 @@ impl Kubo {
             None => Ok(()),
             Some(root) => Err(self.refused("dag/import", format!("it ended before {root} was reported as pinned"))),
         }
+    }
+
+    /// The recursive pins of our kind, each an import of its own.
+    pub(crate) async fn pins(&self) -> Result<Vec<Vec<Cid>>, Error> {
+        let request = PinLs {
+            kind: "recursive",
+            stream: true,
+        };
+        let call = self.call("pin/ls", request, None, PINS_LIMIT);
+        let answer = match within(&self.place, "pin/ls", IMPORT, call).await? {
+            Answer::Body(answer) => answer,
+            Answer::TooLong => return Err(self.refused("pin/ls", "it has more than two million pins".to_owned())),
+            Answer::Refused(reason) => return Err(self.refused("pin/ls", reason)),
+        };
+        let mut pins = Vec::new();
+        for line in serde_json::Deserializer::from_slice(&answer).into_iter::<Pinned>() {
+            let unreadable = |why: String| self.refused("pin/ls", format!("unreadable answer: {why}"));
+            let line = line.map_err(|error| unreadable(error.to_string()))?;
+            let cid: Cid = line
+                .cid
+                .parse()
+                .map_err(|_| unreadable(format!("{} is no CID", line.cid)))?;
+            if Key::of(&cid).is_ok() {
+                pins.push(vec![cid]);
+            }
+        }
+        Ok(pins)
     }
 
     pub(crate) async fn unpin(&self, root: &Cid) -> Result<bool, Error> {

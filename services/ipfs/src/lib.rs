@@ -10,6 +10,7 @@
 mod block;
 pub mod car;
 mod content;
+mod copy;
 mod error;
 mod http;
 mod incoming;
@@ -22,6 +23,7 @@ pub use block::{BLOCK_LIMIT, Block, dag_cbor_cid, raw_cid};
 pub use bytes::Bytes;
 pub use cid::Cid;
 pub use content::Content;
+pub use copy::Copied;
 pub use error::Error;
 pub use http::{Bearer, Http};
 pub use kubo::Kubo;

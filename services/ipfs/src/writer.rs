@@ -3,7 +3,7 @@ use cid::Cid;
 use tokio::task::JoinHandle;
 
 use crate::{
-    Error, Kubo, Local,
+    Content, Error,
     block::raw_cid,
     content::blocking,
     incoming::Incoming,
@@ -17,12 +17,7 @@ use crate::{
 pub struct FileWriter {
     pending: BytesMut,
     state: State,
-    target: Target,
-}
-
-pub(crate) enum Target {
-    Local(Local),
-    Kubo(Kubo),
+    target: Content,
 }
 
 /// A file that is in the store, durable and pinned.
@@ -46,14 +41,8 @@ struct Spool {
 }
 
 impl FileWriter {
-    pub(crate) async fn new(target: Target) -> Result<Self, Error> {
-        let car = match &target {
-            Target::Local(local) => {
-                let local = local.clone();
-                blocking(move || local.incoming(&[placeholder()])).await?
-            }
-            Target::Kubo(_) => blocking(|| Incoming::unnamed(&[placeholder()])).await?,
-        };
+    pub(crate) async fn new(target: Content) -> Result<Self, Error> {
+        let car = target.incoming(&[placeholder()]).await?;
         let spool = Box::new(Spool {
             builder: FileBuilder::new(),
             car,
@@ -94,13 +83,7 @@ impl FileWriter {
             spool.finish()
         })
         .await?;
-        match self.target {
-            Target::Local(local) => blocking(move || local.commit(car, &[cid])).await?,
-            Target::Kubo(kubo) => {
-                let (file, length) = blocking(move || car.into_file(&[cid])).await?;
-                kubo.import_file(cid, file, length).await?;
-            }
-        }
+        self.target.commit(car, &[cid]).await?;
         Ok(Added { cid, size })
     }
 

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 mod attachments;
 mod author;
+mod copy;
 mod decrypt;
 mod failure;
 mod grant;
@@ -36,6 +37,7 @@ enum Command {
     Decrypt(decrypt::Decrypt),
     Recover(recover::Recover),
     VerifyAudit(verify_audit::VerifyAudit),
+    Copy(copy::Copy),
 }
 
 #[tokio::main]
@@ -46,6 +48,7 @@ async fn main() -> ExitCode {
         Command::Decrypt(decrypt) => decrypt.run(),
         Command::Recover(recover) => recover.run().await,
         Command::VerifyAudit(verify) => verify.run(),
+        Command::Copy(copy) => copy.run().await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -39,6 +39,25 @@ impl ApiRequest for PinRm<'_> {
     const PATH: &'static str = "/pin/rm";
 }
 
+/// One line a pin. An error after the first byte cuts the list off between two lines, unseen; the node reads its pins from
+/// its own repository.
+#[derive(Serialize)]
+pub(super) struct PinLs<'a> {
+    #[serde(rename = "type")]
+    pub kind: &'a str,
+    pub stream: bool,
+}
+
+impl ApiRequest for PinLs<'_> {
+    const PATH: &'static str = "/pin/ls";
+}
+
+#[derive(Deserialize)]
+pub(super) struct Pinned {
+    #[serde(rename = "Cid")]
+    pub cid: String,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct DagImport {

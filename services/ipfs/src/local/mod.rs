@@ -146,6 +146,23 @@ impl Local {
         Ok(())
     }
 
+    /// The roots of every CAR.
+    pub(crate) fn pins(&self) -> Result<Vec<Vec<Cid>>, Error> {
+        let mut names: Vec<String> = self.shared.names()?.into_iter().filter(|name| is_car(name)).collect();
+        names.sort_unstable();
+        let mut pins = Vec::with_capacity(names.len());
+        for name in names {
+            let path = self.shared.folder.join(name);
+            match File::open(&path) {
+                Ok(file) => pins.push(Reader::new(file, path)?.roots().to_vec()),
+                // Removed since it was listed.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Error::disk("open", path)(error)),
+            }
+        }
+        Ok(pins)
+    }
+
     /// Removes the CAR whose first root this is; false if there is none. Blocks that lie in another CAR too stay.
     pub(crate) fn unpin(&self, root: &Cid) -> Result<bool, Error> {
         Key::of(root)?;

@@ -10,6 +10,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+mod copy;
 mod decrypt;
 mod records;
 mod recover;
@@ -61,7 +62,7 @@ fn help_shows_an_example_of_each_command_and_the_exit_codes() {
             .unwrap()
             .contains("12  age: no key matches")
     );
-    for command in ["verify", "open", "decrypt", "recover"] {
+    for command in ["verify", "open", "decrypt", "recover", "verify-audit", "copy"] {
         let help = String::from_utf8(run(&[command, "--help"]).stdout).unwrap();
         assert!(help.contains(&format!("chartseal-reader {command} ")), "{help}");
     }
