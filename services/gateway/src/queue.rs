@@ -1,6 +1,7 @@
 //! Puts decisions into the intent table, from which the submitter relays them.
 
 use alloy::primitives::{Address, Bytes, keccak256};
+use chartseal_record::Compartment;
 use chartseal_store::{Error, NewIntent};
 use uuid::Uuid;
 
@@ -43,6 +44,26 @@ pub async fn signed(
     Ok(id)
 }
 
+/// Queues an advance of the custodian's, unless another epoch number of the compartment has been taken meanwhile: then
+/// nothing is queued.
+pub async fn epoch(
+    app: &App,
+    org: Address,
+    decision: &Decision,
+    place: Place<'_>,
+    epoch: (Compartment, u32),
+    signature: Bytes,
+) -> Result<Option<String>, Failure> {
+    let id = Uuid::new_v4().to_string();
+    let new = new(app, &id, org, decision.account(), decision, place)?;
+    let (target, data) = call(app, decision, &signature)?;
+    let queued = app
+        .store
+        .insert_advance(&new, epoch, &signature, (target, &data))
+        .await?;
+    Ok(queued.then_some(id))
+}
+
 /// Queues one part of a decision as an intent of its own. Doing it twice does it once: the id follows from the part.
 pub async fn step(
     app: &App,
@@ -78,8 +99,20 @@ async fn insert(
     decision: &Decision,
     place: Place<'_>,
 ) -> Result<(), Failure> {
+    let new = new(app, id, org, account, decision, place)?;
+    Ok(app.store.insert_intents(&[new]).await?)
+}
+
+fn new(
+    app: &App,
+    id: &str,
+    org: Address,
+    account: Address,
+    decision: &Decision,
+    place: Place<'_>,
+) -> Result<NewIntent, Failure> {
     let now = app.clock.seconds();
-    let new = NewIntent {
+    Ok(NewIntent {
         id: id.to_owned(),
         org,
         kind: decision.kind().to_owned(),
@@ -89,14 +122,18 @@ async fn insert(
         after: place.after.map(str::to_owned),
         created_at: now,
         expires_at: now + PATIENCE,
-    };
-    Ok(app.store.insert_intents(&[new]).await?)
+    })
 }
 
 async fn ready(app: &App, id: &str, decision: &Decision, signature: Bytes) -> Result<(), Failure> {
     let now = app.clock.seconds();
     app.store.sign_intent(id, "account", &signature, now).await?;
-    let call = decision.call(&app.contracts, None, |_| signature.clone());
-    let (target, data) = call.ok_or(Failure::Broken("a decision without a call was queued for the chain"))?;
+    let (target, data) = call(app, decision, &signature)?;
     Ok(app.store.intent_signed(id, target, &data, now).await?)
+}
+
+/// What the submitter sends.
+fn call(app: &App, decision: &Decision, signature: &Bytes) -> Result<(Address, Bytes), Failure> {
+    let call = decision.call(&app.contracts, None, |_| signature.clone());
+    call.ok_or(Failure::Broken("a decision without a call was queued for the chain"))
 }

@@ -3,13 +3,26 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use alloy::{
     primitives::{Address, B256, keccak256},
     providers::{Provider, ext::AnvilApi},
 };
-use chartseal_envelope::key::{EpochSecret, Identity};
-use chartseal_gateway::custody::{epochs, live, mend, root, wraps};
-use chartseal_record::{Scope, Slot, Target, typed};
+use chartseal_envelope::{
+    key::{EpochSecret, Identity, PublicKey},
+    link, tree,
+};
+use chartseal_gateway::{
+    App,
+    custody::{
+        Patient,
+        advance::{self, When},
+        epochs, live, mend, root, wraps,
+    },
+    serve,
+};
+use chartseal_record::{Compartment, Scope, Slot, Target, clock::SystemClock, typed};
 use common::{ALICE, DOCTOR, People, STRANGER, World, terms};
 use serde_json::json;
 
@@ -226,6 +239,52 @@ async fn a_session_alone_does_not_spend_the_custodians_money_without_end() {
         .await
         .unwrap();
     assert_eq!(newest.number, 4);
+    world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_gateways_on_one_database_open_one_epoch_whose_link_misses_none() {
+    let world = World::new().await;
+    let people = world.people().await;
+    people.enrol().await;
+    let second = App::open(world.app.config.clone(), Arc::new(SystemClock))
+        .await
+        .unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    tokio::spawn(serve::serve(second.clone(), listener, None, world.stop.clone()));
+    let head = world.provider.get_block_number().await.unwrap();
+    second.index.reached(head).await;
+    let (scope, alice) = (Scope::clinical(), people.alice.address());
+    let compartment = Compartment::of(alice, &scope);
+    let (first, patient) = (&world.app, Patient::of(&world.app, alice).unwrap());
+    for _ in 0..8 {
+        let (newest, _) = epochs::current(first, compartment).unwrap();
+        let lost = When::Lost(newest.number);
+        let (here, there) = tokio::join!(
+            advance::open(first, &patient, &scope, lost, None),
+            advance::open(&second, &patient, &scope, lost, None),
+        );
+        // Whoever came second found the other's, in its queue or at the last moment.
+        assert_eq!(here.unwrap().number, there.unwrap().number);
+    }
+    assert_eq!(world.relay().await, Vec::<String>::new());
+    // From the newest epoch back to the first, each by the link of the one after it.
+    let opened = first.index.epochs(compartment);
+    assert_eq!(opened.len(), 9);
+    let root = root::get(first, &patient).await.unwrap().unwrap();
+    let contracts = first.contracts;
+    for pair in opened.windows(2) {
+        let [before, after] = [pair[0].epoch, pair[1].epoch];
+        let step = link::Step {
+            contracts,
+            compartment,
+            previous: before.number,
+            epoch: after.number,
+        };
+        let secret = tree::epoch_secret(&root, &contracts, compartment, after.number);
+        let public = PublicKey::from_bytes(before.key);
+        link::open(&step, &secret, &public, &pair[1].link).expect("a link leads to the epoch before");
+    }
     world.stop.cancel();
 }
 

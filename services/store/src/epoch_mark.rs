@@ -5,23 +5,13 @@ use chartseal_record::Compartment;
 use crate::{
     Error, Store,
     cell::Cells,
-    engine::{Locks, Tx, query},
+    engine::{Locks, On, Tx, query},
 };
 
 impl Store {
     /// The highest number used so far; 0 if none.
     pub async fn epoch_mark(&self, compartment: Compartment) -> Result<u32, Error> {
-        query("-- epoch_mark_get\nSELECT highest FROM epoch_mark WHERE compartment = $1")
-            .bind(compartment.0.as_slice())
-            .fetch_optional(self.reader())
-            .await?
-            .map_or(Ok(0), |row| {
-                Cells {
-                    table: "epoch_mark",
-                    row: &row,
-                }
-                .number("highest")
-            })
+        get(self.reader(), compartment).await
     }
 
     /// Raises the mark to `epoch`. `false` if it stands there or higher already: then the number is used, and the
@@ -52,6 +42,15 @@ impl Store {
         tx.commit().await?;
         u32::try_from(next).map_err(|_| Error::TooLarge(next as u64))
     }
+}
+
+pub(crate) async fn get(on: impl Into<On<'_>>, compartment: Compartment) -> Result<u32, Error> {
+    let table = "epoch_mark";
+    query("-- epoch_mark_get\nSELECT highest FROM epoch_mark WHERE compartment = $1")
+        .bind(compartment.0.as_slice())
+        .fetch_optional(on)
+        .await?
+        .map_or(Ok(0), |row| Cells { table, row: &row }.number("highest"))
 }
 
 pub(crate) async fn raise(tx: &mut Tx<'_>, compartment: Compartment, epoch: u32) -> Result<bool, Error> {

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, Bytes};
-use chartseal_record::state::IntentState;
+use chartseal_record::{Compartment, state::IntentState};
 
 use crate::{
     Error, Mined, SentTransaction, Store,
     cell::{Cells, int},
-    engine::{Query, Row, Tx, exists, query},
+    engine::{Locks, Query, Row, Tx, exists, query},
+    epoch_mark,
     error::one_moved,
 };
 
@@ -173,35 +174,32 @@ impl Store {
     /// refused.
     pub async fn sign_intent(&self, id: &str, part: &str, signature: &[u8], now: u64) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        let touched = query("-- intent_touch\nUPDATE intent SET changed_at = $1 WHERE id = $2 AND state = 'prepared' AND expires_at > $1")
-            .bind(int(now)?)
-            .bind(id)
-            .execute(&mut tx)
-            .await?;
-        one_moved(touched, "intent", id, "prepared and unexpired")?;
-        query(
-            "-- intent_signature_insert
-             INSERT INTO intent_signature (intent, part, signature, signed_at) VALUES ($1, $2, $3, $4) ON CONFLICT (intent, part) DO NOTHING",
-        )
-        .bind(id)
-        .bind(part)
-        .bind(signature)
-        .bind(int(now)?)
-        .execute(&mut tx)
-        .await?;
-        let kept: Vec<u8> =
-            query("-- intent_signature_get\nSELECT signature FROM intent_signature WHERE intent = $1 AND part = $2")
-                .bind(id)
-                .bind(part)
-                .fetch_value(&mut tx)
-                .await?;
-        if kept != signature {
-            return Err(Error::Exists {
-                table: "intent_signature",
-                key: format!("{id}/{part}"),
-            });
-        }
+        sign(&mut tx, id, part, signature, now).await?;
         tx.commit().await
+    }
+
+    /// An advance to `epoch` of a compartment, signed: inserted ready to relay, all at once, and only while `epoch` is
+    /// the highest number used there. `false` if another number has been taken since; then nothing is inserted.
+    ///
+    /// Whoever took the number and looked at the queue afterwards has seen every advance that a link must not pass over:
+    /// what has a smaller number is in the queue by then, or is refused here.
+    pub async fn insert_advance(
+        &self,
+        advance: &NewIntent,
+        (compartment, epoch): (Compartment, u32),
+        signature: &[u8],
+        (target, calldata): (Address, &[u8]),
+    ) -> Result<bool, Error> {
+        let mut tx = self.write().await?;
+        tx.lock(Locks::default().epochs(compartment, true)).await?;
+        if epoch_mark::get(&mut tx, compartment).await? != epoch {
+            return Ok(false);
+        }
+        insert(&mut tx, advance).await?;
+        sign(&mut tx, &advance.id, "account", signature, advance.created_at).await?;
+        signed(&mut tx, &advance.id, target, calldata, advance.created_at).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Replaces the payload of a prepared intent (for example when the epoch it names has moved on).
@@ -222,17 +220,7 @@ impl Store {
     /// Prepared → signed: every signature is here, this is the call to relay.
     pub async fn intent_signed(&self, id: &str, target: Address, calldata: &[u8], now: u64) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        let done = query(
-            "-- intent_signed
-             UPDATE intent SET state = 'signed', target = $1, calldata = $2, changed_at = $3 WHERE id = $4 AND state = 'prepared'",
-        )
-        .bind(target.as_slice())
-        .bind(calldata)
-        .bind(int(now)?)
-        .bind(id)
-        .execute(&mut tx)
-        .await?;
-        one_moved(done, "intent", id, "prepared")?;
+        signed(&mut tx, id, target, calldata, now).await?;
         tx.commit().await
     }
 
@@ -277,6 +265,54 @@ impl Store {
         }
         Ok(intent)
     }
+}
+
+async fn sign(tx: &mut Tx<'_>, id: &str, part: &str, signature: &[u8], now: u64) -> Result<(), Error> {
+    let touched = query(
+        "-- intent_touch\nUPDATE intent SET changed_at = $1 WHERE id = $2 AND state = 'prepared' AND expires_at > $1",
+    )
+    .bind(int(now)?)
+    .bind(id)
+    .execute(&mut *tx)
+    .await?;
+    one_moved(touched, "intent", id, "prepared and unexpired")?;
+    query(
+        "-- intent_signature_insert
+         INSERT INTO intent_signature (intent, part, signature, signed_at) VALUES ($1, $2, $3, $4) ON CONFLICT (intent, part) DO NOTHING",
+    )
+    .bind(id)
+    .bind(part)
+    .bind(signature)
+    .bind(int(now)?)
+    .execute(&mut *tx)
+    .await?;
+    let kept: Vec<u8> =
+        query("-- intent_signature_get\nSELECT signature FROM intent_signature WHERE intent = $1 AND part = $2")
+            .bind(id)
+            .bind(part)
+            .fetch_value(tx)
+            .await?;
+    if kept != signature {
+        return Err(Error::Exists {
+            table: "intent_signature",
+            key: format!("{id}/{part}"),
+        });
+    }
+    Ok(())
+}
+
+async fn signed(tx: &mut Tx<'_>, id: &str, target: Address, calldata: &[u8], now: u64) -> Result<(), Error> {
+    let done = query(
+        "-- intent_signed
+         UPDATE intent SET state = 'signed', target = $1, calldata = $2, changed_at = $3 WHERE id = $4 AND state = 'prepared'",
+    )
+    .bind(target.as_slice())
+    .bind(calldata)
+    .bind(int(now)?)
+    .bind(id)
+    .execute(tx)
+    .await?;
+    one_moved(done, "intent", id, "prepared")
 }
 
 async fn insert(tx: &mut Tx<'_>, intent: &NewIntent) -> Result<(), Error> {

@@ -48,21 +48,27 @@ pub async fn open(
     let (app, patient, scope, parent) = (app.clone(), patient.clone(), scope.clone(), parent.map(str::to_owned));
     let task = async move {
         let _one = app.pending.lock(patient.id()).await;
-        let current = epochs::current(&app, Compartment::of(patient.id(), &scope));
-        match (current, when) {
-            (Some((epoch, _)), When::Closed) => return Ok(epoch),
-            (Some((epoch, _)), When::Due) if !epochs::is_due(&app, patient.id(), &scope, epoch.number).await? => {
+        loop {
+            // The lock is this process's; another gateway on this database may have been faster.
+            app.pending.look(&app.store, patient.id()).await?;
+            let current = epochs::current(&app, Compartment::of(patient.id(), &scope));
+            match (current, when) {
+                (Some((epoch, _)), When::Closed) => return Ok(epoch),
+                (Some((epoch, _)), When::Due) if !epochs::is_due(&app, patient.id(), &scope, epoch.number).await? => {
+                    return Ok(epoch);
+                }
+                (Some((epoch, _)), When::Lost(number)) if epoch.number != number => return Ok(epoch),
+                (_, When::Due | When::Lost(_)) => {}
+                (Some((_, Some(_))), When::Always) => {
+                    let why = "the scope's next epoch is on its way to the chain already; wait until it is there";
+                    return Err(Problem::new(Code::WrongState, why));
+                }
+                (_, When::Closed | When::Always) => may_ask(&app, &patient, &scope).await?,
+            }
+            if let Some(epoch) = queue_next(&app, &patient, &scope, parent.as_deref()).await? {
                 return Ok(epoch);
             }
-            (Some((epoch, _)), When::Lost(number)) if epoch.number != number => return Ok(epoch),
-            (_, When::Due | When::Lost(_)) => {}
-            (Some((_, Some(_))), When::Always) => {
-                let why = "the scope's next epoch is on its way to the chain already; wait until it is there";
-                return Err(Problem::new(Code::WrongState, why));
-            }
-            (_, When::Closed | When::Always) => may_ask(&app, &patient, &scope).await?,
         }
-        queue_next(&app, &patient, &scope, parent.as_deref()).await
     };
     tokio::spawn(task)
         .await
@@ -105,14 +111,25 @@ pub fn check_known(app: &App, patient: &Patient, scope: &Scope) -> Result<(), Pr
 }
 
 /// The number is marked as used before anything is sealed with it: whatever a re-org or a crash drops, no number ever
-/// stands for two keys or two links.
-async fn queue_next(app: &App, patient: &Patient, scope: &Scope, parent: Option<&str>) -> Result<Epoch, Problem> {
+/// stands for two keys or two links. `None` if another gateway was faster: it has opened one, or has taken a number whose link
+/// could miss this one. The number taken here is skipped then.
+async fn queue_next(
+    app: &App,
+    patient: &Patient,
+    scope: &Scope,
+    parent: Option<&str>,
+) -> Result<Option<Epoch>, Problem> {
     let not_enrolled = || Problem::new(Code::NotEnrolled, "the patient has not enrolled here");
     let root = root::get(app, patient).await?.ok_or_else(not_enrolled)?;
     let compartment = Compartment::of(patient.id(), scope);
-    let current = epochs::current(app, compartment);
-    let before = current.as_ref().map_or(0, |(epoch, _)| epoch.number);
+    let before = epochs::current(app, compartment).map_or(0, |(epoch, _)| epoch.number);
     let number = app.store.next_epoch(compartment, before).await?;
+    // Only now: an advance with a smaller number is in the queue already, or will never be.
+    app.pending.look(&app.store, patient.id()).await?;
+    let current = epochs::current(app, compartment);
+    if current.as_ref().map_or(0, |(epoch, _)| epoch.number) != before {
+        return Ok(None);
+    }
     let secret = tree::epoch_secret(&root, &app.contracts, compartment, number);
     let link = link_back(
         app,
@@ -144,13 +161,23 @@ async fn queue_next(app: &App, patient: &Patient, scope: &Scope, parent: Option<
         parent,
         after: after.as_deref(),
     };
-    let id = queue::signed(app, patient.custodian, &decision, signature, place).await?;
-    app.pending.add(&advance, wraps, id);
-    Ok(Epoch {
-        number,
-        suite: typed::SUITE_X25519,
-        key: *secret.public_key().as_bytes(),
-    })
+    let queued = queue::epoch(
+        app,
+        patient.custodian,
+        &decision,
+        place,
+        (compartment, number),
+        signature,
+    )
+    .await?;
+    Ok(queued.map(|id| {
+        app.pending.add(&advance, wraps, id);
+        Epoch {
+            number,
+            suite: typed::SUITE_X25519,
+            key: *secret.public_key().as_bytes(),
+        }
+    }))
 }
 
 /// Sends an advance again that the chain refused, under the statement key that counts now. Its epoch is in use already, so

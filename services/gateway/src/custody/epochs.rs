@@ -43,28 +43,45 @@ pub struct Pending {
     locks: Mutex<HashMap<Address, Arc<tokio::sync::Mutex<()>>>>,
 }
 
+const ON_ITS_WAY: [IntentState; 2] = [IntentState::Signed, IntentState::Submitted];
+
 impl Pending {
     /// Finds the advances that are on their way.
     pub async fn load(store: &Store) -> Result<Self, Failure> {
         let pending = Self::default();
-        for state in [IntentState::Signed, IntentState::Submitted] {
-            pending.take(store, state, 0).await?;
+        for state in ON_ITS_WAY {
+            pending.take(store, None, state, 0).await?;
         }
         Ok(pending)
+    }
+
+    /// Takes in what another gateway on this database has queued for a patient.
+    pub async fn look(&self, store: &Store, patient: Address) -> Result<(), StoreError> {
+        for state in ON_ITS_WAY {
+            self.take(store, Some(patient), state, 0).await?;
+        }
+        Ok(())
     }
 
     /// A re-org took the blocks from `block` on: the advances in them are on their way again.
     pub async fn bring_back(&self, store: &Store, block: u64) -> Result<(), StoreError> {
         for state in [IntentState::Submitted, IntentState::Confirmed] {
-            self.take(store, state, block).await?;
+            self.take(store, None, state, block).await?;
         }
         Ok(())
     }
 
     /// Takes in the advances in this state that are not mined, or mined in `block` or later. Newest first, so that it can
     /// stop where everything before was mined long ago.
-    async fn take(&self, store: &Store, state: IntentState, block: u64) -> Result<(), StoreError> {
+    async fn take(
+        &self,
+        store: &Store,
+        patient: Option<Address>,
+        state: IntentState,
+        block: u64,
+    ) -> Result<(), StoreError> {
         let mut filter = IntentFilter {
+            account: patient,
             kind: Some("advance".into()),
             state: Some(state),
             limit: 500,
