@@ -6,12 +6,14 @@ use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 use chartseal_record::{B256, manifest};
 use chartseal_stack::{
     client::Gateway,
+    configuration::Served,
     decide::{READ, grant_entry},
     samples::denis_note,
     seed,
     supervise::Process,
     up::{Options, Stack},
 };
+use chartseal_stage::Kubo;
 use chartseal_tests::{program, sign_in};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row, SqlitePool, sqlite::SqliteRow};
@@ -110,6 +112,32 @@ async fn what_was_damaged_is_named_and_mended() {
     );
     let path = format!("/fhir/R4/DocumentReference/{}", world.note);
     assert_eq!(hospital.gateway.get(&path).await.unwrap().status, 200);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn what_kubo_would_collect_is_pinned_again() {
+    let Some(node) = Kubo::start("what_kubo_would_collect_is_pinned_again") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        served: Served {
+            content: Some(node.location()),
+            ..Served::default()
+        },
+        ..Options::in_folder(folder.path())
+    };
+    let mut stack = Stack::start(options, &|_| {}).await.unwrap();
+    let world = World::prepare(&mut stack).await;
+    world.expect(&[], &[]).await;
+    let pins = node.ipfs(&["pin", "ls", "--type=recursive", "--quiet"]);
+    let pins: Vec<&str> = pins.lines().collect();
+    assert!(pins.len() > 5, "{pins:?}");
+    node.ipfs(&[&["pin", "rm"], &pins[..]].concat());
+    world.expect(&["pin"], &[]).await;
+    node.ipfs(&["repo", "gc", "--silent"]);
+    world.expect(&[], &[]).await;
     stack.stop().await;
 }
 

@@ -14,13 +14,13 @@ use tokio::time::timeout;
 
 use crate::{app::App, config::Config, index, problem::Problem};
 
-/// Compares the database with the chain (every event, anchor and refusal), with the content store (every sealed byte), with
+/// Compares the database with the chain (every event, anchor and refusal), with the content store (every sealed byte, every pin), with
 /// the master key (every vault row) and with itself (leaves, batches, epoch numbers, journals), and lists what differs.
 /// Whether search indexes are right it does not look at.
 ///
 /// With --repair it mends what can be mended without loss: forgets blocks that are not the chain's and reads them again,
 /// refuses what the chain revoked, destroys release keys that a refusal forbids, raises epoch marks, puts blocks that are in
-/// the outbox and manifests that follow from the rows into the content store again, queues batches whose anchor is on no
+/// the outbox and manifests that follow from the rows into the content store again, pins what is there and not pinned, queues batches whose anchor is on no
 /// chain, and takes in records whose rows are missing.
 ///
 /// Stop the gateway and the submitter first: what they change meanwhile looks like a difference.
@@ -125,7 +125,9 @@ impl Fsck {
         content::records(app, found, |so_far| {
             self.say(&format!("reading records: {so_far} so far"))
         })
-        .await
+        .await?;
+        self.say("comparing pins");
+        content::pins(app, found).await
     }
 
     /// Reads the forgotten blocks again.

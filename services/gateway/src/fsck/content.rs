@@ -1,5 +1,7 @@
 //! Every byte that a row names.
 
+use std::collections::BTreeSet;
+
 use chartseal_ipfs::{Bytes, raw_cid};
 use chartseal_record::{
     Compartment,
@@ -82,6 +84,43 @@ pub async fn records(app: &App, found: &mut Findings, say: impl Fn(usize)) -> Re
         so_far += page.len();
         say(so_far);
     }
+}
+
+/// Every list and document of this gateway's organisations is pinned, and with the list its records: what is merely there
+/// goes when the node next collects garbage.
+pub async fn pins(app: &App, found: &mut Findings) -> Result<(), Problem> {
+    let ours = |org| app.config.organisation(org).is_some();
+    let pinned: BTreeSet<Cid> = app.content.pins().await?.into_iter().flatten().collect();
+    let mut named = BTreeSet::new();
+    for batch in app.store.batches().await? {
+        if ours(batch.org) {
+            named.insert(manifest::cid(batch.manifest));
+        }
+    }
+    let mut after = 0;
+    loop {
+        let page = app.store.records_after(after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.seq;
+        for record in page.iter().filter(|record| ours(record.org)) {
+            let attachments = app.store.attachments(record.seq).await?;
+            let cids = attachments
+                .iter()
+                .filter_map(|attachment| attachment.cid.parse::<Cid>().ok());
+            // A small one waits in the outbox until its batch is made.
+            named.extend(cids.filter(|cid| record.state != RecordState::Stored || cid.codec() != RAW));
+        }
+    }
+    for cid in named.difference(&pinned) {
+        // One that is not even there has been named.
+        if app.content.has(cid).await? && found.differs("pin", cid, "it is there, and not pinned", REPAIR) {
+            match app.content.copy(&[*cid], &app.content).await {
+                Ok(_) => found.mended(),
+                Err(error) => tracing::error!(%error, %cid, "{cid} cannot be pinned: {error}"),
+            }
+        }
+    }
+    Ok(())
 }
 
 fn row(record: &Record, found: &mut Findings) {
