@@ -46,15 +46,9 @@ fn binary(test: &str) -> Option<PathBuf> {
 
 impl Kubo {
     pub fn start(test: &str) -> Option<Self> {
-        let binary = binary(test)?;
-        let repository = TempDir::new().unwrap();
+        let (binary, repository) = empty(test)?;
         fs::write(repository.path().join("swarm.key"), SWARM_KEY).unwrap();
-        let run = |arguments: &[&str]| ipfs(&binary, &repository, arguments);
-        run(&["init", "--empty-repo"]);
         for (key, value) in [
-            ("Addresses.API", r#""/ip4/127.0.0.1/tcp/0""#),
-            ("Addresses.Gateway", r#""/ip4/127.0.0.1/tcp/0""#),
-            ("Addresses.Swarm", r#"["/ip4/127.0.0.1/tcp/0"]"#),
             ("Bootstrap", "[]"),
             ("Routing.Type", r#""none""#),
             ("AutoTLS.Enabled", "false"),
@@ -68,6 +62,34 @@ impl Kubo {
             ("Swarm.Transports.Network.Websocket", "false"),
             ("Gateway.NoFetch", "true"),
         ] {
+            ipfs(&binary, &repository, &["config", "--json", key, value]);
+        }
+        Some(Self::run(binary, repository))
+    }
+
+    /// One that a shell script configures, as Kubo's image has its scripts do; then it listens on loopback only.
+    pub fn configured_by(test: &str, script: &str) -> Option<Self> {
+        let (binary, repository) = empty(test)?;
+        let mut path = binary.parent().unwrap().as_os_str().to_owned();
+        path.push(":");
+        path.push(env::var_os("PATH").unwrap_or_default());
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-ec", script])
+            .env("IPFS_PATH", repository.path())
+            .env("PATH", path);
+        let done = shell.output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        Some(Self::run(binary, repository))
+    }
+
+    fn run(binary: PathBuf, repository: TempDir) -> Self {
+        let run = |arguments: &[&str]| ipfs(&binary, &repository, arguments);
+        for (key, value) in [
+            ("Addresses.API", r#""/ip4/127.0.0.1/tcp/0""#),
+            ("Addresses.Gateway", r#""/ip4/127.0.0.1/tcp/0""#),
+            ("Addresses.Swarm", r#"["/ip4/127.0.0.1/tcp/0"]"#),
+        ] {
             run(&["config", "--json", key, value]);
         }
         let (daemon, api, gateway) = daemon(&binary, &repository);
@@ -76,13 +98,13 @@ impl Kubo {
             let port = url.rsplit(':').next().unwrap();
             run(&["config", "--json", key, &format!(r#""/ip4/127.0.0.1/tcp/{port}""#)]);
         }
-        Some(Self {
+        Self {
             binary,
             repository,
             daemon: Mutex::new(daemon),
             api,
             gateway,
-        })
+        }
     }
 
     /// What a configuration calls it.
@@ -121,6 +143,13 @@ impl Drop for Kubo {
         let _ = daemon.kill();
         let _ = daemon.wait();
     }
+}
+
+/// Kubo's program and an empty repository.
+fn empty(test: &str) -> Option<(PathBuf, TempDir)> {
+    let (binary, repository) = (binary(test)?, TempDir::new().unwrap());
+    ipfs(&binary, &repository, &["init", "--empty-repo"]);
+    Some((binary, repository))
 }
 
 /// Waits until it says that it is ready, and where.

@@ -3,7 +3,7 @@
 use std::{
     env,
     io::{self, BufRead, BufReader, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         LazyLock, Mutex,
@@ -102,6 +102,16 @@ impl Postgres {
     /// Where a role finds a database.
     pub fn url(&self, database: &str, role: &str) -> String {
         format!("postgres://{role}@localhost/{database}?host={}", self.folder.display())
+    }
+
+    /// The folder of its socket, which is what `psql -h` takes.
+    pub fn host(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folder of `psql`.
+    pub fn programs(&self) -> &Path {
+        &self.programs
     }
 
     /// Runs SQL as the superuser and returns what it printed.
