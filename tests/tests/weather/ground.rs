@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use alloy::primitives::B256;
@@ -127,10 +127,26 @@ impl Ground {
         self.kubo.as_ref().expect("a system of servers")
     }
 
+    /// The chain's clock loses the seconds of the blocks that a re-org took back, each time again; a chain whose newest
+    /// block is two minutes old is none that a gateway decides by.
+    async fn catch_up(&self) -> Result<()> {
+        let newest = self.node.call("eth_getBlockByNumber", json!(["latest", false])).await?;
+        let stamp = newest["timestamp"].as_str().context("a block's time")?;
+        let then = u64::from_str_radix(stamp.trim_start_matches("0x"), 16)?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+        match now.saturating_sub(then) {
+            0 => Ok(()),
+            behind => self.node.call("evm_increaseTime", json!([behind])).await.map(drop),
+        }
+    }
+
     pub async fn strike(&mut self, weather: Weather) -> Result<()> {
         match weather {
             Weather::Kill(process) => self.kill(process).await,
-            Weather::Reorg(depth) => self.node.call("anvil_reorg", json!([depth, []])).await.map(drop),
+            Weather::Reorg(depth) => {
+                self.node.call("anvil_reorg", json!([depth, []])).await?;
+                self.catch_up().await
+            }
             Weather::Jump(seconds) => self.node.call("evm_increaseTime", json!([seconds])).await.map(drop),
             Weather::ChainAway(pause) => {
                 let pid = self.stack.pid(Process::Anvil).context("anvil does not run")?;

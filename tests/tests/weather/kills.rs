@@ -13,7 +13,7 @@ use fastrand::Rng;
 
 use crate::{
     figures::{kills, seed},
-    ground::Ground,
+    ground::{Ground, NOT_ANCHORED},
     model::Standing,
     people::{People, enrolled},
     run::{Run, act},
@@ -195,8 +195,13 @@ impl Moment {
             }
             // The file that is being written, before the row that names it.
             (Phase::Batching, _) => until(async || Ok(files(ground)? > self.files)).await,
-            (Phase::Signing, _) => until(async || Ok(ground.count(BATCHED).await? > 0)).await,
-            (Phase::Broadcasting, _) => until(async || Ok(ground.count(SUBMITTED).await? > 0)).await,
+            // On a busy machine the moment can come and go between two looks: then the kill falls where it falls.
+            (Phase::Signing, _) => {
+                until(async || Ok(ground.count(BATCHED).await? > 0 || self.over(ground).await?)).await
+            }
+            (Phase::Broadcasting, _) => {
+                until(async || Ok(ground.count(SUBMITTED).await? > 0 || self.over(ground).await?)).await
+            }
             (Phase::Confirming, _) => {
                 until(async || Ok(anchors(ground).await? > self.anchors)).await?;
                 tokio::time::sleep(self.long).await;
@@ -208,6 +213,11 @@ impl Moment {
                 Ok(())
             }
         }
+    }
+
+    /// What was sent has come to its end.
+    async fn over(&self, ground: &Ground) -> Result<bool> {
+        Ok(ground.count(RECORDS).await? > self.records && ground.count(NOT_ANCHORED).await? == 0)
     }
 
     /// What the rows say after the death.

@@ -25,8 +25,8 @@ use crate::{
     step::{READERS, Reader, Slot},
 };
 
-/// How far the gateway may be behind the submitter.
-const BEHIND: Duration = Duration::from_secs(20);
+/// How far the gateway may be behind the submitter: epochs in its queue are looked after every minute.
+const BEHIND: Duration = Duration::from_secs(90);
 
 /// What a run came to.
 #[derive(Debug, Default, Clone, Copy)]
@@ -218,7 +218,7 @@ impl Figures {
                     let right = match &seen {
                         Seen::Bytes(read) => entitled && read == bytes,
                         Seen::Refused(status) => !entitled && [403, 404].contains(status),
-                        Seen::Unanswered => false,
+                        Seen::Unanswered(_) => false,
                     };
                     let shown = match seen {
                         Seen::Bytes(read) => format!("{} bytes", read.len()),

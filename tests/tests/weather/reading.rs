@@ -8,8 +8,8 @@ pub enum Seen {
     Bytes(Vec<u8>),
     /// 4xx, by which nobody learns more than that it is not for them.
     Refused(u16),
-    /// Nothing, 5xx, or to come back later.
-    Unanswered,
+    /// Nothing, 5xx, or to come back later; in its words.
+    Unanswered(String),
 }
 
 /// Reads a DocumentReference and the bytes it names.
@@ -30,7 +30,8 @@ fn sorted(answer: Result<Answer, ClientError>) -> Seen {
     match answer {
         Ok(answer) if answer.status == 200 => Seen::Bytes(answer.body),
         Ok(answer) if refuses(answer.status) => Seen::Refused(answer.status),
-        _ => Seen::Unanswered,
+        Ok(answer) => Seen::Unanswered(format!("{}: {} {}", answer.what, answer.status, answer.code())),
+        Err(error) => Seen::Unanswered(error.to_string()),
     }
 }
 

@@ -150,8 +150,9 @@ enum Told {
 fn acknowledged(answer: Result<Answer, ClientError>, good: u16) -> Result<Told> {
     match answer {
         Ok(answer) if answer.status == good => Ok(Told::Done(answer.value())),
-        // Only because a re-org took the hospital's grant; a stale version would be a broken promise.
-        Ok(answer) if answer.status == 403 => Ok(Told::Refused),
+        // Only because a re-org took the hospital's grant, without which it may neither write nor find what it would edit;
+        // that nothing is lost is proved afterwards. A stale version would be a broken promise.
+        Ok(answer) if [403, 404].contains(&answer.status) => Ok(Told::Refused),
         Ok(answer) if refuses(answer.status) => {
             bail!("{} was refused: {} {}", answer.what, answer.status, answer.value())
         }
