@@ -5,7 +5,7 @@
 
 use alloy::primitives::{Address, B256, Bytes};
 use chartseal_chain::calls;
-use chartseal_record::{Contracts, account::Status, typed};
+use chartseal_record::{Contracts, Scope, account::Status, typed};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -28,6 +28,11 @@ pub enum Decision {
     },
     Custodian {
         change: typed::Custodian,
+    },
+    /// A patient takes the keys over: epochs under keys of the device, then the change of custody, each an intent of its own.
+    TakeOver {
+        change: typed::Custodian,
+        epochs: Vec<NewEpoch>,
     },
     EncryptionKey {
         change: typed::EncryptionKey,
@@ -72,6 +77,18 @@ pub struct PreparedGrant {
     pub after: Option<String>,
     /// The request this answers.
     pub request: Option<B256>,
+}
+
+/// An epoch under a key that a patient's device made, linked back by the custodian.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NewEpoch {
+    pub scope: Scope,
+    /// The epoch it is linked to.
+    pub previous: u32,
+    pub epoch: u32,
+    pub key: Bytes,
+    pub link: Bytes,
+    pub wraps: Vec<AdvanceWrap>,
 }
 
 /// One wrap of an advance.
@@ -146,6 +163,7 @@ impl Decision {
             Self::StatementKey { .. } => "statementKey",
             Self::Publisher { .. } => "publisher",
             Self::Custodian { .. } => "custodian",
+            Self::TakeOver { .. } => "takeOver",
             Self::EncryptionKey { .. } => "encryptionKey",
             Self::HandOver { .. } => "handOver",
             Self::SetStatus { change } => match Status::from_number(change.status) {
@@ -169,7 +187,7 @@ impl Decision {
             Self::Register { register } => register.who,
             Self::StatementKey { listing } => listing.who,
             Self::Publisher { listing, .. } => listing.org,
-            Self::Custodian { change } => change.who,
+            Self::Custodian { change } | Self::TakeOver { change, .. } => change.who,
             Self::EncryptionKey { change } => change.who,
             Self::HandOver { change } => change.who,
             Self::SetStatus { change } => change.registrar,
@@ -208,7 +226,9 @@ impl Decision {
             }
             Self::StatementKey { listing } => vec![part!("account", By::Account(listing.who), listing, &directory)],
             Self::Publisher { listing, .. } => vec![part!("account", By::Account(listing.org), listing, &directory)],
-            Self::Custodian { change } => vec![part!("account", By::Account(change.who), change, &directory)],
+            Self::Custodian { change } | Self::TakeOver { change, .. } => {
+                vec![part!("account", By::Account(change.who), change, &directory)]
+            }
             Self::EncryptionKey { change } => vec![part!("account", By::Account(change.who), change, &directory)],
             Self::HandOver { change } => vec![
                 part!("account", By::Account(change.who), change, &directory),
@@ -269,7 +289,7 @@ impl Decision {
                 (contracts.consent, calls::advance(advance, wraps, account()))
             }
             Self::Rewrap { rewrap, wrap } => (contracts.consent, calls::rewrap(rewrap, wrap.clone(), account())),
-            Self::Enrol { .. } | Self::Decline { .. } | Self::Withdraw { .. } => return None,
+            Self::Enrol { .. } | Self::TakeOver { .. } | Self::Decline { .. } | Self::Withdraw { .. } => return None,
         })
     }
 }

@@ -64,24 +64,40 @@ pub async fn epoch(
     Ok(queued.then_some(id))
 }
 
+/// One part of a decision that becomes several intents.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    pub parent: &'a str,
+    pub part: &'a str,
+    /// The intent that must be mined first.
+    pub after: Option<&'a str>,
+}
+
+impl Step<'_> {
+    fn id(&self) -> String {
+        let name = keccak256(format!("{}|{}", self.parent, self.part));
+        let id = uuid::Builder::from_random_bytes(name[..16].try_into().expect("a hash has 16 bytes and more"));
+        id.into_uuid().to_string()
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place {
+            parent: Some(self.parent),
+            after: self.after,
+        }
+    }
+}
+
 /// Queues one part of a decision as an intent of its own. Doing it twice does it once: the id follows from the part.
 pub async fn step(
     app: &App,
     org: Address,
-    parent: &str,
-    part: &str,
+    step: Step<'_>,
     decision: &Decision,
     signature: Bytes,
-    after: Option<&str>,
 ) -> Result<(), Failure> {
-    let name = keccak256(format!("{parent}|{part}"));
-    let id = uuid::Builder::from_random_bytes(name[..16].try_into().expect("a hash has 16 bytes and more"));
-    let id = id.into_uuid().to_string();
-    let place = Place {
-        parent: Some(parent),
-        after,
-    };
-    match insert(app, &id, org, decision.account(), decision, place).await {
+    let id = step.id();
+    match insert(app, &id, org, decision.account(), decision, step.place()).await {
         Ok(()) | Err(Failure::Store(Error::Exists { .. })) => {}
         Err(failure) => return Err(failure),
     }
@@ -89,6 +105,28 @@ pub async fn step(
         Ok(()) | Err(Failure::Store(Error::Moved { .. })) => Ok(()),
         Err(failure) => Err(failure),
     }
+}
+
+/// The same for an advance, as [`epoch`] queues one.
+pub async fn step_epoch(
+    app: &App,
+    org: Address,
+    step: Step<'_>,
+    decision: &Decision,
+    epoch: (Compartment, u32),
+    signature: Bytes,
+) -> Result<Option<String>, Failure> {
+    let id = step.id();
+    if app.store.intent(&id).await?.is_some() {
+        return Ok(Some(id));
+    }
+    let new = new(app, &id, org, decision.account(), decision, step.place())?;
+    let (target, data) = call(app, decision, &signature)?;
+    let queued = app
+        .store
+        .insert_advance(&new, epoch, &signature, (target, &data))
+        .await?;
+    Ok(queued.then_some(id))
 }
 
 async fn insert(

@@ -9,7 +9,7 @@ use chartseal_store::IntentFilter;
 use super::{
     Patient,
     epochs::{self, Epoch},
-    root, wraps,
+    root, take_over, wraps,
 };
 use crate::{
     app::App,
@@ -52,6 +52,15 @@ pub async fn open(
             // The lock is this process's; another gateway on this database may have been faster.
             app.pending.look(&app.store, patient.id()).await?;
             let current = epochs::current(&app, Compartment::of(patient.id(), &scope));
+            if take_over::is_under_way(&app, patient.id()).await? {
+                return match (current, when) {
+                    (Some((epoch, _)), When::Due | When::Lost(_)) => Ok(epoch),
+                    _ => {
+                        let why = "the patient is taking the keys over; the device opens epochs once that is confirmed";
+                        Err(Problem::new(Code::WrongState, why))
+                    }
+                };
+            }
             match (current, when) {
                 (Some((epoch, _)), When::Closed) => return Ok(epoch),
                 (Some((epoch, _)), When::Due) if !epochs::is_due(&app, patient.id(), &scope, epoch.number).await? => {

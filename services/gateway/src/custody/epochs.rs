@@ -4,7 +4,7 @@
 //! the chain does not have it yet. Its row in the intent table is durable before its key is used.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -258,6 +258,42 @@ pub fn with_queued(app: &App, patient: Address, scope: &Scope, mut state: GrantS
         }));
     }
     state
+}
+
+/// Every scope the patient has opened, queued ones included.
+pub fn scopes(app: &App, patient: Address) -> Vec<Scope> {
+    let places = app
+        .index
+        .compartments()
+        .into_iter()
+        .map(|(place, _)| (place.patient, place.scope));
+    let queued = app.pending.everything().into_iter();
+    let queued = queued.filter_map(|(_, q)| Some((q.advance.patient, Scope::new(q.advance.scope).ok()?)));
+    let all: BTreeSet<Scope> = places
+        .chain(queued)
+        .filter_map(|(who, scope)| (who == patient).then_some(scope))
+        .collect();
+    all.into_iter().collect()
+}
+
+/// Since when somebody who holds this epoch's secret may not read any more, if somebody does and the time is known: what
+/// was sealed to the epoch later is open to them. Suspensions and narrowed grants have no time.
+pub async fn exposed_since(app: &App, patient: Address, scope: &Scope, epoch: u32) -> Result<Option<u64>, Problem> {
+    let mut since = None;
+    for (slot, state) in app.index.grants_of_patient(patient) {
+        let Some(terms) = state.terms.as_ref().filter(|t| t.scope == scope.as_str()) else {
+            continue;
+        };
+        if app.index.wrapped_up_to(slot) < epoch || !has_ended(app, slot, &state).await? {
+            continue;
+        }
+        let refused = app.store.tombstone(slot).await?.filter(|t| t.serial >= terms.serial);
+        let ended = refused.map_or(terms.until, |t| t.refused_at.min(terms.until));
+        if ended <= app.clock.seconds() {
+            since = Some(since.map_or(ended, |first: u64| first.min(ended)));
+        }
+    }
+    Ok(since)
 }
 
 /// Every slot of the patient's whose grant leads into the scope: what a commit must not outlive the refusal of.

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod clients;
 pub mod deployment;
 pub mod drafts;
+pub mod epochs;
 pub mod grants;
 pub mod intents;
 pub mod ipfs;
@@ -39,6 +40,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(clients::routes())
         .merge(deployment::routes())
         .merge(drafts::routes())
+        .merge(epochs::routes())
         .merge(grants::routes())
         .merge(intents::routes())
         .merge(ipfs::routes())

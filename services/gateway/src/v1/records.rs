@@ -1,12 +1,14 @@
 //! GET /v1/records: what is stored of a patient, and how far each record has come. Nothing is opened.
 
+use std::collections::HashMap;
+
 use alloy::primitives::{Address, B256};
 use axum::{
     Json,
     extract::State,
     http::{HeaderMap, HeaderValue, header},
 };
-use chartseal_record::{Scope, state::RecordState};
+use chartseal_record::{Compartment, Scope, state::RecordState};
 use chartseal_store::{Record, RecordQuery};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -17,6 +19,7 @@ use crate::{
     app::App,
     audit,
     auth::{caller::Caller, scopes::Interaction},
+    custody::epochs,
     openapi,
     openapi::words::{AddressSchema, HashSchema, RecordStateSchema, ScopeSchema},
     problem::Problem,
@@ -64,10 +67,13 @@ struct Listed {
     authored_at: u64,
     /// FHIR's.
     resource_type: String,
+    /// Written after somebody lost the permission to read who still holds this epoch's key: the patient's device had not
+    /// opened the next epoch yet.
+    exposed: bool,
 }
 
-impl From<Record> for Listed {
-    fn from(row: Record) -> Self {
+impl Listed {
+    fn of(row: Record, exposed: bool) -> Self {
         Self {
             sequence: row.seq,
             cid: row.content_hash.to_string(),
@@ -80,6 +86,7 @@ impl From<Record> for Listed {
             author: row.author,
             authored_at: row.authored_at,
             resource_type: row.resource_type,
+            exposed,
         }
     }
 }
@@ -123,7 +130,24 @@ async fn list(
     if let Some(next) = last.and_then(|last| next_page(&app, &input, limit, last)) {
         headers.insert(header::LINK, next);
     }
-    Ok((headers, Json(rows.into_iter().map(Listed::from).collect())))
+    Ok((headers, Json(listed(&app, rows).await?)))
+}
+
+/// Rows of one epoch share what is known of it.
+async fn listed(app: &App, rows: Vec<Record>) -> Result<Vec<Listed>, Problem> {
+    let mut known: HashMap<(Compartment, u32), Option<u64>> = HashMap::new();
+    let mut listed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let at = (row.compartment, row.epoch);
+        let since = match known.get(&at) {
+            Some(since) => *since,
+            None => epochs::exposed_since(app, row.patient, &row.scope, row.epoch).await?,
+        };
+        known.insert(at, since);
+        let exposed = since.is_some_and(|since| row.received_at >= since);
+        listed.push(Listed::of(row, exposed));
+    }
+    Ok(listed)
 }
 
 fn next_page(app: &App, input: &Input, limit: u32, before: i64) -> Option<HeaderValue> {

@@ -309,7 +309,7 @@ const COUNTED: [&str; 8] = [
 ];
 
 /// One such decision of an account can be outstanding at a time: the contract counts them.
-async fn nonce(app: &App, who: Address) -> Result<U256, Problem> {
+pub async fn nonce(app: &App, who: Address) -> Result<U256, Problem> {
     for state in [IntentState::Signed, IntentState::Submitted] {
         let filter = IntentFilter {
             account: Some(who),
@@ -329,7 +329,7 @@ async fn nonce(app: &App, who: Address) -> Result<U256, Problem> {
     Ok(U256::from(app.chain.nonce_of(who).await?))
 }
 
-fn deadline(app: &App) -> u64 {
+pub fn deadline(app: &App) -> u64 {
     app.clock.seconds() + queue::PATIENCE
 }
 

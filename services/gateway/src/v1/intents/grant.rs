@@ -11,14 +11,16 @@ use super::{access, account::own_account, prepare::Laid};
 use crate::{
     app::App,
     auth::caller::Caller,
-    custody::{Patient, advance::When, epochs, root, wraps},
-    intent::{AdvanceWrap, Decision, PreparedGrant},
+    custody::{Patient, epochs, root, wraps},
+    intent::{Decision, PreparedGrant},
     openapi::words::{AddressSchema, HashSchema, HexSchema, ScopeSchema},
-    problem::{Code, Failure, Problem},
+    problem::{Code, Problem},
 };
 
 /// Bytes of a purpose code.
 const PURPOSE: usize = 64;
+/// Bytes of a wrap of suite 1, and of a link.
+pub const WRAP: usize = 80;
 
 /// What a grant says.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -44,7 +46,10 @@ pub struct Terms {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OwnWrap {
+    /// The newest of the scope, as `GET /v1/epochs` names it.
     epoch: u32,
+    /// The grant's: the wrap is bound to it. The next of the slot, above every one granted or revoked.
+    serial: u64,
     /// 80 bytes.
     wrap: Bytes,
     /// Kept by the custodian.
@@ -157,10 +162,7 @@ pub async fn prepare(
         grant.epoch = newest.number;
         wrap = match &terms.own {
             None => made_here(app, patient, &terms.scope, newest, to).await?,
-            Some(own) => {
-                grant.epoch = own.epoch;
-                kept_here(app, patient, to, own).await?
-            }
+            Some(own) => kept_here(app, to, own).await?,
         };
         grant.suite = typed::SUITE_X25519;
         grant.recipientKeyHash = recipient.key_hash();
@@ -206,9 +208,8 @@ async fn made_here(
     to: wraps::For,
 ) -> Result<Bytes, Problem> {
     let not_here = || {
-        let why =
-            "the patient's root is not here: the device makes the wrap and sends it as own {epoch, wrap, releaseKey}";
-        Problem::new(Code::Invalid, why)
+        let why = "the root of this scope is not here: the device makes the wrap and sends it as own {epoch, serial, wrap, releaseKey}";
+        Problem::new(Code::OwnKey, why)
     };
     if !patient.in_gateway_custody() {
         return Err(not_here());
@@ -217,19 +218,25 @@ async fn made_here(
     let compartment = Compartment::of(patient.id(), scope);
     let secret = tree::epoch_secret(&root, &app.contracts, compartment, newest.number);
     if *secret.public_key().as_bytes() != newest.key {
-        return Err(Failure::Broken("the newest epoch was not made from the root kept here").into());
+        return Err(not_here());
     }
     wraps::make(app, to, &secret)
         .await?
         .ok_or_else(wraps::refused_meanwhile)
 }
 
-async fn kept_here(app: &App, patient: &Patient, to: wraps::For, own: &OwnWrap) -> Result<Bytes, Problem> {
-    if patient.in_gateway_custody() || own.wrap.len() != 80 {
-        return Err(Problem::new(
-            Code::Invalid,
-            "own is for custody mode self; a wrap of suite 1 is 80 bytes",
-        ));
+/// The wrap is checked for its place only: that it opens, nobody can see but the grantee.
+async fn kept_here(app: &App, to: wraps::For, own: &OwnWrap) -> Result<Bytes, Problem> {
+    if (own.epoch, own.serial) != (to.epoch, to.serial) || own.wrap.len() != WRAP {
+        let why = format!(
+            "own is a wrap of {WRAP} bytes for epoch {} and serial {}; it is for epoch {}, serial {} and has {} bytes",
+            to.epoch,
+            to.serial,
+            own.epoch,
+            own.serial,
+            own.wrap.len()
+        );
+        return Err(Problem::new(Code::EpochMoved, why));
     }
     let key = ReleaseKey::from_bytes(own.release_key.0);
     match wraps::keep(app, to.custodian, to.slot, to.serial, own.epoch, &own.wrap, &key).await? {
@@ -247,79 +254,4 @@ pub fn patient_of(app: &App, caller: &Caller) -> Result<Patient, Problem> {
         ));
     }
     Patient::of(app, caller.account)
-}
-
-/// A patient opens an epoch: in custody mode self with what the device made, in mode gateway by asking for it.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Advance {
-    scope: Scope,
-    /// Custody mode self, and so are all that follow.
-    epoch: Option<u32>,
-    /// The epoch's X25519 public key, 32 bytes.
-    key: Option<Bytes>,
-    /// The previous epoch's secret, sealed to `key`.
-    #[serde(default)]
-    link: Bytes,
-    /// For each live READ grant.
-    #[serde(default)]
-    wraps: Vec<OwnAdvanceWrap>,
-}
-
-/// The new epoch's wrap for one grantee.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct OwnAdvanceWrap {
-    grantee: Address,
-    serial: u64,
-    wrap: Bytes,
-    release_key: B256,
-}
-
-pub async fn advance(app: &App, caller: &Caller, input: Advance) -> Result<Laid, Problem> {
-    let patient = patient_of(app, caller)?;
-    let compartment = Compartment::of(patient.id(), &input.scope);
-    if patient.in_gateway_custody() {
-        crate::custody::advance::open(app, &patient, &input.scope, When::Always, None).await?;
-        let queued = epochs::current(app, compartment).and_then(|(_, intent)| intent);
-        let id = queued.ok_or(Failure::Broken("an advance that was just queued is gone"))?;
-        return Ok(Laid { id, backup: None });
-    }
-    let invalid = |why: &str| Problem::new(Code::Invalid, why);
-    let (Some(epoch), Some(key)) = (input.epoch, input.key.filter(|k| k.len() == 32)) else {
-        return Err(invalid(
-            "in custody mode self the device gives epoch, key (32 bytes), link and wraps",
-        ));
-    };
-    let mut made = Vec::with_capacity(input.wraps.len());
-    for own in input.wraps {
-        let grantee = app
-            .index
-            .account(own.grantee)
-            .ok_or_else(|| invalid("a wrap is for nobody registered"))?;
-        let recipient = wraps::recipient(&grantee)?;
-        let slot = epochs::slot(patient.id(), own.grantee, &input.scope);
-        let key = ReleaseKey::from_bytes(own.release_key.0);
-        if !wraps::keep(app, patient.custodian, slot, own.serial, epoch, &own.wrap, &key).await? {
-            return Err(wraps::refused_meanwhile());
-        }
-        made.push(AdvanceWrap {
-            grantee: own.grantee,
-            serial: own.serial,
-            recipient_key_hash: recipient.key_hash(),
-            wrap: own.wrap,
-        });
-    }
-    let wraps: Vec<_> = made.iter().cloned().map(Into::into).collect();
-    let advance = typed::Advance {
-        patient: patient.id(),
-        scope: input.scope.to_string(),
-        epoch,
-        suite: typed::SUITE_X25519,
-        key,
-        link: input.link,
-        wraps: chartseal_chain::calls::wraps_hash(&wraps),
-        by: patient.id(),
-    };
-    Laid::of(app, patient.custodian, Decision::Advance { advance, wraps: made }, None).await
 }

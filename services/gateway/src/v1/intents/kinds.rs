@@ -8,7 +8,7 @@ use utoipa::{
     },
 };
 
-use super::{account, enrol, grant, revoke};
+use super::{account, advance, enrol, grant, revoke, take_over};
 use crate::openapi::words::{AddressSchema, HashSchema};
 
 /// By a registrar.
@@ -46,6 +46,7 @@ kinds! {
     "statementKey" account::StatementKey,
     "publisher" account::Publisher,
     "custodian" account::Custodian,
+    "takeOver" take_over::TakeOver,
     "encryptionKey" account::EncryptionKey,
     "handOver" account::HandOver,
     "suspend" Account,
@@ -54,7 +55,7 @@ kinds! {
     "enrol" enrol::Enrol,
     "grant" grant::Grant,
     "revoke" revoke::Revoke,
-    "advance" grant::Advance,
+    "advance" advance::Advance,
     "decline" Request,
     "withdraw" Request,
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod account;
+mod advance;
 mod enrol;
 mod grant;
 mod kinds;
@@ -10,6 +11,7 @@ mod prepare;
 mod revoke;
 mod show;
 mod sign;
+mod take_over;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 

@@ -11,10 +11,11 @@ use utoipa::{
 };
 
 use super::{
-    access, account,
+    access, account, advance,
     enrol::{self, Backup},
     grant, kinds, revoke,
     show::{self, Shown},
+    take_over,
 };
 use crate::{
     app::App,
@@ -33,6 +34,7 @@ pub enum Input {
     StatementKey(account::StatementKey),
     Publisher(account::Publisher),
     Custodian(account::Custodian),
+    TakeOver(take_over::TakeOver),
     EncryptionKey(account::EncryptionKey),
     HandOver(account::HandOver),
     Suspend { who: Address },
@@ -41,7 +43,7 @@ pub enum Input {
     Enrol(enrol::Enrol),
     Grant(grant::Grant),
     Revoke(revoke::Revoke),
-    Advance(grant::Advance),
+    Advance(advance::Advance),
     Decline { request: B256 },
     Withdraw { request: B256 },
 }
@@ -141,7 +143,7 @@ async fn fewer(app: &App, filter: &IntentFilter, advice: &str) -> Result<(), Pro
     security(("session" = [])),
     extensions(("x-refusals" = json!([
         "not-registered", "already-registered", "forbidden", "not-found", "invalid", "patient-not-enrolled",
-        "wrong-state", "own-key",
+        "wrong-state", "own-key", "epoch-moved",
     ]))),
 )]
 // A task of its own: an enrolment half done because a client hung up would have opened scopes nobody signed for.
@@ -172,6 +174,7 @@ async fn create(app: &App, caller: &Caller, input: Input) -> Result<Created, Pro
         Input::StatementKey(i) => account::statement_key(app, caller, i).await?,
         Input::Publisher(i) => account::publisher(app, caller, i).await?,
         Input::Custodian(i) => account::custodian(app, caller, i).await?,
+        Input::TakeOver(i) => take_over::take_over(app, caller, i).await?,
         Input::EncryptionKey(i) => account::encryption_key_change(app, caller, i).await?,
         Input::HandOver(i) => account::hand_over(app, caller, i).await?,
         Input::Suspend { who } => account::set_status(app, caller, signer, who, Status::Suspended).await?,
@@ -180,7 +183,7 @@ async fn create(app: &App, caller: &Caller, input: Input) -> Result<Created, Pro
         Input::Enrol(i) => enrol::enrol(app, caller, i).await?,
         Input::Grant(i) => grant::grant(app, caller, i).await?,
         Input::Revoke(i) => revoke::revoke(app, caller, i).await?,
-        Input::Advance(i) => grant::advance(app, caller, i).await?,
+        Input::Advance(i) => advance::advance(app, caller, i).await?,
         Input::Decline { request } => access::decline(app, caller, request).await?,
         Input::Withdraw { request } => access::withdraw(app, caller, request).await?,
     };

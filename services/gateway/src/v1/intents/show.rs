@@ -25,12 +25,12 @@ use crate::{
 pub struct Shown {
     /// A UUID.
     id: String,
-    /// register, statementKey, publisher, custodian, encryptionKey, handOver, suspend, reinstate, retire, enrol, grant,
-    /// revoke, advance, rewrap, decline or withdraw.
+    /// register, statementKey, publisher, custodian, takeOver, encryptionKey, handOver, suspend, reinstate, retire, enrol,
+    /// grant, revoke, advance, rewrap, decline or withdraw.
     kind: String,
     /// The account it is about.
     account: Address,
-    /// Of an enrolment: of all its steps together.
+    /// Of an enrolment and of taking the keys over: of all its steps together.
     state: IntentState,
     transaction: Option<B256>,
     block: Option<u64>,
@@ -43,7 +43,7 @@ pub struct Shown {
     expires_at: u64,
     /// The signatures that are still missing.
     sign: Vec<ToSign>,
-    /// An enrolment's: the decisions it became.
+    /// An enrolment's, and of taking the keys over: the decisions it became.
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<Vec<Step>>,
     /// A revocation's, once signed: the custodian's signed word since when the slot is refused; null if it could not sign.
@@ -135,7 +135,7 @@ pub async fn render(app: &App, caller: &Caller, intent: &Intent, decision: &Deci
     match decision {
         // A registrar countersigns a hash; this is what it is the hash of.
         Decision::Register { register } => shown.registration = serde_json::to_value(register).ok(),
-        Decision::Enrol { .. } => steps(app, intent, &mut shown).await?,
+        Decision::Enrol { .. } | Decision::TakeOver { .. } => steps(app, intent, &mut shown).await?,
         Decision::Revoke { revoke } if intent.state != IntentState::Prepared => {
             let target = Target::from_fields(&revoke.scope, revoke.record);
             let slot = target.map(|t| Slot::of(revoke.patient, revoke.grantee, &t));

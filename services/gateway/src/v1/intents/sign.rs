@@ -15,7 +15,7 @@ use crate::{
         caller::{Caller, Visitor},
         signature,
     },
-    custody::{Patient, revoke},
+    custody::{Patient, revoke, take_over},
     intent::{By, Decision, Part, PreparedGrant},
     openapi::words::HexSchema,
     problem::{Code, Failure, Problem},
@@ -43,7 +43,7 @@ pub struct Input {
     request_body = Input,
     responses((status = 200, body = Shown)),
     security(("session" = [])),
-    extensions(("x-refusals" = json!(["forbidden", "bad-signature", "wrong-state", "already-registered"]))),
+    extensions(("x-refusals" = json!(["forbidden", "bad-signature", "wrong-state", "already-registered", "epoch-moved"]))),
 )]
 // A task of its own: once a signature is accepted, a client that hangs up stops nothing of what follows from it.
 pub async fn sign(
@@ -145,6 +145,7 @@ async fn before(app: &App, caller: &Caller, decision: &Decision) -> Result<(), P
             }
             Ok(())
         }
+        Decision::TakeOver { change, epochs } => take_over::check(app, &Patient::of(app, change.who)?, epochs).await,
         Decision::Register { register } if app.index.account(register.who).is_some() => Err(Problem::new(
             Code::AlreadyRegistered,
             "this address is an account already; an address registers once",
@@ -195,7 +196,12 @@ async fn complete(
             if let Some(signature) = kept(part) {
                 let after = grant.after.as_deref();
                 let decision = Decision::Grant(grant.clone());
-                queue::step(app, intent.org, &intent.id, &part.name, &decision, signature, after).await?;
+                let step = queue::Step {
+                    parent: &intent.id,
+                    part: &part.name,
+                    after,
+                };
+                queue::step(app, intent.org, step, &decision, signature).await?;
             }
         }
     }
@@ -207,6 +213,10 @@ async fn complete(
         let part = parts.iter().find(|part| part.name == name);
         part.and_then(kept).unwrap_or_default()
     };
+    if let Decision::TakeOver { change, epochs } = decision {
+        let patient = Patient::of(app, change.who)?;
+        take_over::queue(app, &patient, &intent.id, (change, epochs), signature("account")).await?;
+    }
     let now = app.clock.seconds();
     decide_request(app, decision, now).await?;
     let moved = match decision.call(&app.contracts, registrar, signature) {
