@@ -1,6 +1,7 @@
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from "react";
 import { Gateway } from "./api/gateway";
 import type { Deployment, Hex, Role } from "./api/types";
+import type { Own } from "./custody/own";
 import { type Loaded, useLoad } from "./parts/load";
 import type { Wallet } from "./wallet/provider";
 import { signIn } from "./wallet/sign-in";
@@ -14,6 +15,8 @@ export interface Session {
   role: Role | null;
   gateway: Gateway;
   wallet: Wallet;
+  /** The patient's own keys, once unlocked. */
+  own?: Own;
 }
 
 interface Here {
@@ -21,6 +24,8 @@ interface Here {
   session: Session | undefined;
   names: Names;
   enter(wallet: Wallet): Promise<void>;
+  /** Holds the patient's own keys until signing out; `reading`: from now on records are opened with them. */
+  hold(own: Own, reading: boolean): void;
   leave(): Promise<void>;
 }
 
@@ -43,8 +48,11 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     // Signing out here does not wait for the gateway: the token is forgotten either way and expires there by itself.
     await session?.gateway.signOut().catch(() => undefined);
   }, [session]);
+  const hold = useCallback((own: Own, reading: boolean) => {
+    setSession((now) => now && { ...now, own, gateway: reading ? own.gateway : now.gateway });
+  }, []);
   const names = useMemo(() => new Names(deployment.value, session?.account), [deployment.value, session?.account]);
-  return <Context value={{ deployment, session, names, enter, leave }}>{children}</Context>;
+  return <Context value={{ deployment, session, names, enter, hold, leave }}>{children}</Context>;
 }
 
 export function useHere(): Here {

@@ -23,9 +23,16 @@ export function ready(): boolean {
   return false;
 }
 
+/** One of the programs that were built, by its name. */
+export function program(name: string): string {
+  return join(PROGRAM, name);
+}
+
 export interface System {
   gateway: string;
   node: string;
+  /** The folder with everything the system keeps. */
+  data: string;
   accounts: { name: string; role: string; address: string }[];
   stop(): Promise<void>;
 }
@@ -42,7 +49,7 @@ export async function up(): Promise<System> {
     await ended;
     rmSync(data, { recursive: true, force: true });
   };
-  return { gateway: json.gateway, node: json.rpc, accounts: json.accounts, stop };
+  return { gateway: json.gateway, node: json.rpc, data, accounts: json.accounts, stop };
 }
 
 function running(child: ChildProcess): Promise<void> {

@@ -79,6 +79,7 @@ export interface AccessRequest {
 
 export interface Grant {
   slot: Hex;
+  serial: number;
   patient: Hex;
   grantee: Hex;
   /** Empty: one record. */
@@ -97,10 +98,13 @@ export interface RecordRow {
   version: number;
   patient: Hex;
   scope: string;
+  epoch: number;
   state: "stored" | "batched" | "submitted" | "anchored";
   author: Hex;
   authoredAt: number;
   resourceType: string;
+  /** Written while somebody who may not read any more still held its key. */
+  exposed: boolean;
 }
 
 export interface JournalEntry {

@@ -8,8 +8,8 @@ import type { System } from "./place";
 const FORMAT = "chartseal-root/1";
 /** log2 of scrypt's N. A passphrase of 130 random bits needs no stretching, only the format does. */
 export const FOR_A_MADE_PHRASE = 15;
-/** As `age -p` takes it for a passphrase a person chose: a second or two. */
-export const FOR_A_CHOSEN_PHRASE = 18;
+/** For a passphrase a person chose: about two seconds in JavaScript, which is four to eight times slower than `age`. */
+export const FOR_A_CHOSEN_PHRASE = 17;
 const LARGEST = 64 * 1024;
 
 /** A root and whose it is. */

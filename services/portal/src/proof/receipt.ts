@@ -74,7 +74,7 @@ export function digestOf(cid: string, codec: number): Hex {
   return bytesToHex(Uint8Array.from(bytes.slice(4)));
 }
 
-const RAW = 0x55;
+export const RAW = 0x55;
 const DAG_CBOR = 0x71;
 
 /** OpenZeppelin's StandardMerkleTree leaf over (compartment, epoch, content hash). */
@@ -94,17 +94,10 @@ export function leads(receipt: Receipt): boolean {
   return receipt.proof.length <= 13 && same(node, receipt.root);
 }
 
-/** Who signed the author's statement. */
-export async function signer(receipt: Receipt): Promise<Hex | undefined> {
-  const { statement, signature } = receipt;
-  if (!statement || !signature) return undefined;
-  const hash = hashTypedData({
-    domain: {
-      name: "Chartseal",
-      version: "1",
-      chainId: receipt.chainId,
-      verifyingContract: receipt.contracts.consent,
-    },
+/** What the author of a statement signed. */
+export function hashOfStatement(statement: NonNullable<Receipt["statement"]>, chainId: number, consent: Hex): Hex {
+  return hashTypedData({
+    domain: { name: "Chartseal", version: "1", chainId, verifyingContract: consent },
     types: {
       Record: [
         { name: "compartment", type: "bytes32" },
@@ -119,7 +112,17 @@ export async function signer(receipt: Receipt): Promise<Hex | undefined> {
     primaryType: "Record",
     message: { ...statement, authoredAt: BigInt(statement.authoredAt) },
   });
+}
+
+export function signerOf(hash: Hex, signature: Hex): Promise<Hex> {
   return recoverAddress({ hash, signature });
+}
+
+/** Who signed the author's statement. */
+export async function signer(receipt: Receipt): Promise<Hex | undefined> {
+  const { statement, signature } = receipt;
+  if (!statement || !signature) return undefined;
+  return signerOf(hashOfStatement(statement, receipt.chainId, receipt.contracts.consent), signature);
 }
 
 /** Every step, in order. The chain is asked through the wallet's own node, not the gateway. */

@@ -31,6 +31,7 @@ const CONSENT = {
   Grant:
     "address patient,address grantee,string scope,bytes32 record,uint64 serial,uint8 permission,uint64 until,string purpose,uint32 epoch,uint16 suite,bytes32 recipientKeyHash,bytes32 wrapHash",
   Revoke: "address patient,address grantee,string scope,bytes32 record,uint64 serial",
+  Advance: "address patient,string scope,uint32 epoch,uint16 suite,bytes key,bytes link,bytes32 wraps,address by",
   Decline: "bytes32 request,address patient,uint64 time",
   Withdraw: "bytes32 request,address grantee,uint64 time",
   Request:
@@ -41,6 +42,7 @@ const CONSENT = {
 const DIRECTORY = {
   Register:
     "address who,uint8 role,uint16 suite,bytes encryptionKey,address custodian,uint8 custody,bytes32 credential,uint64 credentialExpiry,string endpoint,uint64 deadline",
+  Custodian: "address who,address custodian,uint8 custody,uint256 nonce,uint64 deadline",
   Countersign: "bytes32 registration,address registrar",
   SetStatus: "address who,uint8 status,address registrar,uint256 nonce,uint64 deadline",
 } as const;
@@ -122,6 +124,36 @@ const EXPLAIN: Record<Kind, (message: Message, around: Surroundings) => Explaine
         ["From", "The moment you sign"],
       ],
       effect: "It cannot be undone, but you can give a new permission later. What they have read already cannot be taken back.",
+    };
+  },
+  Advance(m, { account }) {
+    mine(m.patient, account);
+    mine(m.by, account);
+    const scope = scopeWords(text(m.scope));
+    return {
+      sentence: `You renew the key of your ${scope}.`,
+      terms: [
+        ["Part", capital(scope)],
+        ["New key", `Number ${number(m.epoch)}, ${text(m.key)}`],
+      ],
+      effect: "What is added from now on opens for you and for those you still allow. Who lost your permission cannot open it.",
+    };
+  },
+  Custodian(m, { account, names }) {
+    mine(m.who, account);
+    const custodian = names.of(text(m.custodian));
+    const own = number(m.custody) === 1;
+    if (!own && number(m.custody) !== 2) throw new Unexplained("This way of keeping keys has no words here, so it must not be signed.");
+    return {
+      sentence: own ? `You take your keys over from ${custodian}.` : `You let ${custodian} keep your keys.`,
+      terms: [
+        ["Keeps your keys", own ? "You, on your own device" : capital(custodian)],
+        ["Hands out what you allowed", `${capital(custodian)} (${text(m.custodian)})`],
+        ["Sign before", atMinute(number(m.deadline))],
+      ],
+      effect: own
+        ? `${capital(custodian)} can then open nothing that is added to your record, unless you allow it. If you lose your device and your recovery kit, nobody can open your record for you.`
+        : `${capital(custodian)} can then open your record for you.`,
     };
   },
   Decline(m, { account }) {

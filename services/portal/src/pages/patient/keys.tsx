@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import type { Account, Grant, Intent } from "../../api/types";
 import { signing, useDecide } from "../../parts/decide";
 import { Show, useLoad } from "../../parts/load";
@@ -7,6 +7,9 @@ import { useSession } from "../../session";
 /** The parts of a record that enrolling opens for the custodian, to read and to add. */
 const OPENED = ["demographics", "clinical", "laboratory", "imaging", "medication", "claims", "emergency", "audit"];
 const YEAR = 31_557_600;
+
+/** What computes with keys is loaded when this page is looked at, not before. */
+const OwnKeys = lazy(() => import("./keys/own"));
 
 export function Keys() {
   const { gateway, account, names } = useSession();
@@ -27,6 +30,9 @@ export function Keys() {
               <p><strong>Your keys are on your own device.</strong> The gateway cannot open your records.</p>
             )}
             {found.custody === "gateway" && found.custodian && <Kit custodian={found.custodian} />}
+            <Suspense fallback={<p className="quiet" role="status">Loading…</p>}>
+              <OwnKeys mine={found} changed={mine.reload} />
+            </Suspense>
           </>
         )}
       </Show>

@@ -1,7 +1,8 @@
 import { useState } from "react";
 import type { AccessRequest } from "../../api/types";
-import { intent, useDecide } from "../../parts/decide";
+import { intent, signing, useDecide } from "../../parts/decide";
 import { Show, useLoad } from "../../parts/load";
+import { layOutGrant } from "../../parts/own";
 import { useSession } from "../../session";
 import { capital, permissionWords, purposeWords, scopeWords } from "../../words/scopes";
 import { atMinute, DAY, now, onDay } from "../../words/when";
@@ -42,12 +43,15 @@ export function Requests() {
 }
 
 function Open({ request, changed }: { request: AccessRequest; changed: (what: string) => void }) {
-  const { gateway, names } = useSession();
+  const here = useSession();
+  const { gateway, names } = here;
   const decide = useDecide();
   const [less, setLess] = useState(false);
   const who = names.of(request.grantee, request.granteeRole);
   const approve = async (terms: { permission?: number; until?: number }) => {
-    const plan = intent(gateway, `Allow ${who}?`, "Approve and sign", { kind: "grant", request: request.id, ...terms });
+    const body = { kind: "grant", request: request.id, ...terms };
+    const given = { grantee: request.grantee, scope: request.scope, permission: terms.permission ?? request.permission };
+    const plan = signing(gateway, `Allow ${who}?`, "Approve and sign", () => layOutGrant(here, given, body));
     if (await decide(plan)) changed(`You allowed ${who} to see your ${scopeWords(request.scope)}.`);
   };
   const decline = async () => {

@@ -1,0 +1,34 @@
+// A patient's own keys, unlocked: in memory only, gone with the session.
+
+import type { Gateway } from "../api/gateway";
+import type { Deployment, Hex } from "../api/types";
+import type { Provider } from "../wallet/provider";
+import { Chain } from "./chain";
+import { marks, placeOf } from "./keep";
+import type { Kit } from "./kit";
+import { Maker } from "./make";
+import { OwnGateway } from "./own-gateway";
+
+export interface Where {
+  deployment: Deployment;
+  account: Hex;
+  /** The gateway as it is, which opens nothing for who keeps the keys. */
+  gateway: Gateway;
+  provider: Provider;
+}
+
+export class Own {
+  readonly chain: Chain;
+  readonly maker: Maker;
+  /** Reads like the gateway does, and opens here. */
+  readonly gateway: OwnGateway;
+
+  constructor(
+    readonly kit: Kit,
+    { deployment, account, gateway, provider }: Where,
+  ) {
+    this.chain = new Chain(deployment, account, provider);
+    this.maker = new Maker(kit.root, this.chain, gateway, marks(placeOf(kit)));
+    this.gateway = new OwnGateway(gateway, this.chain, () => this.maker.ring());
+  }
+}

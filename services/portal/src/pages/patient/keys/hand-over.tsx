@@ -1,0 +1,63 @@
+import { useState } from "react";
+import type { Intent } from "../../../api/types";
+import { Caught } from "../../../custody/caught";
+import type { Own } from "../../../custody/own";
+import { signing, useDecide } from "../../../parts/decide";
+import { Refused, Show, useLoad } from "../../../parts/load";
+import { useHere, useSession } from "../../../session";
+import { WORDS } from "./words";
+
+/** One signature: the gateway moves every scope to this device's keys and then gives up its own. */
+export function HandOver({ own, done }: { own: Own; done: () => Promise<void> }) {
+  const { hold } = useHere();
+  const { gateway } = useSession();
+  const decide = useDecide();
+  const [error, setError] = useState<unknown>();
+  // Signed before the tab was closed: then nothing is to be signed again.
+  const rows = useLoad(() => own.maker.rows(), [own]);
+  const settle = async () => {
+    const closed = (await own.maker.ring()).closed();
+    if (closed.length > 0) throw new Caught("swapped-key");
+    hold(own, true);
+    await done();
+  };
+  const sign = async () => {
+    setError(undefined);
+    try {
+      const plan = signing(gateway, WORDS.taking, WORDS.handOverDo, () => layOut(own));
+      if (await decide(plan)) await settle();
+    } catch (failed) {
+      setError(failed);
+    }
+  };
+  return (
+    <Show of={rows}>
+      {(all) =>
+        all.some((row) => row.pending) ? (
+          <>
+            <p role="status">{WORDS.underWay}</p>
+            <button type="button" onClick={done}>Look again</button>
+          </>
+        ) : (
+          <>
+            <p>{WORDS.handOver}</p>
+            <button type="button" className="primary" onClick={sign}>{WORDS.handOverDo}</button>
+            {error !== undefined && <Refused error={error} />}
+          </>
+        )
+      }
+    </Show>
+  );
+}
+
+async function layOut(own: Own): Promise<Intent> {
+  const kept = (await own.maker.rows()).filter((row) => row.kept);
+  const newest = new Map((await own.chain.epochs()).map((epoch) => [epoch.scope, epoch]));
+  const epochs = [];
+  for (const row of kept) {
+    const known = newest.get(row.scope);
+    if (!known || known.number !== row.epoch || known.key !== row.key) throw new Caught("stale-epoch");
+    epochs.push(await own.maker.epoch(row.scope, row));
+  }
+  return own.maker.gateway.post<Intent>("/v1/intents", { kind: "takeOver", epochs });
+}

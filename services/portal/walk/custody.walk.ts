@@ -1,0 +1,259 @@
+// A patient takes the keys over: afterwards database, vault and backup of the gateway open nothing that is written, and the
+// patient with the recovery kit alone opens everything.
+
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Deployment, Hex } from "../src/api/types";
+import { browser, Person, program, ready, type System, up } from "./system";
+import { newest, reached, recover, recoverByRoot, rootOf, steal, type Stolen } from "./thief";
+
+const ALICE = "Alice, a patient";
+const PASSPHRASE = "correct horse battery staple";
+
+describe.skipIf(!ready())("own keys", () => {
+  let system: System;
+  let chromium: Browser;
+  let deployment: Deployment;
+  let home: string;
+  let alice: Person;
+  let doctor: Person;
+  let patient: Hex;
+  let before: Stolen[];
+  const kit = () => join(home, "kit.age");
+  let kitPhrase: string;
+  let late: string;
+
+  beforeAll(async () => {
+    home = mkdtempSync(join(tmpdir(), "patient-home-"));
+    [system, chromium] = await Promise.all([up(), browser()]);
+    deployment = (await (await fetch(`${system.gateway}/v1/deployment`)).json()) as Deployment;
+    patient = system.accounts.find((account) => account.name === "alice")!.address as Hex;
+  });
+  afterAll(async () => {
+    await chromium?.close();
+    await system?.stop();
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  /** The hospital's system adds a note, over FHIR; gives its record's id. */
+  async function write(text: string): Promise<string> {
+    const token = spawnSync(program("chartseal"), ["token", "--client", "hospital", "--data", system.data]).stdout.toString().trim();
+    const { patients } = JSON.parse(readFileSync(join(system.data, "stack.json"), "utf8")) as { patients: { address: string; fhirId: string }[] };
+    const { fhirId } = patients.find((one) => one.address.toLowerCase() === patient.toLowerCase())!;
+    const note = {
+      resourceType: "DocumentReference",
+      status: "current",
+      type: { text: "Progress note" },
+      description: text,
+      subject: { reference: `Patient/${fhirId}` },
+      content: [{ attachment: { contentType: "text/plain", title: text, data: btoa(text) } }],
+    };
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/fhir+json" };
+    const answer = await fetch(`${system.gateway}/fhir/R4/DocumentReference`, { method: "POST", headers, body: JSON.stringify(note) });
+    const body = (await answer.json()) as { id: string };
+    expect(answer.status, JSON.stringify(body)).toBe(201);
+    return `0x${body.id}`;
+  }
+
+  async function asked(person: Person, permission: string, reason: string): Promise<void> {
+    await person.visit("Ask for access");
+    await person.page.getByLabel("Patient’s address").fill(patient);
+    await person.page.getByRole("combobox", { name: "To", exact: true }).selectOption(permission);
+    await person.page.getByLabel("Why, in your words").fill(reason);
+    await person.page.getByRole("button", { name: "Read what you sign" }).click();
+    await person.sign("Sign and ask");
+    await person.page.getByText("Waiting for the patient").first().waitFor();
+  }
+
+  async function approved(): Promise<void> {
+    await alice.visit("Requests");
+    await alice.page.getByRole("button", { name: "Approve", exact: true }).click();
+    await alice.sign("Approve and sign");
+    await alice.page.getByText("You allowed").waitFor();
+  }
+
+  /** The tab is closed and opened again: everything in memory is gone. */
+  async function reopened(page: Page): Promise<void> {
+    await page.goto(`${system.gateway}/patient/keys`);
+    await page.getByRole("button", { name: `Sample: ${ALICE}` }).click();
+    await page.getByRole("heading", { name: "My keys" }).waitFor();
+  }
+
+  async function unlocked(page: Page): Promise<void> {
+    await reopened(page);
+    await page.getByLabel("Passphrase").fill(PASSPHRASE);
+    await page.getByRole("button", { name: "Unlock my keys" }).click();
+  }
+
+  test("before, what a gateway holds opens everything", async () => {
+    doctor = await Person.enter(chromium, system, "/doctor", "A doctor");
+    await asked(doctor, "1", "Follow-up after the knee operation");
+    alice = await Person.enter(chromium, system, "/patient", ALICE);
+    await approved();
+    before = steal(system);
+    expect(rootOf(before, patient)).toBeDefined();
+    expect(await reached(system, deployment, patient, before)).toEqual((await newest(system, deployment, patient)).sort());
+    // Without the root too: the hospital's and the doctor's keys, and the release keys.
+    const others = before.filter((row) => row.kind !== "root");
+    expect(await reached(system, deployment, patient, others)).toContain("clinical|1");
+  });
+
+  test("who may read is ended first", async () => {
+    await alice.visit("Who has access");
+    for (const end = alice.page.getByRole("button", { name: /^End access of/ }); (await end.count()) > 0; ) {
+      const left = await end.count();
+      await end.first().click();
+      await alice.sign("End access and sign");
+      await expect.poll(() => end.count(), { timeout: 15_000 }).toBe(left - 1);
+    }
+    const hospital = await Person.enter(chromium, system, "/doctor", "The hospital");
+    await asked(hospital, "2", "To go on adding to the record");
+    await hospital.leave();
+    await approved();
+  });
+
+  test("the hand-over is taken up again wherever the tab was closed", async () => {
+    const { page } = alice;
+    await alice.visit("My keys");
+    await page.getByRole("button", { name: "Take my keys over" }).click();
+    await page.getByLabel("Choose a passphrase of at least 12 characters").fill("short");
+    await page.getByLabel("The same passphrase again").fill("short");
+    await page.getByRole("button", { name: "Use a passphrase" }).click();
+    await page.getByText("This passphrase is too short.").waitFor();
+    await page.getByLabel("Choose a passphrase of at least 12 characters").fill(PASSPHRASE);
+    await page.getByLabel("The same passphrase again").fill(PASSPHRASE);
+    await alice.accessible();
+    await page.getByRole("button", { name: "Use a passphrase" }).click();
+    await page.getByRole("heading", { name: "Save your recovery kit" }).waitFor({ timeout: 60_000 });
+
+    // Closed before the kit was saved.
+    await unlocked(page);
+    await page.getByRole("heading", { name: "Save your recovery kit" }).waitFor({ timeout: 60_000 });
+    await page.getByRole("button", { name: "Save the file" }).waitFor({ timeout: 60_000 });
+    expect(await page.getByRole("button", { name: "Take over and sign" }).count()).toBe(0);
+    await alice.accessible();
+    await alice.shot("recovery-kit");
+    const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save the file" }).click()]);
+    await download.saveAs(kit());
+    kitPhrase = await page.locator(".kit code").innerText();
+    await page.getByLabel("Recovery kit file").setInputFiles(kit());
+    await page.getByRole("textbox", { name: "Passphrase" }).fill("not this one");
+    await page.getByRole("button", { name: "Check my kit" }).click();
+    await page.getByText("do not belong together").waitFor({ timeout: 60_000 });
+    await page.getByRole("textbox", { name: "Passphrase" }).fill(kitPhrase);
+    await page.getByRole("button", { name: "Check my kit" }).click();
+    await page.getByRole("heading", { name: "Hand over" }).waitFor({ timeout: 60_000 });
+
+    // Closed before it was signed.
+    await unlocked(page);
+    await page.getByRole("heading", { name: "Hand over" }).waitFor({ timeout: 60_000 });
+    await alice.accessible();
+    await page.getByRole("button", { name: "Take over and sign" }).click();
+    const sheet = page.getByRole("dialog");
+    await sheet.locator(".sentence").waitFor({ timeout: 60_000 });
+    expect(await sheet.locator(".sentence").innerText()).toBe("You take your keys over from Sample Hospital.");
+    await alice.accessible();
+    await sheet.getByRole("button", { name: "Take over and sign" }).click();
+    await page.getByText("Signed. Waiting until it counts").waitFor();
+
+    // Closed before it counted.
+    await unlocked(page);
+    await expect.poll(async () => {
+      const again = page.getByRole("button", { name: "Look again" });
+      if ((await again.count()) > 0) await again.click({ timeout: 2_000 }).catch(() => undefined);
+      return page.getByText("You keep your keys yourself").count();
+    }, { timeout: 90_000, interval: 500 }).toBe(1);
+    await page.getByText("No key needs to be renewed.").waitFor();
+    await alice.accessible();
+    await alice.shot("own-keys");
+    const stored = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
+    expect(stored).toBe("{}");
+  });
+
+  test("afterwards, what the gateway holds and ever held opens nothing that is written", async () => {
+    late = await write("Written after the patient took the keys over");
+    // Destroyed once the change of custody is final, a block after the page has seen it.
+    await expect.poll(() => rootOf(steal(system), patient), { timeout: 30_000, interval: 500 }).toBeUndefined();
+    const after = steal(system);
+    const found = await reached(system, deployment, patient, [...before, ...after]);
+    expect(found).toContain("clinical|1");
+    const now = await newest(system, deployment, patient);
+    expect(now.filter((one) => found.includes(one))).toEqual([]);
+
+    // The reader, with the root of the old backup: what was written before, and not what was written after.
+    const stolen = () => recoverByRoot(system, deployment, patient, rootOf(before, patient)!);
+    await expect.poll(async () => (await stolen()).lost.length, { timeout: 60_000, interval: 1_000 }).toBeGreaterThan(0);
+    const list = await stolen();
+    expect(list.records.some((record) => record.scope === "clinical")).toBe(true);
+    expect(list.records.some((record) => record.file.includes(late.slice(2)))).toBe(false);
+  });
+
+  test("the patient reads it in the browser, shares it and ends that again", async () => {
+    const { page } = alice;
+    await alice.visit("My records");
+    await page.getByRole("button", { name: /^Open Written after the patient took the keys over/ }).click();
+    await page.getByRole("heading", { name: "Written after the patient took the keys over" }).waitFor();
+    await page.locator("pre.text").getByText("Written after the patient took the keys over").waitFor();
+    await page.getByRole("button", { name: "Check the proof" }).click();
+    await page.getByText("The proof holds.").waitFor();
+
+    await asked(doctor, "1", "To read the new note");
+    await approved();
+    await doctor.visit("My patients");
+    await doctor.page.getByRole("button", { name: /^Open the record of/ }).click();
+    await doctor.settled();
+    await doctor.page.getByRole("button", { name: /^Open Document/ }).first().click();
+    await doctor.page.getByRole("heading", { name: "Written after the patient took the keys over" }).waitFor();
+
+    await alice.visit("Who has access");
+    await page.getByRole("button", { name: /^End access of 0x.* to clinical records$/ }).click();
+    await alice.sign("End access and sign");
+    await page.getByText("can no longer open your clinical records").waitFor();
+    await write("Written before the key was renewed");
+    await alice.visit("My keys");
+    await page.getByText("Added while somebody without permission still held the key").waitFor();
+    await page.getByRole("button", { name: "Renew the key of your clinical records" }).click();
+    expect(await alice.sign("Renew and sign")).toBe("You renew the key of your clinical records.");
+    await page.getByText("No key needs to be renewed.").waitFor();
+    await write("Written after the key was renewed");
+  });
+
+  test("with the recovery kit alone the patient has everything, on another device and without any gateway", async () => {
+    const listed = async () => {
+      const folder = mkdtempSync(join(home, "recovered-"));
+      return { folder, ...recover(system, deployment, kit(), kitPhrase, folder) };
+    };
+    const texts = async () => {
+      const { folder, records, lost } = await listed();
+      const read = records.map((record) => readFileSync(join(folder, "records", record.file), "utf8"));
+      return { read: read.join("\n"), lost, records };
+    };
+    await expect.poll(async () => (await texts()).read, { timeout: 60_000, interval: 1_000 }).toContain("Written after the key was renewed");
+    const { read, lost, records } = await texts();
+    expect(lost).toEqual([]);
+    expect(read).toContain("Written after the patient took the keys over");
+    expect(records.every((record) => record.signer !== null)).toBe(true);
+    expect(records.filter((record) => record.scope === "clinical").length).toBeGreaterThanOrEqual(4);
+
+    const other = await Person.enter(chromium, system, "/patient", ALICE, { width: 360, dark: true });
+    await other.visit("My keys");
+    await other.page.getByLabel("Recovery kit file").setInputFiles(kit());
+    await other.page.getByRole("textbox", { name: "Passphrase" }).fill(kitPhrase);
+    await other.page.getByRole("button", { name: "Bring my recovery kit" }).click();
+    await other.page.getByLabel("Choose a passphrase of at least 12 characters").fill(PASSPHRASE, { timeout: 60_000 });
+    await other.page.getByLabel("The same passphrase again").fill(PASSPHRASE);
+    await other.page.getByRole("button", { name: "Use a passphrase" }).click();
+    await other.page.getByText("You keep your keys yourself").waitFor({ timeout: 60_000 });
+    await other.accessible();
+    await other.visit("My records");
+    await other.page.getByRole("button", { name: /^Open Written after the key was renewed/ }).click();
+    await other.page.getByRole("heading", { name: "Written after the key was renewed" }).waitFor();
+    await other.leave();
+    await alice.leave();
+    await doctor.leave();
+  });
+});
