@@ -31,8 +31,9 @@ demo: build ## tell and check the whole story on a system of its own
 build: $(NODE) ## build every crate
 	$(CARGO) build --workspace --locked
 
-portal: $(PORTAL) ## build the web app: dist/production, and dist/samples with the development accounts' wallet
+portal: $(PORTAL) ## build the web app: dist/production with its hashes, and dist/samples with the development accounts' wallet
 	cd services/portal && npm run --silent build && npm run --silent build:samples
+	cd services/portal/dist/production && find . -type f | LC_ALL=C sort | xargs sha256sum > ../production.sha256
 
 test: build $(TYPES) clients portal ## run every test: Rust, Solidity, TypeScript, end to end
 	$(CARGO) test --workspace --locked

@@ -39,7 +39,7 @@ describe.skipIf(!ready())("own keys", () => {
     rmSync(home, { recursive: true, force: true });
   });
 
-  /** The hospital's system adds a note, over FHIR; gives its record's id. */
+  /** The hospital's system adds a note, over FHIR; gives its CID. */
   async function write(text: string): Promise<string> {
     const token = spawnSync(program("chartseal"), ["token", "--client", "hospital", "--data", system.data]).stdout.toString().trim();
     const { patients } = JSON.parse(readFileSync(join(system.data, "stack.json"), "utf8")) as { patients: { address: string; fhirId: string }[] };
@@ -54,9 +54,9 @@ describe.skipIf(!ready())("own keys", () => {
     };
     const headers = { authorization: `Bearer ${token}`, "content-type": "application/fhir+json" };
     const answer = await fetch(`${system.gateway}/fhir/R4/DocumentReference`, { method: "POST", headers, body: JSON.stringify(note) });
-    const body = (await answer.json()) as { id: string };
+    const body = (await answer.json()) as { meta: { extension: { url: string; valueString: string }[] } };
     expect(answer.status, JSON.stringify(body)).toBe(201);
-    return `0x${body.id}`;
+    return body.meta.extension.find((one) => one.url === "urn:chartseal:extension:cid")!.valueString;
   }
 
   async function asked(person: Person, permission: string, reason: string): Promise<void> {
@@ -186,10 +186,11 @@ describe.skipIf(!ready())("own keys", () => {
 
     // The reader, with the root of the old backup: what was written before, and not what was written after.
     const stolen = () => recoverByRoot(system, deployment, patient, rootOf(before, patient)!);
-    await expect.poll(async () => (await stolen()).lost.length, { timeout: 60_000, interval: 1_000 }).toBeGreaterThan(0);
+    const lost = async () => (await stolen()).lost.map((one) => one.what);
+    await expect.poll(lost, { timeout: 60_000, interval: 1_000 }).toContain(`record ${late}`);
     const list = await stolen();
     expect(list.records.some((record) => record.scope === "clinical")).toBe(true);
-    expect(list.records.some((record) => record.file.includes(late.slice(2)))).toBe(false);
+    expect(list.records.some((record) => record.cid === late)).toBe(false);
   });
 
   test("the patient reads it in the browser, shares it and ends that again", async () => {
@@ -220,6 +221,62 @@ describe.skipIf(!ready())("own keys", () => {
     expect(await alice.sign("Renew and sign")).toBe("You renew the key of your clinical records.");
     await page.getByText("No key needs to be renewed.").waitFor();
     await write("Written after the key was renewed");
+  });
+
+  test("a gateway that lies is caught, and what it did is named", async () => {
+    const { page } = alice;
+    const refused = async (says: string) => {
+      await page.getByRole("alert").getByText(says).first().waitFor();
+      await page.unrouteAll({ behavior: "wait" });
+    };
+    const titled = /^Open Written after the patient took the keys over/;
+    await alice.visit("My records");
+    await page.getByRole("button", { name: titled }).click();
+    await page.getByRole("button", { name: "Check the proof" }).waitFor();
+
+    // Another root than the one on the chain.
+    await page.route("**/v1/receipts/*", async (route) => {
+      const answer = await route.fetch();
+      const receipt = (await answer.json()) as { root: string };
+      await route.fulfill({ json: { ...receipt, root: `0x${"12".repeat(32)}` } });
+    });
+    await page.getByRole("button", { name: "Check the proof" }).click();
+    await page.getByText("The proof does not hold.").waitFor();
+    await page.unrouteAll({ behavior: "wait" });
+
+    // One byte of a record.
+    await alice.visit("Overview");
+    await page.route(/\/ipfs\/.*format=raw/, async (route) => {
+      const answer = await route.fetch();
+      const body = await answer.body();
+      body[body.length - 20]! ^= 1;
+      await route.fulfill({ response: answer, body });
+    });
+    await alice.visit("My records");
+    await page.getByRole("button", { name: /^Open Document/ }).first().click();
+    await refused("its bytes do not match its fingerprint");
+
+    // An epoch that the chain has left behind, then a key that is not the doctor's.
+    await asked(doctor, "1", "Once more");
+    await alice.visit("Requests");
+    const approve = async (says: string) => {
+      await page.getByRole("button", { name: "Approve", exact: true }).click();
+      await refused(says);
+      await page.getByRole("button", { name: "Go back" }).click();
+    };
+    await page.route("**/v1/epochs", async (route) => {
+      const rows = (await (await route.fetch()).json()) as { epoch: number }[];
+      await route.fulfill({ json: rows.map((row) => ({ ...row, epoch: row.epoch - 1 })) });
+    });
+    await approve("a key that is not the newest on the chain");
+    const doctors = system.accounts.find((account) => account.name === "doctor")!.address;
+    await page.route(new RegExp(`/v1/accounts/${doctors}`, "i"), async (route) => {
+      const account = (await (await route.fetch()).json()) as object;
+      await route.fulfill({ json: { ...account, encryptionKey: `0x${"34".repeat(32)}` } });
+    });
+    await approve("a key that is not the one on the chain");
+    await page.getByRole("button", { name: "Decline" }).click();
+    await alice.sign("Decline and sign");
   });
 
   test("with the recovery kit alone the patient has everything, on another device and without any gateway", async () => {
