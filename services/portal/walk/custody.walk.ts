@@ -134,7 +134,7 @@ describe.skipIf(!ready())("own keys", () => {
     await unlocked(page);
     await page.getByRole("heading", { name: "Save your recovery kit" }).waitFor({ timeout: 60_000 });
     await page.getByRole("button", { name: "Save the file" }).waitFor({ timeout: 60_000 });
-    expect(await page.getByRole("button", { name: "Take over and sign" }).count()).toBe(0);
+    expect(await page.getByRole("button", { name: "Read what you sign" }).count()).toBe(0);
     await alice.accessible();
     await alice.shot("recovery-kit");
     const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save the file" }).click()]);
@@ -152,7 +152,7 @@ describe.skipIf(!ready())("own keys", () => {
     await unlocked(page);
     await page.getByRole("heading", { name: "Hand over" }).waitFor({ timeout: 60_000 });
     await alice.accessible();
-    await page.getByRole("button", { name: "Take over and sign" }).click();
+    await page.getByRole("button", { name: "Read what you sign" }).click();
     const sheet = page.getByRole("dialog");
     await sheet.locator(".sentence").waitFor({ timeout: 60_000 });
     expect(await sheet.locator(".sentence").innerText()).toBe("You take your keys over from Sample Hospital.");
@@ -277,6 +277,30 @@ describe.skipIf(!ready())("own keys", () => {
     await approve("a key that is not the one on the chain");
     await page.getByRole("button", { name: "Decline" }).click();
     await alice.sign("Decline and sign");
+  });
+
+  test("somebody else takes over without closing anything", async () => {
+    const bob = await Person.enter(chromium, system, "/patient", "Bob, a patient", { width: 360 });
+    const { page } = bob;
+    await bob.visit("My keys");
+    await bob.byKeyboard("Take my keys over");
+    await page.getByLabel("Choose a passphrase of at least 12 characters").fill(PASSPHRASE);
+    await page.getByLabel("The same passphrase again").fill(PASSPHRASE);
+    await bob.byKeyboard("Use a passphrase");
+    const save = page.getByRole("button", { name: "Save the file" });
+    await save.waitFor({ timeout: 60_000 });
+    const [download] = await Promise.all([page.waitForEvent("download"), save.click()]);
+    const file = join(home, "bob.age");
+    await download.saveAs(file);
+    await page.getByLabel("Recovery kit file").setInputFiles(file);
+    await page.getByRole("textbox", { name: "Passphrase" }).fill(await page.locator(".kit code").innerText());
+    await page.getByRole("button", { name: "Check my kit" }).click();
+    await page.getByRole("button", { name: "Read what you sign" }).click({ timeout: 60_000 });
+    await bob.sign("Take over and sign");
+    await page.getByText("You keep your keys yourself").waitFor({ timeout: 60_000 });
+    await bob.visit("Overview");
+    await page.getByText("Denis").first().waitFor();
+    await bob.leave();
   });
 
   test("with the recovery kit alone the patient has everything, on another device and without any gateway", async () => {

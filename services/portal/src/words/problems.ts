@@ -8,6 +8,7 @@ const WORDS: Record<string, string> = {
   "not-live": "There is no permission for this any more: it ended, was withdrawn, or was never given.",
   "no-write-grant": "The patient has not allowed you to write here. Ask for permission to add records.",
   "own-key": "The key that opens this is on your own device, so this page cannot open it.",
+  "epoch-moved": "Something about your keys or permissions changed meanwhile. Go back and try again; nothing was signed away.",
   "patient-not-enrolled": "This patient has not opened this part of the record yet.",
   "out-of-time": "Your device’s clock and the server’s differ too much. Set your clock and try again.",
   unauthenticated: "You were signed out. Sign in again to go on.",

@@ -41,7 +41,7 @@ export function HandOver({ own, done }: { own: Own; done: () => Promise<void> })
         ) : (
           <>
             <p>{WORDS.handOver}</p>
-            <button type="button" className="primary" onClick={sign}>{WORDS.handOverDo}</button>
+            <button type="button" className="primary" onClick={sign}>{WORDS.handOverRead}</button>
             {error !== undefined && <Refused error={error} />}
           </>
         )

@@ -32,11 +32,10 @@ export const WORDS = {
   check: "Check my kit",
   otherKit: "This is another recovery kit than the one for these keys. Save the file again and check that one.",
   handOver: "Everything is ready. Sign once: your record moves on to your new keys, and the old ones are destroyed.",
+  handOverRead: "Read what you sign",
   handOverDo: "Take over and sign",
   underWay: "Your record is moving to your new keys. This takes a few seconds; you can close this page.",
   yours: "You keep your keys yourself. They are unlocked until you sign out.",
-  done: "Your keys are yours now. The hospital’s copy is destroyed.",
-  caught: "The keys on the chain are not the ones this browser made. Do not use this gateway, and tell somebody you trust.",
   dueTitle: "Keys to renew",
   due: "Somebody who lost your permission still holds the key of these parts. Renew it, so that they cannot open what is added from now on.",
   noneDue: "No key needs to be renewed.",
@@ -46,5 +45,4 @@ export const WORDS = {
   bring: "Bring my recovery kit",
   another: "Make another recovery kit",
   remove: "Remove my keys from this browser",
-  removed: "Your keys are no longer in this browser.",
 } as const;
