@@ -27,7 +27,7 @@ export function Keys() {
                 under “Who looked”.
               </p>
             ) : (
-              <p><strong>Your keys are on your own device.</strong> The gateway cannot open your records.</p>
+              <p><strong>Your keys are on your own device.</strong> The gateway opens your records for those you allow, and for nobody else.</p>
             )}
             {found.custody === "gateway" && found.custodian && <Kit custodian={found.custodian} />}
             <Suspense fallback={<p className="quiet" role="status">Loading…</p>}>
