@@ -9,7 +9,7 @@ const kit = (): Kit => ({
   root: newRoot(),
 });
 
-test("a kit opens with its passphrase and with no other", async () => {
+test("a kit opens with its passphrase and with no other", { timeout: 60_000 }, async () => {
   const [made, phrase] = [kit(), newPassphrase()];
   const file = await sealKit(made, phrase, FOR_A_MADE_PHRASE);
   expect(await openKit(file, ` ${phrase}\n`)).toEqual(made);
