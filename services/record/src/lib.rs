@@ -8,6 +8,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod canonical;
 pub mod clock;
 pub mod content;
 pub mod contracts;
@@ -15,6 +16,7 @@ pub mod event;
 pub mod grant;
 pub mod manifest;
 pub mod merkle;
+pub mod packet;
 pub mod padding;
 pub mod place;
 pub mod receipt;

@@ -196,6 +196,11 @@ sol! {
     /// A custodian's receipt for a revocation: from when it refuses, and when its last backup expires.
     #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
     struct Revoked { bytes32 slot; uint64 serial; uint64 refusedAt; uint64 backupsExpire; address custodian; }
+
+    /// An organisation's word for an evidence packet: `digest` is the SHA-256 of its canonical bytes, `block` the newest
+    /// block it knew.
+    #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+    struct Packet { bytes32 digest; address issuer; uint64 block; uint64 time; }
 }
 
 /// keccak256(0x1901 ‖ domain separator ‖ hashStruct): what is signed.

@@ -7,7 +7,7 @@ import { type Hex, hexToBytes } from "viem";
 const folder = new URL("../../vectors/", import.meta.url);
 
 /** One of tests/vectors/*.json. Its shape is what the tests check. */
-export function vectors(name: "record"): any {
+export function vectors(name: "record" | "packet"): any {
   return JSON.parse(readFileSync(new URL(`${name}.json`, folder), "utf8"));
 }
 

@@ -1,0 +1,318 @@
+//! `tests/vectors/packet.json`: one evidence packet, byte for byte, and what becomes of it when a byte changes.
+//!
+//! `CHARTSEAL_WRITE_VECTORS=1 cargo test --workspace --test packet` writes the file anew.
+
+#![expect(clippy::unwrap_used, reason = "a vector that cannot be built is the failure")]
+
+use std::{fs, path::PathBuf};
+
+use chartseal_record::{
+    Address, B256, Bytes, Compartment, ContentHash, Contracts, Scope, Target,
+    account::{Role, Status},
+    canonical,
+    manifest::{Entry, Manifest},
+    packet::{
+        Algorithms, Attachment, Author, BadPacket, Base64, Evidence, FORMAT, Given, Issuer, Packet, Signed, Text,
+    },
+    receipt::{self, Addresses, Receipt, manifest_name},
+    statement::Statement,
+    typed,
+};
+use k256::ecdsa::SigningKey;
+use serde_json::{Value, json};
+
+const RESOURCE: &str = r#"{"resourceType":"Claim","status":"active","use":"claim"}"#;
+const TIME: u64 = 1_763_900_000;
+
+fn contracts() -> Contracts {
+    Contracts {
+        chain_id: 31337,
+        directory: Address::repeat_byte(0x11),
+        consent: Address::repeat_byte(0x22),
+        anchors: Address::repeat_byte(0x33),
+    }
+}
+
+/// Deterministic (RFC 6979), so that a vector stays what it is.
+fn key(byte: u8) -> SigningKey {
+    SigningKey::from_slice(&[byte; 32]).unwrap()
+}
+
+fn address(byte: u8) -> Address {
+    Address::from_private_key(&key(byte))
+}
+
+fn sign(byte: u8, digest: B256) -> Bytes {
+    let (signature, id) = key(byte).sign_prehash_recoverable(digest.as_slice()).unwrap();
+    [&signature.to_bytes()[..], &[27 + id.to_byte()]].concat().into()
+}
+
+const PATIENT: u8 = 1;
+const AUTHOR: u8 = 2;
+const INSURER: u8 = 3;
+
+fn grant(target: &Target, salt: Option<B256>) -> Given {
+    let (scope, record) = target.fields();
+    let mut given = Given {
+        patient: address(PATIENT),
+        grantee: Address::repeat_byte(0x1a),
+        scope,
+        record,
+        salt,
+        serial: 2,
+        permission: typed::READ,
+        until: u64::MAX,
+        purpose: "HPAYMT".into(),
+        epoch: 1,
+        suite: 1,
+        recipient_key_hash: B256::repeat_byte(0x66),
+        wrap_hash: B256::repeat_byte(0x67),
+        signature: Bytes::new(),
+        controller: address(PATIENT),
+        block: 40,
+        transaction: B256::repeat_byte(0x68),
+        revoked: 1,
+    };
+    given.signature = sign(PATIENT, typed::digest(&given.typed(), &contracts().consent_domain()));
+    given
+}
+
+fn statement() -> Statement {
+    Statement {
+        compartment: Compartment::of(address(PATIENT), &Scope::claims()),
+        id: B256::repeat_byte(0x55),
+        version: 1,
+        previous: B256::ZERO,
+        resource: ContentHash::of(RESOURCE.as_bytes()).0,
+        author: Address::repeat_byte(0x40),
+        authored_at: 1_763_800_000,
+    }
+}
+
+fn evidence() -> Evidence {
+    let sealed = b"stands for a sealed record".to_vec();
+    let entry = Entry {
+        compartment: statement().compartment,
+        epoch: 1,
+        content: ContentHash::of(&sealed),
+    };
+    let other = Entry {
+        content: ContentHash::of(b"another"),
+        ..entry
+    };
+    let manifest = Manifest::new(vec![entry, other]).unwrap();
+    let document = b"stands for a sealed document".to_vec();
+    Evidence {
+        reference: "Claim/55".into(),
+        receipt: Receipt {
+            format: receipt::FORMAT.into(),
+            chain_id: contracts().chain_id,
+            contracts: Addresses::from(&contracts()),
+            cid: entry.content,
+            compartment: entry.compartment,
+            epoch: 1,
+            proof: manifest.tree().proof(entry.leaf()).unwrap(),
+            root: manifest.tree().root(),
+            organisation: Address::repeat_byte(0x40),
+            count: 2,
+            manifest: manifest_name(manifest.digest()),
+            transaction: B256::repeat_byte(0x41),
+            block: 42,
+            statement: Some(statement()),
+            signature: Some(sign(AUTHOR, statement().digest(&contracts()))),
+        },
+        author: Author {
+            account: Address::repeat_byte(0x40),
+            signer: address(AUTHOR),
+            role: Role::Hospital,
+            status: Status::Active,
+            credential: B256::repeat_byte(0x12),
+            credential_expiry: 1_900_000_000,
+            block: 42,
+        },
+        grant: 0,
+        file_key: Base64(vec![7; 16]),
+        resource: Text(RESOURCE.into()),
+        attachments: vec![Attachment {
+            cid: ContentHash::of(&document).to_string(),
+            file_key: Base64(vec![8; 16]),
+            size: 28,
+            sha256: B256::repeat_byte(0x99),
+            sealed: Some(Base64(document)),
+        }],
+        sealed: Base64(sealed),
+    }
+}
+
+fn packet() -> Packet {
+    Packet {
+        format: FORMAT.into(),
+        algorithms: Algorithms::known(),
+        chain_id: contracts().chain_id,
+        contracts: Addresses::from(&contracts()),
+        issuer: Issuer {
+            account: Address::repeat_byte(0x1a),
+            signer: address(INSURER),
+            block: 50,
+            block_hash: B256::repeat_byte(0x77),
+            time: TIME,
+        },
+        purpose: "HPAYMT".into(),
+        grants: vec![grant(&Target::Scope(Scope::claims()), None)],
+        records: vec![evidence()],
+        not_granted: vec!["DocumentReference/66".into()],
+    }
+}
+
+fn signed(packet: Packet) -> Signed {
+    let signature = sign(INSURER, packet.signing_digest().unwrap());
+    Signed { packet, signature }
+}
+
+/// The packet as a careless issuer would sign it.
+fn refusal(change: impl FnOnce(&mut Packet)) -> BadPacket {
+    let mut packet = packet();
+    change(&mut packet);
+    Signed::parse(&canonical::write(&signed(packet)).unwrap()).unwrap_err()
+}
+
+fn vector() -> Value {
+    let signed = signed(packet());
+    json!({
+        "file": String::from_utf8(signed.write().unwrap()).unwrap(),
+        "digest": signed.packet.digest().unwrap(),
+        "typedData": typed::typed_data_json(&signed.packet.typed().unwrap(), &contracts().consent_domain()),
+        "signingDigest": signed.packet.signing_digest().unwrap(),
+        "signer": signed.packet.issuer.signer,
+    })
+}
+
+#[test]
+fn the_committed_packet_is_what_the_code_makes() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/packet.json");
+    if std::env::var_os("CHARTSEAL_WRITE_VECTORS").is_some() {
+        fs::write(&path, serde_json::to_string_pretty(&vector()).unwrap() + "\n").unwrap();
+    }
+    let committed: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!(committed, vector());
+    let file = committed["file"].as_str().unwrap();
+    assert_eq!(Signed::parse(file.as_bytes()).unwrap(), signed(packet()));
+}
+
+#[test]
+fn a_grant_of_the_one_record_covers_it_and_no_other() {
+    let salt = B256::repeat_byte(0x31);
+    let of = |statement: &Statement| Target::record(statement.digest(&contracts()), salt);
+    let mut one = packet();
+    one.grants = vec![grant(&of(&statement()), Some(salt))];
+    signed(one).write().unwrap();
+    let other = Statement {
+        version: 2,
+        ..statement()
+    };
+    let why = refusal(|packet| packet.grants = vec![grant(&of(&other), Some(salt))]);
+    assert_eq!(why.to_string(), "record 0: the grant it names is not of this record");
+}
+
+#[test]
+fn what_an_issuer_must_not_sign_is_refused_by_name() {
+    let deny = |change: fn(&mut Packet), reason: &str| assert_eq!(refusal(change).to_string(), reason);
+    deny(
+        |p| p.format = "chartseal-packet/2".into(),
+        "packet format 'chartseal-packet/2' is not known; expected 'chartseal-packet/1'",
+    );
+    deny(
+        |p| p.algorithms.hash = "MD5".into(),
+        "the packet names other algorithms than those of 'chartseal-packet/1'",
+    );
+    deny(
+        |p| p.records.clear(),
+        "a packet holds from 1 to 16 records; this one has 0",
+    );
+    deny(
+        |p| p.grants[0].revoked = 2,
+        "grant 0: it was revoked at the issuer's block",
+    );
+    deny(
+        |p| p.issuer.account = Address::ZERO,
+        "grant 0: it was given to somebody else than the issuer",
+    );
+    deny(
+        |p| p.grants[0].until = TIME,
+        "grant 0: it had expired when the packet was made",
+    );
+    deny(
+        |p| p.grants[0].purpose = "TREAT".into(),
+        "grant 0: the patient's controller did not sign these terms",
+    );
+    deny(
+        |p| p.records[0].resource = Text("{}".into()),
+        "record 0: its resource is not what its author signed",
+    );
+    deny(
+        |p| p.records[0].sealed = Base64(vec![]),
+        "record 0: its sealed bytes are not those that were anchored",
+    );
+    deny(
+        |p| p.records[0].author.signer = Address::ZERO,
+        "record 0: its statement was not signed by the author's key",
+    );
+    deny(
+        |p| p.records[0].receipt.statement = None,
+        "record 0: its receipt has no statement of its author",
+    );
+    deny(
+        |p| p.records[0].attachments[0].sealed = Some(Base64(vec![])),
+        "record 0: an attachment is not what its content id says",
+    );
+    assert!(matches!(
+        refusal(|p| p.records[0].receipt.proof.clear()),
+        BadPacket::Receipt { record: 0, .. }
+    ));
+    assert!(matches!(
+        refusal(|p| p.issuer.signer = Address::ZERO),
+        BadPacket::Issuer { .. }
+    ));
+}
+
+#[test]
+fn the_same_values_written_otherwise_are_refused() {
+    let file = signed(packet()).write().unwrap();
+    let text = String::from_utf8(file.clone()).unwrap();
+    let pretty = serde_json::to_vec_pretty(&serde_json::from_slice::<Value>(&file).unwrap()).unwrap();
+    let slash = text.replace("Claim/55", r"Claim\/55").into_bytes();
+    let newline = [&file[..], b"\n"].concat();
+    let case = text.replace("0x5555", "0X5555").into_bytes();
+    for other in [pretty, slash, newline] {
+        assert_eq!(Signed::parse(&other), Err(BadPacket::NotCanonical));
+    }
+    assert!(Signed::parse(&case).is_err());
+}
+
+/// Every byte of a packet, changed in up to four ways: refused, with a reason that says nothing of what is inside.
+#[test]
+fn every_changed_byte_is_refused() {
+    let file = signed(packet()).write().unwrap();
+    let half = file.len().div_ceil(2);
+    std::thread::scope(|threads| {
+        for from in [0, half] {
+            let file = &file;
+            threads.spawn(move || {
+                for at in from..file.len().min(from + half) {
+                    for change in [0x01, 0x20, 0x80] {
+                        let mut changed = file.clone();
+                        changed[at] ^= change;
+                        refused(&changed, at);
+                    }
+                    let cut = [&file[..at], &file[at + 1..]].concat();
+                    refused(&cut, at);
+                }
+            });
+        }
+    });
+}
+
+fn refused(changed: &[u8], at: usize) {
+    let why = Signed::parse(changed).expect_err(&format!("byte {at}")).to_string();
+    assert!(!why.is_empty() && !why.contains("resourceType"), "byte {at}: {why}");
+}
