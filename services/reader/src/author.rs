@@ -23,7 +23,7 @@ pub async fn check(client: &Client, statement: &Statement, signer: Address, bloc
 }
 
 /// The controller at `block`; now, if the node keeps no state of that block.
-async fn controller(client: &Client, who: Address, block: u64) -> Result<Address, Failure> {
+pub async fn controller(client: &Client, who: Address, block: u64) -> Result<Address, Failure> {
     let directory = client.contracts().directory;
     let then = client
         .view_at(directory, Directory::authorityCall { who }, BlockId::number(block))

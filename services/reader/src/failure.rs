@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf, process::ExitCode};
 
 use chartseal_envelope as envelope;
-use chartseal_record::{audit::Fault, receipt::BadReceipt, typed::BadSignature};
+use chartseal_record::{audit::Fault, packet::BadPacket, receipt::BadReceipt, typed::BadSignature};
 
 /// Shown under `--help`.
 pub const EXIT_CODES: &str = "\
@@ -17,7 +17,7 @@ Exit codes:
   10  age: header                            11  age: header MAC
   12  age: no key matches                    13  age: payload damaged or cut off
   14  wrap, link or release does not open    15  opened, but not a record in its place
-  16  the audit trail is not whole";
+  16  the audit trail is not whole           17  the packet was changed, or proves nothing";
 
 /// Why the program could not do, or would not confirm, what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,9 @@ pub enum Failure {
     /// The receipt proves nothing.
     #[error(transparent)]
     Receipt(#[from] BadReceipt),
+    /// The packet proves nothing.
+    #[error("the packet does not hold: {0}")]
+    Packet(#[from] BadPacket),
     /// The receipt is in order, but the chain says otherwise.
     #[error("the chain does not confirm it: {0}")]
     Chain(String),
@@ -86,6 +89,7 @@ impl Failure {
             Self::Unreachable(_) => 7,
             Self::Incomplete { .. } => 8,
             Self::Audit(_) => 16,
+            Self::Packet(_) => 17,
             Self::Sealed(error) => sealed_code(error),
         }
     }

@@ -17,6 +17,11 @@ const LIMIT: u64 = 1 << 20;
 
 /// Reads a small file. Wiped when dropped: it may hold a key.
 pub fn small_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    bounded(path, LIMIT)
+}
+
+/// Reads a file of at most `limit` bytes, a multiple of 1 MiB. Wiped when dropped.
+pub fn bounded(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let failed = |source| Failure::File {
         doing: "read",
         path: path.into(),
@@ -25,13 +30,14 @@ pub fn small_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
     File::open(path)
         .map_err(failed)?
-        .take(LIMIT + 1)
+        .take(limit + 1)
         .read_to_end(&mut bytes)
         .map_err(failed)?;
-    if bytes.len() as u64 > LIMIT {
+    if bytes.len() as u64 > limit {
         return Err(Failure::Input(format!(
-            "{} is larger than 1 MiB: it is not what is expected here",
-            path.display()
+            "{} is larger than {} MiB: it is not what is expected here",
+            path.display(),
+            limit >> 20
         )));
     }
     Ok(bytes)

@@ -17,6 +17,7 @@ mod history;
 mod input;
 mod open;
 mod output;
+mod packet;
 mod place;
 mod recover;
 mod verify;

@@ -12,6 +12,7 @@ use std::{
 
 mod copy;
 mod decrypt;
+mod packets;
 mod records;
 mod recover;
 mod story;

@@ -153,6 +153,16 @@ impl Story {
         self.path(name)
     }
 
+    /// Without a statement. The batch has two records, so a path is the other's leaf.
+    pub fn receipt_of(&self, record: &SealedRecord, epoch: u32) -> Receipt {
+        Receipt {
+            cid: record.content,
+            epoch,
+            proof: vec![self.receipt.leaf()],
+            ..self.receipt.clone()
+        }
+    }
+
     /// A custodian's answer with this key in it.
     pub fn write_release(&self, name: &str, key: &ReleaseKey) -> String {
         let nonce = B256::repeat_byte(7);

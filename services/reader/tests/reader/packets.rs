@@ -1,0 +1,213 @@
+use std::fs;
+
+use chartseal_chain::calls;
+use chartseal_record::{
+    B256, Bytes, ContentHash,
+    account::{Role, Status},
+    packet::{Algorithms, Attachment, Author, Base64, Evidence, FORMAT, Given, Issuer, Packet, Signed, Text},
+    receipt::Receipt,
+    typed,
+};
+use chartseal_stage::{FAR, key, sign};
+use serde_json::{Value, json};
+
+use crate::{
+    run, run_async,
+    story::{RESOURCE_LATER, Story, doctor, hospital, patient, statement_key},
+    text,
+};
+
+/// Makes a packet false in one way.
+type Change = fn(&mut Packet);
+
+/// The second record of the story, as the grantee would keep it.
+async fn packet(story: &Story) -> Packet {
+    let world = &story.world;
+    world.statement_key(&doctor(), key(9).address()).await;
+    let client = chartseal_chain::Client::connect(&world.anvil.url, world.contracts)
+        .await
+        .unwrap();
+    let head = client.head().await.unwrap();
+    let header = crate::story::header(world, RESOURCE_LATER, Vec::new(), &statement_key());
+    let receipt = Receipt {
+        statement: Some(header.statement),
+        signature: Some(header.signature),
+        ..story.receipt_of(&story.second, 2)
+    };
+    let mut given = Given {
+        patient: patient().address(),
+        grantee: doctor().address(),
+        scope: "clinical".into(),
+        record: B256::ZERO,
+        salt: None,
+        serial: 1,
+        permission: typed::READ,
+        until: FAR,
+        purpose: "TREAT".into(),
+        epoch: 2,
+        suite: 1,
+        recipient_key_hash: story.doctor.public_key().key_hash(),
+        wrap_hash: alloy::primitives::keccak256(&story.wrap),
+        signature: Bytes::new(),
+        controller: patient().address(),
+        block: head.number,
+        transaction: B256::ZERO,
+        revoked: 0,
+    };
+    given.signature = sign(&patient(), &given.typed(), &world.contracts.consent_domain());
+    Packet {
+        format: FORMAT.into(),
+        algorithms: Algorithms::known(),
+        chain_id: receipt.chain_id,
+        contracts: receipt.contracts,
+        issuer: Issuer {
+            account: doctor().address(),
+            signer: key(9).address(),
+            block: head.number,
+            block_hash: head.hash,
+            time: head.timestamp,
+        },
+        purpose: "HPAYMT".into(),
+        grants: vec![given],
+        records: vec![Evidence {
+            reference: "DocumentReference/5".into(),
+            author: Author {
+                account: hospital().address(),
+                signer: statement_key().address(),
+                role: Role::Hospital,
+                status: Status::Active,
+                credential: B256::ZERO,
+                credential_expiry: 0,
+                block: receipt.block,
+            },
+            receipt,
+            grant: 0,
+            file_key: Base64(story.second.file_key.as_bytes().to_vec()),
+            resource: Text(String::from_utf8(RESOURCE_LATER.to_vec()).unwrap()),
+            sealed: Base64(story.second.bytes.clone()),
+            attachments: Vec::new(),
+        }],
+        not_granted: Vec::new(),
+    }
+}
+
+/// As somebody with the issuer's key would sign it.
+fn signed(story: &Story, packet: Packet) -> Signed {
+    let domain = story.world.contracts.consent_domain();
+    let signature = sign(&key(9), &packet.typed().unwrap(), &domain);
+    Signed { packet, signature }
+}
+
+async fn report(file: &str, more: &[&str]) -> (i32, Value) {
+    let ran = run_async(&[&["verify", file, "--json"], more].concat()).await;
+    (ran.code, serde_json::from_slice(&ran.stdout).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packet_verifies_alone_and_with_the_chain_and_after_the_revocation() {
+    let story = Story::tell().await;
+    let (file, url) = (story.path("packet.json"), story.world.anvil.url.clone());
+    fs::write(&file, signed(&story, packet(&story).await).write().unwrap()).unwrap();
+
+    let alone = report(&file, &[]).await;
+    assert_eq!((alone.0, &alone.1["chain"]), (0, &json!(false)), "{}", alone.1);
+    let whole = report(&file, &["--rpc", &url]).await;
+    assert_eq!(whole.0, 0, "{}", whole.1);
+    for check in ["packet", "grants", "records", "contracts", "anchors", "issuer", "slots"] {
+        assert!(!whole.1["checks"][check].is_null(), "{check}: {}", whole.1);
+    }
+    assert_eq!(whole.1["checks"]["slots"][0]["revokedNow"], false);
+
+    let revoke = typed::Revoke {
+        patient: patient().address(),
+        grantee: doctor().address(),
+        scope: "clinical".into(),
+        record: B256::ZERO,
+        serial: 1,
+    };
+    let domain = story.world.contracts.consent_domain();
+    let call = calls::revoke(&revoke, sign(&patient(), &revoke, &domain));
+    story.world.send(story.world.contracts.consent, call).await;
+    let later = report(&file, &["--rpc", &url]).await;
+    assert_eq!(later.0, 0, "{}", later.1);
+    assert_eq!(later.1["checks"]["slots"][0]["revokedNow"], true);
+    assert_eq!(
+        later.1["checks"]["grants"][0]["live"], true,
+        "the state at the packet's block"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packet_of_parts_that_do_not_belong_together_is_refused_whoever_signed_it() {
+    let story = Story::tell().await;
+    let good = packet(&story).await;
+    let url = story.world.anvil.url.clone();
+    let file = story.path("forged.json");
+    let cases: [(i32, Change); 8] = [
+        (17, |p| p.records[0].resource = Text("{}".into())),
+        (17, |p| p.grants[0].revoked = 1),
+        (11, |p| p.records[0].file_key = Base64(vec![0; 16])),
+        (5, |p| p.records[0].file_key = Base64(vec![0; 15])),
+        (5, |p| {
+            let cid = ContentHash::of(b"x").to_string();
+            let (file_key, sha256) = (Base64(vec![0; 16]), B256::ZERO);
+            p.records[0].attachments.push(Attachment {
+                cid,
+                file_key,
+                size: 1,
+                sha256,
+                sealed: None,
+            });
+        }),
+        (6, |p| p.issuer.block = 1),
+        (6, |p| p.records[0].author.role = Role::Doctor),
+        (6, |p| {
+            let domain = p.deployment().consent_domain();
+            p.grants[0].controller = key(7).address();
+            p.grants[0].signature = sign(&key(7), &p.grants[0].typed(), &domain);
+        }),
+    ];
+    for (at, (code, change)) in cases.into_iter().enumerate() {
+        let mut packet = good.clone();
+        change(&mut packet);
+        // An issuer that claims an older block would have had the grant then.
+        packet.grants[0].block = packet.grants[0].block.min(packet.issuer.block);
+        let forged = signed(&story, packet);
+        fs::write(&file, chartseal_record::canonical::write(&forged).unwrap()).unwrap();
+        let (found, report) = report(&file, &["--rpc", &url]).await;
+        assert_eq!(found, code, "case {at}: {report}");
+        assert_eq!(report["code"], json!(code));
+    }
+    let pretty = serde_json::to_vec_pretty(&signed(&story, good)).unwrap();
+    fs::write(&file, pretty).unwrap();
+    assert_eq!(report(&file, &[]).await.0, 17);
+}
+
+/// In a network namespace of its own there is nothing, not even loopback.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packet_verifies_with_the_network_cut() {
+    let story = Story::tell().await;
+    let file = story.path("packet.json");
+    fs::write(&file, signed(&story, packet(&story).await).write().unwrap()).unwrap();
+    let cut = |args: &[&str]| {
+        let mut command = std::process::Command::new("unshare");
+        command
+            .args(["--net", "--", env!("CARGO_BIN_EXE_chartseal-reader"), "verify"])
+            .args(args);
+        command.output().unwrap()
+    };
+    let url = story.world.anvil.url.clone();
+    let control = cut(&[text(file.as_ref()), "--rpc", &url]);
+    if !control.stderr.starts_with(b"chartseal-reader") {
+        assert!(
+            std::env::var_os("REQUIRE_ALL").is_none(),
+            "no network namespace can be made here"
+        );
+        eprintln!("skipped: no network namespace can be made here");
+        return;
+    }
+    assert_eq!(control.status.code(), Some(7), "the chain is out of reach");
+    let alone = cut(&[text(file.as_ref()), "--json"]);
+    assert_eq!(alone.status.code(), Some(0));
+    assert_eq!(run(&["verify", text(file.as_ref())]).code, 0);
+}
