@@ -75,9 +75,10 @@ mutants: $(NODE) ## break the contracts in 137 places, one at a time: each must 
 contracts: $(NODE) ## build the contracts and rewrite contracts/abi
 	contracts/build.sh
 
-openapi: ## rewrite docs/openapi.json from the gateway's routes
+openapi: ## rewrite docs/openapi.json from the gateway's routes, and the portal's types from it
 	$(CARGO) run --quiet --locked --example openapi > docs/openapi.json.new
 	mv docs/openapi.json.new docs/openapi.json
+	cd services/portal && npm run --silent api
 
 kubo: $(KUBO) ## build Kubo for the tests that need a real node
 # Not `go install module@version`: that asks the proxy for the list of versions, which not every proxy gives.

@@ -39,7 +39,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       if (!deployment.value) throw deployment.error ?? new Error("The gateway has not answered yet. Try again.");
       const { address, answer } = await signIn(wallet, deployment.value);
       const gateway = new Gateway(answer.token, () => setSession(undefined));
-      setSession({ account: answer.account, address, role: answer.role, gateway, wallet });
+      setSession({ account: answer.account, address, role: answer.role ?? null, gateway, wallet });
     },
     [deployment],
   );

@@ -11,6 +11,7 @@ const deployment: Deployment = {
   chainId: 31337,
   contracts: { directory: "0x5fbdb2315678afecb367f032d93f642f64180aa3", consent: CONSENT, anchors: "0x9fe46736679d2d9a65f0992f2272de9f3c7fa6e0" },
   firstBlock: 1,
+  confirmations: 2,
   organisations: [],
 };
 const around = { deployment, account: A as `0x${string}`, names: new Names(deployment, A) };

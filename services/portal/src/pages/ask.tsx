@@ -118,5 +118,4 @@ const STATES: Record<AccessRequest["state"], string> = {
   approved: "Approved",
   declined: "Declined",
   withdrawn: "Withdrawn",
-  expired: "Expired",
 };

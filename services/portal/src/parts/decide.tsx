@@ -99,7 +99,7 @@ function Sheet({ plan, close }: { plan: Plan; close: (decided: boolean) => void 
       (answer) => {
         if (!current) return;
         try {
-          const sign = answer.sign.filter((entry) => same(entry.signer, address));
+          const sign = answer.sign.filter((entry) => !entry.signer || same(entry.signer, address));
           if (sign.length === 0) throw new Error("There is nothing for this wallet to sign.");
           // The registrar decides with its address, everybody else as the account.
           const about = (entry: ToSign) => (entry.as === "registrar" ? address : account);
