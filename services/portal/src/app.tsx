@@ -1,59 +1,54 @@
-import { type ComponentType, useEffect } from "react";
+import { type ComponentType, type ReactNode, Suspense, use, useEffect, useSyncExternalStore } from "react";
+import type { Role } from "./api/types";
 import { type Door, doorOf } from "./doors";
-import { Accounts } from "./pages/admin/accounts";
-import { Waiting } from "./pages/admin/waiting";
-import { Patients } from "./pages/doctor/patients";
-import { Ask } from "./pages/ask";
 import { Home } from "./pages/home";
-import { Claims } from "./pages/insurer/claims";
-import { Me } from "./pages/me";
-import { Access } from "./pages/patient/access";
-import { Journal } from "./pages/patient/journal";
-import { Keys } from "./pages/patient/keys";
-import { Overview } from "./pages/patient/overview";
-import { Records } from "./pages/patient/records";
-import { Requests } from "./pages/patient/requests";
-import { Register } from "./pages/register";
 import { SignIn } from "./pages/sign-in";
-import { Decisions } from "./parts/decide";
 import { Frame } from "./parts/frame";
 import { Link } from "./parts/link";
+import { Loading } from "./parts/load";
 import { usePlace } from "./router";
 import { SessionProvider, useHere } from "./session";
+import { language, onLanguage, t } from "./words/language";
 import { ROLES } from "./words/names";
 
-const PAGES: Record<string, ComponentType> = {
-  "/patient": Overview,
-  "/patient/records": Records,
-  "/patient/requests": Requests,
-  "/patient/access": Access,
-  "/patient/journal": Journal,
-  "/patient/keys": Keys,
-  "/doctor": Patients,
-  "/doctor/ask": Ask,
-  "/doctor/me": Me,
-  "/insurer": Claims,
-  "/insurer/ask": Ask,
-  "/insurer/me": Me,
-  "/administrator": Waiting,
-  "/administrator/accounts": Accounts,
+/** What lies behind a door, loaded when somebody comes in: its pages by path, and what they sign with. */
+interface Rooms {
+  pages: Record<string, ComponentType>;
+  Decisions: ComponentType<{ children: ReactNode }>;
+  Register: ComponentType<{ door: Door }>;
+}
+
+const ROOMS: Record<string, () => Promise<Rooms>> = {
+  "/patient": () => import("./pages/patient/rooms"),
+  "/doctor": () => import("./pages/doctor/rooms"),
+  "/insurer": () => import("./pages/insurer/rooms"),
+  "/administrator": () => import("./pages/admin/rooms"),
 };
+const loaded = new Map<string, Promise<Rooms>>();
+
+function roomsOf(door: Door): Promise<Rooms> {
+  const rooms = loaded.get(door.path) ?? ROOMS[door.path]!();
+  loaded.set(door.path, rooms);
+  return rooms;
+}
 
 export function App() {
+  // Rendered again from here, in whole, when the language changes; who is signed in stays so.
+  useSyncExternalStore(onLanguage, language);
   return (
     <SessionProvider>
-      <Rooms />
+      <Place />
     </SessionProvider>
   );
 }
 
-function Rooms() {
+function Place() {
   const { path } = usePlace();
   const door = doorOf(path);
   const page = door?.pages.find(([at]) => at === path)?.[1];
   useEffect(() => {
-    document.title = [page, door?.name, "Chartseal"].filter(Boolean).join(" · ");
-  }, [page, door]);
+    document.title = [page && t(page), door && t(door.name), "Chartseal"].filter(Boolean).join(" · ");
+  }, [page, door, language()]);
   if (!door) return <Frame>{path === "/" ? <Home /> : <Nowhere />}</Frame>;
   return <Behind door={door} path={path} />;
 }
@@ -61,28 +56,35 @@ function Rooms() {
 function Behind({ door, path }: { door: Door; path: string }) {
   const { session } = useHere();
   if (!session) return <Frame><SignIn door={door} /></Frame>;
-  if (!door.roles.includes(session.role)) return <Frame><WrongDoor door={door} /></Frame>;
-  const Page = PAGES[path] ?? Nowhere;
+  const within = door.roles.includes(session.role);
   return (
-    <Decisions>
-      <Frame door={door} path={path}>
-        <Page key={path} />
-      </Frame>
-    </Decisions>
+    <Frame {...(within ? { door, path } : {})}>
+      <Suspense fallback={<Loading />}>
+        {within ? <Room key={path} door={door} path={path} /> : session.role === null ? <Stranger door={door} /> : <WrongDoor door={door} role={session.role} />}
+      </Suspense>
+    </Frame>
   );
 }
 
-function WrongDoor({ door }: { door: Door }) {
-  const { session } = useHere();
-  if (session?.role === null) return <Decisions><Register door={door} /></Decisions>;
-  const role = session?.role ? ROLES[session.role] : "";
+function Room({ door, path }: { door: Door; path: string }) {
+  const { pages, Decisions } = use(roomsOf(door));
+  const Page = pages[path] ?? Nowhere;
+  return <Decisions><Page /></Decisions>;
+}
+
+/** A wallet without an account registers at the door it came to. */
+function Stranger({ door }: { door: Door }) {
+  const { Register, Decisions } = use(roomsOf(door));
+  return <Decisions><Register door={door} /></Decisions>;
+}
+
+function WrongDoor({ door, role }: { door: Door; role: Role }) {
   return (
     <>
-      <h1 tabIndex={-1}>This is another door</h1>
-      <p>
-        Your wallet is registered as a {role}. This door is for: {door.name.toLowerCase()}.
-      </p>
-      <p><Link to="/">Choose another door</Link>, or sign out and come in with another wallet.</p>
+      <h1 tabIndex={-1}>{t("This is another door")}</h1>
+      <p>{t("Your wallet is registered as: {role}. This door is for: {door}.", { role: t(ROLES[role]), door: t(door.name) })}</p>
+      <p>{t("Sign out to come in with another wallet.")}</p>
+      <p><Link to="/">{t("Choose another door")}</Link></p>
     </>
   );
 }
@@ -90,8 +92,8 @@ function WrongDoor({ door }: { door: Door }) {
 function Nowhere() {
   return (
     <>
-      <h1 tabIndex={-1}>There is no such page</h1>
-      <p><Link to="/">Back to the four doors</Link></p>
+      <h1 tabIndex={-1}>{t("There is no such page")}</h1>
+      <p><Link to="/">{t("Back to the four doors")}</Link></p>
     </>
   );
 }

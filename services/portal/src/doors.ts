@@ -1,12 +1,13 @@
 import type { Role } from "./api/types";
+import type { Message } from "./words/language";
 
 export interface Door {
   path: string;
-  name: string;
+  name: Message;
   /** Who comes in: registered roles, or for administrators a wallet without an account. */
   roles: (Role | null)[];
-  says: string;
-  pages: [string, string][];
+  says: Message;
+  pages: [string, Message][];
 }
 
 export const DOORS: Door[] = [

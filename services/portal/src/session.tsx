@@ -4,7 +4,7 @@ import type { Deployment, Hex, Role } from "./api/types";
 import type { Own } from "./custody/own";
 import { type Loaded, useLoad } from "./parts/load";
 import type { Wallet } from "./wallet/provider";
-import { signIn } from "./wallet/sign-in";
+import { t } from "./words/language";
 import { Names } from "./words/names";
 
 /** A wallet signed in. It is gone when the page is reloaded: the token is kept in memory only. */
@@ -36,7 +36,9 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   const [session, setSession] = useState<Session>();
   const enter = useCallback(
     async (wallet: Wallet) => {
-      if (!deployment.value) throw deployment.error ?? new Error("The gateway has not answered yet. Try again.");
+      if (!deployment.value) throw deployment.error ?? new Error(t("The gateway has not answered yet. Try again."));
+      // Loaded when it is wanted: with it comes what checks addresses.
+      const { signIn } = await import("./wallet/sign-in");
       const { address, answer } = await signIn(wallet, deployment.value);
       const gateway = new Gateway(answer.token, () => setSession(undefined));
       setSession({ account: answer.account, address, role: answer.role ?? null, gateway, wallet });

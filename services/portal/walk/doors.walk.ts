@@ -1,5 +1,7 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ar } from "../src/words/ar";
+import { fr } from "../src/words/fr";
 import { browser, Person, ready, type System, up } from "./system";
 
 describe.skipIf(!ready())("four doors", () => {
@@ -141,7 +143,7 @@ describe.skipIf(!ready())("four doors", () => {
   test("somebody registers, the administrator confirms, suspends and reinstates", async () => {
     const somebody = await Person.enter(chromium, system, "/patient", "Somebody not registered");
     await somebody.page.getByRole("button", { name: "Read what you sign" }).click();
-    expect(await somebody.sign("Register and sign")).toBe("You register this wallet as a patient.");
+    expect(await somebody.sign("Register and sign")).toBe("You register this wallet. Its role: patient.");
     await somebody.page.getByText("You have signed.").waitFor();
 
     const admin = await Person.enter(chromium, system, "/administrator", "The administrator");
@@ -170,5 +172,33 @@ describe.skipIf(!ready())("four doors", () => {
     await somebody.page.getByRole("button", { name: "Save the file" }).waitFor();
     await somebody.accessible();
     await somebody.leave();
+  });
+
+  // What must not be read any more: sentences whose translation differs.
+  const english = (catalogue: Record<string, unknown>) => new Set(Object.keys(catalogue).filter((key) => catalogue[key] !== key));
+
+  test("the browser's language is spoken from the start, another one when it is chosen, and it is kept", async () => {
+    const context = await chromium.newContext({ locale: "fr-CA" });
+    const page = await context.newPage();
+    await page.goto(system.gateway);
+    await page.getByRole("heading", { name: "Des dossiers médicaux" }).waitFor();
+    await page.locator("select.language").selectOption("ar");
+    await page.locator("html[lang=ar][dir=rtl]").waitFor();
+    await page.reload();
+    await page.getByRole("link", { name: "المريض" }).waitFor();
+    await context.close();
+  });
+
+  test.each([
+    ["/patient", "Alice, a patient", {}],
+    ["/doctor", "A doctor", { dark: true }],
+    ["/insurer", "The insurance company", { width: 360 }],
+    ["/administrator", "The administrator", { width: 360, dark: true }],
+  ])("every page at %s in French and in Arabic", async (door, wallet, options) => {
+    const person = await Person.enter(chromium, system, door, wallet, options);
+    await person.settled();
+    await person.everyPage("fr", english(fr));
+    await person.everyPage("ar", english(ar));
+    await person.leave();
   });
 });

@@ -4,15 +4,11 @@ import type { AccessRequest, ToSign } from "../api/types";
 import { intent, useDecide } from "../parts/decide";
 import { Show, useLoad } from "../parts/load";
 import { useSession } from "../session";
-import { capital, KNOWN_SCOPES, permissionWords, scopeTitle, scopeWords } from "../words/scopes";
-import { atMinute, DAY, now, onDay } from "../words/when";
+import { capital, KNOWN_SCOPES, may, permissionWords, scopeTitle, scopeWords } from "../words/scopes";
+import { atMinute, DAY, lasting, type Length, now, onDay } from "../words/when";
+import { type Message, t } from "../words/language";
 
-const LENGTHS: [string, number][] = [
-  ["1 week", 7 * DAY],
-  ["1 month", 30 * DAY],
-  ["6 months", 182 * DAY],
-  ["1 year", 365 * DAY],
-];
+const LENGTHS: Length[] = [[1, "week", 7 * DAY], [1, "month", 30 * DAY], [6, "month", 182 * DAY], [1, "year", 365 * DAY]];
 
 /** Doctors, hospitals and insurers ask a patient; and see what became of it. */
 export function Ask() {
@@ -29,30 +25,30 @@ export function Ask() {
   const [said, setSaid] = useState("");
   const ask = async () => {
     if (!isAddress(patient.trim(), { strict: false })) {
-      return setWrong("This is not an address. It begins with 0x and has 40 letters and digits after it; the patient finds it under “My information”.");
+      return setWrong(t("This is not an address. It begins with 0x and has 40 letters and digits after it; the patient finds it under “My information”."));
     }
     setWrong("");
     const purpose = insurer ? "HPAYMT" : "TREAT";
     const body = { patient: patient.trim(), scope, permission, until: now() + length, purpose, reason: reason.trim() };
     const decided = await decide({
-      title: "Ask this patient?",
-      verb: "Sign and ask",
+      title: t("Ask this patient?"),
+      verb: t("Sign and ask"),
       layOut: () => gateway.post<{ id: string; sign: ToSign[] }>("/v1/requests", body),
       send: (id, as, signature) => gateway.put(`/v1/requests/${id}/signature`, { as, signature }),
     });
     if (!decided) return;
-    setSaid("Your request is with the patient. You see here what they decide.");
+    setSaid(t("Your request is with the patient. You see here what they decide."));
     setReason("");
     void requests.reload();
   };
   const withdraw = async (request: AccessRequest) => {
-    const plan = intent(gateway, "Take the request back?", "Withdraw and sign", { kind: "withdraw", request: request.id });
+    const plan = intent(gateway, t("Take the request back?"), t("Withdraw and sign"), { kind: "withdraw", request: request.id });
     if (await decide(plan)) void requests.reload();
   };
   return (
     <>
-      <h1 tabIndex={-1}>Ask for access</h1>
-      <p>The patient sees who you are, what you ask for, why, and for how long, and decides.</p>
+      <h1 tabIndex={-1}>{t("Ask for access")}</h1>
+      <p>{t("The patient sees who you are, what you ask for, why, and for how long, and decides.")}</p>
       <p role="status" className="said">{said}</p>
       <form
         noValidate
@@ -61,47 +57,44 @@ export function Ask() {
           void ask();
         }}
       >
-        <label>
-          Patient’s address
-          <input value={patient} autoComplete="off" spellCheck={false} placeholder="0x…" aria-invalid={wrong !== ""} aria-describedby="wrong" onChange={(event) => setPatient(event.target.value)} />
+        <label>{t("Patient’s address")}<input value={patient} autoComplete="off" spellCheck={false} placeholder="0x…" aria-invalid={wrong !== ""} aria-describedby="wrong" onChange={(event) => setPatient(event.target.value)} />
         </label>
         <p id="wrong" role="alert" className={wrong ? "warning" : ""}>{wrong}</p>
-        <label>
-          Part of the record
-          <select value={scope} onChange={(event) => setScope(event.target.value)}>
+        <label>{t("Part of the record")}<select value={scope} onChange={(event) => setScope(event.target.value)}>
             {KNOWN_SCOPES.filter((one) => one !== "audit").map((one) => <option key={one} value={one}>{scopeTitle(one)}</option>)}
           </select>
         </label>
         {!insurer && (
-          <label>
-            To
-            <select value={permission} onChange={(event) => setPermission(Number(event.target.value))}>
-              {[1, 3, 2].map((bits) => <option key={bits} value={bits}>{capital(permissionWords(bits)!)}</option>)}
+          <label>{t("To")}<select value={permission} onChange={(event) => setPermission(Number(event.target.value))}>
+              {[1, 3, 2].map((bits) => <option key={bits} value={bits}>{capital(t(permissionWords(bits)!))}</option>)}
             </select>
           </label>
         )}
-        <label>
-          For
-          <select value={length} onChange={(event) => setLength(Number(event.target.value))}>
-            {LENGTHS.map(([name, seconds]) => <option key={seconds} value={seconds}>{name}</option>)}
+        <label>{t("For")}<select value={length} onChange={(event) => setLength(Number(event.target.value))}>
+            {LENGTHS.map((one) => <option key={one[2]} value={one[2]}>{lasting(one)}</option>)}
           </select>
         </label>
-        <label>Why, in your words <textarea rows={3} maxLength={300} value={reason} onChange={(event) => setReason(event.target.value)} /></label>
-        <button type="submit" className="primary">Read what you sign</button>
+        <label>{t("Why, in your words")}<textarea rows={3} maxLength={300} value={reason} onChange={(event) => setReason(event.target.value)} /></label>
+        <button type="submit" className="primary">{t("Read what you sign")}</button>
       </form>
-      <h2>What I asked</h2>
+      <h2>{t("What I asked")}</h2>
       <Show of={requests}>
         {(all) => (
           <>
-            {all.length === 0 && <p className="quiet">Nothing yet.</p>}
+            {all.length === 0 && <p className="quiet">{t("Nothing yet.")}</p>}
             <ul className="rows">
               {all.map((request) => (
                 <li key={request.id}>
                   <span>
-                    <strong>{STATES[request.state]}</strong>
-                    {capital(permissionWords(request.permission) ?? "")} {scopeWords(request.scope)} of {request.patient}, until {onDay(request.until)}, asked {atMinute(request.askedAt)}
+                    <strong>{t(STATES[request.state])}</strong>
+                    {t("{may}, of {patient}, until {until}; asked on {date}", {
+                      may: capital(may(request.permission, scopeWords(request.scope))),
+                      patient: request.patient,
+                      until: onDay(request.until),
+                      date: atMinute(request.askedAt),
+                    })}
                   </span>
-                  {request.state === "open" && <button type="button" onClick={() => withdraw(request)}>Withdraw</button>}
+                  {request.state === "open" && <button type="button" onClick={() => withdraw(request)}>{t("Withdraw")}</button>}
                 </li>
               ))}
             </ul>
@@ -112,7 +105,7 @@ export function Ask() {
   );
 }
 
-const STATES: Record<AccessRequest["state"], string> = {
+export const STATES: Record<AccessRequest["state"], Message> = {
   prepared: "Not signed",
   open: "Waiting for the patient",
   approved: "Approved",

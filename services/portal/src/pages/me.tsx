@@ -4,21 +4,22 @@ import { useSession } from "../session";
 import { ROLES } from "../words/names";
 import { capital } from "../words/scopes";
 import { onDay } from "../words/when";
+import { type Message, t } from "../words/language";
 
 export function Me() {
-  const { gateway, account, names, deployment } = useSession();
+  const { gateway, account, deployment } = useSession();
   const mine = useLoad(() => gateway.get<Account>(`/v1/accounts/${account}`), [gateway]);
   const organisation = deployment.organisations.find((o) => o.account.toLowerCase() === account.toLowerCase());
   return (
     <>
-      <h1 tabIndex={-1}>{organisation?.name ?? "My information"}</h1>
-      <p>This is what the public Directory says about {organisation ? "the company" : names.of(account)}. It holds no name and no papers.</p>
+      <h1 tabIndex={-1}>{organisation?.name ?? t("My information")}</h1>
+      <p>{t("This is what the public Directory says. It holds no name and no papers.")}</p>
       <Show of={mine}>{(found) => <AccountTerms account={found} />}</Show>
     </>
   );
 }
 
-const CUSTODY = {
+const CUSTODY: Record<Account["custody"], Message> = {
   none: "Not needed",
   self: "On my own device",
   gateway: "The gateway keeps them for me",
@@ -27,17 +28,17 @@ const CUSTODY = {
 export function AccountTerms({ account }: { account: Account }) {
   const { names } = useSession();
   const terms: [string, string][] = [
-    ["Address", account.address],
-    ["Role", capital(ROLES[account.role])],
-    ["Status", capital(account.status)],
+    [t("Address"), account.address],
+    [t("Role"), capital(t(ROLES[account.role]))],
+    [t("Status"), capital(t(account.status))],
   ];
-  if (account.controller.toLowerCase() !== account.address.toLowerCase()) terms.push(["Signs with", account.controller]);
+  if (account.controller.toLowerCase() !== account.address.toLowerCase()) terms.push([t("Signs with"), account.controller]);
   if (account.role === "patient") {
-    if (account.custodian) terms.push(["Keeps my keys", capital(names.of(account.custodian))]);
-    terms.push(["My keys", CUSTODY[account.custody]]);
+    if (account.custodian) terms.push([t("Keeps my keys"), capital(names.of(account.custodian))]);
+    terms.push([t("My keys"), t(CUSTODY[account.custody])]);
   } else {
-    terms.push(["Papers valid until", account.credentialExpiry === 0 ? "Without an end" : onDay(account.credentialExpiry)]);
-    if (account.endpoint) terms.push(["Own server", account.endpoint]);
+    terms.push([t("Papers valid until"), account.credentialExpiry === 0 ? t("Without an end") : onDay(account.credentialExpiry)]);
+    if (account.endpoint) terms.push([t("Own server"), account.endpoint]);
   }
   return (
     <dl className="terms">

@@ -8,6 +8,7 @@ import { onChain, signTyped } from "../wallet/provider";
 import { explain, type Explained } from "../words/decision";
 import { same } from "../words/names";
 import { Refused } from "./load";
+import { t } from "../words/language";
 
 export interface Plan {
   title: string;
@@ -46,12 +47,12 @@ async function settled(gateway: Gateway, id: string): Promise<void> {
   while (Date.now() < until) {
     const { state, error } = await gateway.get<Intent>(`/v1/intents/${id}`);
     if (state === "confirmed") return;
-    if (state === "failed" || state === "expired") throw new Error(error ?? `The decision is ${state}.`);
+    if (state === "failed" || state === "expired") throw new Error(error ?? t("The decision did not come into force. Nothing has changed."));
     // Half done: other signatures are still missing, and who gives them is not waited for here.
     if (state === "prepared") return;
     await new Promise((wake) => setTimeout(wake, 500));
   }
-  throw new Error("You signed, and the chain has not confirmed it within two minutes. Look again later; nothing is lost.");
+  throw new Error(t("You signed, and the chain has not confirmed it within two minutes. Look again later; nothing is lost."));
 }
 
 type Decide = (plan: Plan) => Promise<boolean>;
@@ -100,7 +101,7 @@ function Sheet({ plan, close }: { plan: Plan; close: (decided: boolean) => void 
         if (!current) return;
         try {
           const sign = answer.sign.filter((entry) => !entry.signer || same(entry.signer, address));
-          if (sign.length === 0) throw new Error("There is nothing for this wallet to sign.");
+          if (sign.length === 0) throw new Error(t("There is nothing for this wallet to sign."));
           // The registrar decides with its address, everybody else as the account.
           const about = (entry: ToSign) => (entry.as === "registrar" ? address : account);
           const words = sign.map((entry) => explain(entry.typedData, { deployment, account: about(entry), names }));
@@ -146,7 +147,7 @@ function Sheet({ plan, close }: { plan: Plan; close: (decided: boolean) => void 
       }}
     >
       <h2 id="decision">{plan.title}</h2>
-      {!laid && error === undefined && <p className="quiet" role="status">Preparing…</p>}
+      {!laid && error === undefined && <p className="quiet" role="status">{t("Preparing…")}</p>}
       {laid?.words.map((words, place) => (
         <section key={laid.sign[place]!.as} className="words">
           <p className="sentence">{words.sentence}</p>
@@ -164,15 +165,15 @@ function Sheet({ plan, close }: { plan: Plan; close: (decided: boolean) => void 
       {laid?.more}
       {error !== undefined && <Refused error={error} />}
       <p className="progress" role="status">
-        {step === "wallet" && "Confirm it in your wallet."}
-        {step === "chain" && "Signed. Waiting until it counts, a few seconds…"}
+        {step === "wallet" && t("Confirm it in your wallet.")}
+        {step === "chain" && t("Signed. Waiting until it counts, a few seconds…")}
       </p>
       <div className="buttons">
         <button type="button" className={plan.dangerous ? "danger" : "primary"} disabled={!laid || busy} onClick={sign}>
-          {laid && laid.sign.length > 1 ? `${plan.verb} (${laid.sign.length} signatures)` : plan.verb}
+          {laid && laid.sign.length > 1 ? t("{verb} ({n} signatures)", { verb: plan.verb, n: laid.sign.length }) : plan.verb}
         </button>
         <button type="button" className="plain" disabled={busy} onClick={() => close(false)}>
-          Go back
+          {t("Go back")}
         </button>
       </div>
     </dialog>

@@ -1,5 +1,6 @@
 import { type ReactNode, useCallback, useEffect, useState } from "react";
 import { inWords } from "../words/problems";
+import { t } from "../words/language";
 
 export interface Loaded<T> {
   value: T | undefined;
@@ -40,7 +41,7 @@ export function useLoad<T>(load: () => Promise<T>, keys: unknown[]): Loaded<T> {
 /** The value when it is there; before, a quiet word; a failure, in words, with a way to try again. */
 export function Show<T>({ of, children }: { of: Loaded<T>; children: (value: T) => ReactNode }) {
   if (of.error !== undefined) return <Refused error={of.error} again={of.reload} />;
-  if (of.value === undefined) return <p className="quiet" role="status">Loading…</p>;
+  if (of.value === undefined) return <Loading />;
   return <>{children(of.value)}</>;
 }
 
@@ -48,7 +49,11 @@ export function Refused({ error, again }: { error: unknown; again?: () => void }
   return (
     <div className="refused" role="alert">
       <p>{inWords(error)}</p>
-      {again && <button type="button" className="plain" onClick={again}>Try again</button>}
+      {again && <button type="button" className="plain" onClick={again}>{t("Try again")}</button>}
     </div>
   );
+}
+
+export function Loading() {
+  return <p className="quiet" role="status">{t("Loading…")}</p>;
 }

@@ -12,9 +12,10 @@ import {
 } from "viem";
 import type { Deployment, Hex, Receipt } from "../api/types";
 import type { Provider } from "../wallet/provider";
+import { type Message, t } from "../words/language";
 import { same } from "../words/names";
 
-export type Step = { says: string; holds: boolean };
+export type Step = { says: Message; holds: boolean };
 
 const ANCHORS = [
   {
@@ -56,7 +57,7 @@ const DIRECTORY = [
 
 /** The SHA-256 in a CIDv1 of these lengths: `b`, version, codec, 0x12 0x20, 32 bytes. */
 export function digestOf(cid: string, codec: number): Hex {
-  if (!/^b[a-z2-7]+$/.test(cid)) throw new Error("the receipt names no CIDv1 in base 32");
+  if (!/^b[a-z2-7]+$/.test(cid)) throw new Error(t("The receipt names its content in a form this page cannot check, so it proves nothing."));
   const bytes: number[] = [];
   let [bits, held] = [0, 0];
   for (const letter of cid.slice(1)) {
@@ -69,7 +70,7 @@ export function digestOf(cid: string, codec: number): Hex {
   }
   const [version, named, hash, length] = bytes;
   if (version !== 1 || named !== codec || hash !== 0x12 || length !== 0x20 || bytes.length !== 36) {
-    throw new Error("the receipt names content by another hash than SHA-256");
+    throw new Error(t("The receipt names its content in a form this page cannot check, so it proves nothing."));
   }
   return bytesToHex(Uint8Array.from(bytes.slice(4)));
 }

@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import type { Resource } from "../api/types";
 import { capital } from "../words/scopes";
 import { fhirDate } from "../words/when";
+import { locale, type Message, t } from "../words/language";
 
 // A FHIR resource as rows. Anything may be missing or of another type than expected; nothing here is ever markup.
 
@@ -33,21 +34,24 @@ export function rowsOf(resource: Resource): Row[] {
   return rows.slice(0, MOST);
 }
 
+const SEX: Record<string, Message> = { male: "Male", female: "Female", other: "Other", unknown: "Not known" };
+const CONTACT: Record<string, Message> = { phone: "Phone", email: "Email", fax: "Fax", sms: "Text message", url: "Web page", pager: "Pager" };
+
 function patientRows(p: Resource): Row[] {
   const rows: Row[] = [];
   for (const name of list(p.name)) {
     const words = [list(name.prefix), list(name.given), [name.family]].flat().filter(isText).join(" ");
-    rows.push([name.use === "maiden" ? "Name at birth" : "Name", isText(name.text) ? name.text : words]);
+    rows.push([name.use === "maiden" ? t("Name at birth") : t("Name"), isText(name.text) ? name.text : words]);
   }
-  if (isText(p.birthDate)) rows.push(["Born", fhirDate(p.birthDate)]);
-  if (isText(p.gender)) rows.push(["Sex", capital(p.gender)]);
-  for (const t of list(p.telecom)) if (isText(t.value)) rows.push([capital(isText(t.system) ? t.system : "Contact"), t.value]);
+  if (isText(p.birthDate)) rows.push([t("Born"), fhirDate(p.birthDate)]);
+  if (isText(p.gender)) rows.push([t("Sex"), t(SEX[p.gender] ?? "Other")]);
+  for (const way of list(p.telecom)) if (isText(way.value)) rows.push([t(CONTACT[String(way.system)] ?? "Contact"), way.value]);
   for (const a of list(p.address)) {
-    rows.push(["Address", [list(a.line), [a.postalCode, a.city, a.state, a.country]].flat().filter(isText).join(", ")]);
+    rows.push([t("Address"), [list(a.line), [a.postalCode, a.city, a.state, a.country]].flat().filter(isText).join(", ")]);
   }
   for (const id of list(p.identifier)) {
     const kind = coded(id.type);
-    if (isText(id.value)) rows.push([kind || (id.system === "urn:chartseal:account" ? "Account" : "Number"), id.value]);
+    if (isText(id.value)) rows.push([kind || (id.system === "urn:chartseal:account" ? t("Account") : t("Number")), id.value]);
   }
   return rows.filter(([, value]) => value !== "");
 }
@@ -87,7 +91,7 @@ function brief(value: Any): string | undefined {
   if (typeof value.value === "number" && ("currency" in value || "unit" in value || "code" in value)) return amount(value);
   if (isText(value.reference) || isText(value.display)) return isText(value.display) ? value.display : String(value.reference);
   if (isText(value.start) || isText(value.end)) {
-    return [value.start, value.end].filter(isText).map(fhirDate).join(" to ");
+    return [value.start, value.end].filter(isText).map(fhirDate).join(" – ");
   }
   if (isText(value.system) && isText(value.value)) return value.value;
   return undefined;
@@ -97,9 +101,9 @@ export function amount(value: unknown): string {
   const { value: number, currency, unit, code } = (value ?? {}) as Any;
   if (typeof number !== "number") return "";
   if (isText(currency) && /^[A-Z]{3}$/.test(currency)) {
-    return new Intl.NumberFormat(undefined, { style: "currency", currency }).format(number);
+    return new Intl.NumberFormat(locale(), { style: "currency", currency }).format(number);
   }
-  return `${new Intl.NumberFormat().format(number)} ${isText(unit) ? unit : isText(code) ? code : ""}`.trim();
+  return `${new Intl.NumberFormat(locale()).format(number)} ${isText(unit) ? unit : isText(code) ? code : ""}`.trim();
 }
 
 /** A CodeableConcept or Coding in its best words. */
@@ -111,7 +115,7 @@ export function coded(value: unknown): string {
 }
 
 function scalar(value: unknown): string {
-  if (typeof value === "boolean") return value ? "Yes" : "No";
+  if (typeof value === "boolean") return value ? t("Yes") : t("No");
   const text = String(value);
   return /^\d{4}-\d\d-\d\d/.test(text) ? fhirDate(text) : text;
 }

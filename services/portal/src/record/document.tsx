@@ -2,6 +2,7 @@ import { useEffect, useState } from "react";
 import type { Gateway } from "../api/gateway";
 import { Show, useLoad } from "../parts/load";
 import { Ccda } from "./ccda";
+import { locale, t } from "../words/language";
 
 export interface Attachment {
   contentType?: string;
@@ -24,13 +25,13 @@ async function bytes(gateway: Gateway, attachment: Attachment): Promise<Blob> {
   if (attachment.data !== undefined) {
     return new Blob([Uint8Array.from(atob(attachment.data), (letter) => letter.charCodeAt(0))]);
   }
-  if (!attachment.url) throw new Error("The record names a document and not where it is.");
+  if (!attachment.url) throw new Error(t("The record names a document and not where it is."));
   return gateway.bytes(attachment.url);
 }
 
 function Shown({ blob, attachment }: { blob: Blob; attachment: Attachment }) {
   const type = (attachment.contentType ?? "").split(";")[0]!.trim().toLowerCase();
-  const title = attachment.title ?? "Document";
+  const title = attachment.title ?? t("Document");
   return (
     <figure className="document">
       <Body blob={blob} type={type} title={title} />
@@ -47,8 +48,8 @@ function Body({ blob, type, title }: { blob: Blob; type: string; title: string }
   if (type === "application/pdf") return <Pdf blob={blob} title={title} />;
   const textual = type.startsWith("text/") || type.endsWith("/xml") || type.endsWith("+xml") || type === "application/json";
   if (textual && blob.size <= LONGEST_TEXT) return <Text blob={blob} xml={/xml/.test(type)} />;
-  if (type === "application/dicom") return <p className="quiet">A medical image (DICOM). Save it and open it in an image viewer.</p>;
-  return <p className="quiet">This page cannot show this kind of document ({type || "unknown"}). Save it to open it elsewhere.</p>;
+  if (type === "application/dicom") return <p className="quiet">{t("A medical image (DICOM). Save it and open it in an image viewer.")}</p>;
+  return <p className="quiet">{t("This page cannot show this kind of document ({type}). Save it to open it elsewhere.", { type: type || t("unknown") })}</p>;
 }
 
 function useUrl(blob: Blob, type: string): string | undefined {
@@ -81,11 +82,11 @@ function Save({ blob, title, type }: { blob: Blob; title: string; type: string }
   const url = useUrl(blob, "application/octet-stream");
   const ending = { "application/pdf": ".pdf", "application/dicom": ".dcm", "text/xml": ".xml", "text/plain": ".txt", "image/png": ".png", "image/jpeg": ".jpg" }[type];
   const name = title.replace(/[^\p{L}\p{N} ._-]/gu, "").trim() || "document";
-  return <a href={url} download={`${name}${ending ?? ""}`}>Save</a>;
+  return <a href={url} download={`${name}${ending ?? ""}`}>{t("Save")}</a>;
 }
 
 function size(bytes: number): string {
   const kilo = bytes / 1024;
-  const in_ = (n: number, unit: string) => new Intl.NumberFormat(undefined, { style: "unit", unit, maximumFractionDigits: 1 }).format(n);
+  const in_ = (n: number, unit: string) => new Intl.NumberFormat(locale(), { style: "unit", unit, maximumFractionDigits: 1 }).format(n);
   return kilo < 1 ? in_(bytes, "byte") : kilo < 1024 ? in_(kilo, "kilobyte") : in_(kilo / 1024, "megabyte");
 }

@@ -6,6 +6,7 @@ import { useSession } from "../session";
 import { scopeTitle, scopeWords, typeWords } from "../words/scopes";
 import { atMinute, DAY } from "../words/when";
 import { titleOf } from "./view";
+import { type Message, t } from "../words/language";
 
 interface Props {
   patient: Hex;
@@ -19,7 +20,7 @@ interface Listed {
   titles: Map<string, string>;
 }
 
-const STATES: Record<RecordRow["state"], string> = {
+const STATES: Record<RecordRow["state"], Message> = {
   stored: "stored, proof on its way",
   batched: "stored, proof on its way",
   submitted: "stored, proof on its way",
@@ -42,35 +43,35 @@ export function RecordList({ patient, titles, open }: Props) {
           <>
             <div className="filters">
               <label>
-                Part
+                {t("Part")}
                 <select value={scope} onChange={(event) => setScope(event.target.value)}>
-                  <option value="">All parts</option>
+                  <option value="">{t("All parts")}</option>
                   {scopes.map((one) => <option key={one} value={one}>{scopeTitle(one)}</option>)}
                 </select>
               </label>
-              <label>From <input type="date" value={from} onChange={(event) => setFrom(event.target.value)} /></label>
-              <label>To <input type="date" value={to} onChange={(event) => setTo(event.target.value)} /></label>
+              <label>{t("From")}<input type="date" value={from} onChange={(event) => setFrom(event.target.value)} /></label>
+              <label>{t("Up to")}<input type="date" value={to} onChange={(event) => setTo(event.target.value)} /></label>
             </div>
-            {wanted.length === 0 && <p className="quiet">There are no records here.</p>}
+            {wanted.length === 0 && <p className="quiet">{t("There are no records here.")}</p>}
             <ul className="rows">
               {wanted.map((row) => (
                 <li key={row.recordId}>
                   <span>
                     <strong>{named.get(row.recordId) ?? typeWords(row.resourceType)}</strong>
-                    {scopeTitle(row.scope)}, by {names.of(row.author)}, {atMinute(row.authoredAt)}
-                    {row.version > 1 && `, version ${row.version}`}, {STATES[row.state]}
+                    {t("{scope}, by {author}, {date}", { scope: scopeTitle(row.scope), author: names.of(row.author), date: atMinute(row.authoredAt) })}
+                    {row.version > 1 && ` · ${t("Version {version}", { version: row.version })}`} · {t(STATES[row.state])}
                   </span>
                   <button
                     type="button"
                     onClick={() => open(row.resourceType, row.recordId.slice(2))}
-                    aria-label={`Open ${named.get(row.recordId) ?? typeWords(row.resourceType)}, ${scopeWords(row.scope)}, ${atMinute(row.authoredAt)}`}
+                    aria-label={t("Open {title}, {scope}, {date}", { title: named.get(row.recordId) ?? typeWords(row.resourceType), scope: scopeWords(row.scope), date: atMinute(row.authoredAt) })}
                   >
-                    Open
+                    {t("Open")}
                   </button>
                 </li>
               ))}
             </ul>
-            {rows.length === 200 && <p className="quiet">Only the newest 200 versions are listed.</p>}
+            {rows.length === 200 && <p className="quiet">{t("Only the newest 200 versions are listed.")}</p>}
           </>
         );
       }}

@@ -3,6 +3,7 @@ import type { Receipt } from "../api/types";
 import { Refused } from "../parts/load";
 import { check, type Step } from "../proof/receipt";
 import { useSession } from "../session";
+import { t } from "../words/language";
 
 /** Fetches the receipt of a stored version and checks it in this browser, on demand. */
 export function Proof({ cid }: { cid: string }) {
@@ -15,7 +16,7 @@ export function Proof({ cid }: { cid: string }) {
     setError(undefined);
     try {
       const receipt = await gateway.get<Receipt>(`/v1/receipts/${cid}`);
-      if (receipt.cid !== cid) throw new Error("The receipt is for another record.");
+      if (receipt.cid !== cid) throw new Error(t("The receipt is for another record."));
       setDone({ receipt, steps: await check(receipt, deployment, wallet.provider) });
     } catch (failed) {
       setError(failed);
@@ -24,22 +25,19 @@ export function Proof({ cid }: { cid: string }) {
   };
   return (
     <section className="proof">
-      <h2>Proof</h2>
-      <p>
-        Your browser checks, through your wallet’s own connection to the chain, that this record was sealed and who
-        signed it. It does not ask you to trust the gateway.
-      </p>
-      {!done && <button type="button" disabled={busy} onClick={verify}>{busy ? "Checking…" : "Check the proof"}</button>}
+      <h2>{t("Proof")}</h2>
+      <p>{t("Your browser checks, through your wallet’s own connection to the chain, that this record was sealed and who signed it. It does not ask you to trust the gateway.")}</p>
+      {!done && <button type="button" disabled={busy} onClick={verify}>{busy ? t("Checking…") : t("Check the proof")}</button>}
       {error !== undefined && <Refused error={error} />}
       {done && (
         <div role="status">
           <p className={done.steps.every((step) => step.holds) ? "holds" : "fails"}>
-            <strong>{done.steps.every((step) => step.holds) ? "The proof holds." : "The proof does not hold."}</strong>
+            <strong>{done.steps.every((step) => step.holds) ? t("The proof holds.") : t("The proof does not hold.")}</strong>
           </p>
           <ul className="steps">
-            {done.steps.map((step) => <li key={step.says}>{step.holds ? "Yes: " : "No: "}{step.says}</li>)}
+            {done.steps.map((step) => <li key={step.says}>{step.holds ? t("Yes: {what}", { what: t(step.says) }) : t("No: {what}", { what: t(step.says) })}</li>)}
           </ul>
-          <p><small>Sealed in block {done.receipt.block}, transaction {done.receipt.transaction}</small></p>
+          <p><small>{t("Sealed in block {block}, transaction {transaction}", { block: String(done.receipt.block), transaction: done.receipt.transaction })}</small></p>
         </div>
       )}
     </section>

@@ -8,11 +8,12 @@ import { fhirDate } from "../words/when";
 import { amount, coded, Details, isText, list, Terms } from "./details";
 import { type Attachment, Document } from "./document";
 import { Proof } from "./proof";
+import { t } from "../words/language";
 
 /** What a record is called. */
 export function titleOf(resource: Resource): string {
   if (isText(resource.description)) return resource.description;
-  if (resource.resourceType === "Claim") return `Claim ${claimNumber(resource)}`.trim();
+  if (resource.resourceType === "Claim") return t("Claim {number}", { number: claimNumber(resource) }).trim();
   return coded(resource.type) || typeWords(resource.resourceType);
 }
 
@@ -38,14 +39,14 @@ export function RecordView({ type, id, back, write }: { type: string; id: string
   const history = useLoad(() => gateway.get<Bundle>(`${path}/_history`), [gateway, path]);
   return (
     <>
-      <p><button type="button" className="plain" onClick={back}>← Back</button></p>
+      <p><button type="button" className="plain" onClick={back}>{t("← Back")}</button></p>
       <Show of={resource}>
         {(found) => (
           <>
             <h1 tabIndex={-1}>{titleOf(found)}</h1>
             <Versions history={history.value} chosen={version ?? metaOf(found).versionId} choose={setVersion} />
             <Content gateway={gateway} resource={found} />
-            {write && <p><button type="button" onClick={() => write(found)}>Write a corrected version</button></p>}
+            {write && <p><button type="button" onClick={() => write(found)}>{t("Write a corrected version")}</button></p>}
             <ProofOf resource={found} />
           </>
         )}
@@ -60,17 +61,15 @@ function Versions({ history, chosen, choose }: { history: Bundle | undefined; ch
   const newest = versions[0]?.versionId;
   return (
     <>
-      <label>
-        Version
-        <select value={chosen} onChange={(event) => choose(event.target.value)}>
+      <label>{t("Version")}<select value={chosen} onChange={(event) => choose(event.target.value)}>
           {versions.map((v) => (
             <option key={v.versionId} value={v.versionId}>
-              {v.versionId}, {v.lastUpdated && fhirDate(v.lastUpdated)}{v.versionId === newest ? " (newest)" : ""}
+              {v.versionId}, {v.lastUpdated && fhirDate(v.lastUpdated)}{v.versionId === newest ? ` (${t("newest")})` : ""}
             </option>
           ))}
         </select>
       </label>
-      {chosen !== newest && <p className="warning">This is an older version. A corrected one exists.</p>}
+      {chosen !== newest && <p className="warning">{t("This is an older version. A corrected one exists.")}</p>}
     </>
   );
 }
@@ -85,9 +84,9 @@ export function Content({ gateway, resource }: { gateway: Gateway; resource: Res
   if (resource.resourceType !== "DocumentReference") return <Details resource={resource} />;
   const attachments = list(resource.content).map((content) => (content.attachment ?? {}) as Attachment);
   const rows: [string, string][] = [];
-  if (coded(resource.type)) rows.push(["Kind", coded(resource.type)]);
-  if (isText(resource.date)) rows.push(["Date", fhirDate(resource.date)]);
-  if (isText(resource.docStatus)) rows.push(["State", resource.docStatus === "amended" ? "Corrected" : resource.docStatus]);
+  if (coded(resource.type)) rows.push([t("Kind"), coded(resource.type)]);
+  if (isText(resource.date)) rows.push([t("Date"), fhirDate(resource.date)]);
+  if (isText(resource.docStatus)) rows.push([t("State"), resource.docStatus === "amended" ? t("Corrected") : resource.docStatus === "final" ? t("Final") : resource.docStatus]);
   return (
     <>
       <Terms rows={rows} />
@@ -100,24 +99,24 @@ export function Content({ gateway, resource }: { gateway: Gateway; resource: Res
 
 /** The claim, its lines and its evidence. */
 function Claim({ gateway, claim }: { gateway: Gateway; claim: Resource }) {
-  const rows: [string, string][] = [["Number", claimNumber(claim)]];
-  if (coded(claim.type)) rows.push(["Kind", coded(claim.type)]);
-  if (isText(claim.created)) rows.push(["Made", fhirDate(claim.created)]);
-  if (amount(claim.total)) rows.push(["Total", amount(claim.total)]);
+  const rows: [string, string][] = [[t("Number"), claimNumber(claim)]];
+  if (coded(claim.type)) rows.push([t("Kind"), coded(claim.type)]);
+  if (isText(claim.created)) rows.push([t("Made"), fhirDate(claim.created)]);
+  if (amount(claim.total)) rows.push([t("Total"), amount(claim.total)]);
   const evidence = list(claim.supportingInfo);
   return (
     <>
       <Terms rows={rows} />
-      <h2>What is claimed</h2>
+      <h2>{t("What is claimed")}</h2>
       <table>
-        <thead><tr><th scope="col">Service</th><th scope="col" className="number">Amount</th></tr></thead>
+        <thead><tr><th scope="col">{t("Service")}</th><th scope="col" className="number">{t("Amount")}</th></tr></thead>
         <tbody>
           {list(claim.item).map((item, place) => (
             <tr key={place}><td>{coded(item.productOrService)}</td><td className="number">{amount(item.net) || "–"}</td></tr>
           ))}
         </tbody>
       </table>
-      {evidence.length > 0 && <h2>Evidence</h2>}
+      {evidence.length > 0 && <h2>{t("Evidence")}</h2>}
       {evidence.map((info, place) => {
         const attachment = info.valueAttachment as Attachment | undefined;
         const reference = (info.valueReference as { reference?: string } | undefined)?.reference;
@@ -131,8 +130,8 @@ function Claim({ gateway, claim }: { gateway: Gateway; claim: Resource }) {
 /** A record the claim points to. Whether it is missing or not allowed looks the same. */
 function Evidence({ gateway, reference }: { gateway: Gateway; reference: string }) {
   const [open, setOpen] = useState(false);
-  if (!/^[A-Za-z]+\/[A-Za-z0-9.-]{1,64}$/.test(reference)) return <p className="quiet">Evidence that is kept elsewhere: {reference}</p>;
-  if (!open) return <p><button type="button" onClick={() => setOpen(true)}>Open this evidence</button></p>;
+  if (!/^[A-Za-z]+\/[A-Za-z0-9.-]{1,64}$/.test(reference)) return <p className="quiet">{t("Evidence that is kept elsewhere: {reference}", { reference })}</p>;
+  if (!open) return <p><button type="button" onClick={() => setOpen(true)}>{t("Open this evidence")}</button></p>;
   return <Opened gateway={gateway} reference={reference} />;
 }
 

@@ -1,6 +1,7 @@
 // Wallets of the browser (EIP-1193), found as they announce themselves (EIP-6963).
 
 import type { Hex, TypedData } from "../api/types";
+import { t } from "../words/language";
 
 export interface Provider {
   request(call: { method: string; params?: unknown[] }): Promise<unknown>;
@@ -28,14 +29,14 @@ export function discover(found: (wallet: Wallet) => void): () => void {
   window.dispatchEvent(new Event("eip6963:requestProvider"));
   // Wallets from before EIP-6963.
   const { ethereum } = window as { ethereum?: Provider };
-  if (ethereum) found({ id: "window.ethereum", name: "Browser wallet", provider: ethereum });
+  if (ethereum) found({ id: "window.ethereum", name: t("Browser wallet"), provider: ethereum });
   return () => window.removeEventListener("eip6963:announceProvider", hear);
 }
 
 /** The address the person chose in the wallet. */
 export async function connect(wallet: Wallet): Promise<Hex> {
   const accounts = (await wallet.provider.request({ method: "eth_requestAccounts" })) as Hex[];
-  if (!accounts[0]) throw new Error("The wallet gave no address. Unlock it and choose an account.");
+  if (!accounts[0]) throw new Error(t("The wallet gave no address. Unlock it and choose an account."));
   return accounts[0];
 }
 
@@ -47,7 +48,7 @@ export async function onChain(wallet: Wallet, chainId: number): Promise<void> {
     const chain = { chainId: `0x${chainId.toString(16)}` };
     await wallet.provider.request({ method: "wallet_switchEthereumChain", params: [chain] });
   } catch {
-    throw new Error(`Your wallet is on another network (${current}). Switch it to network ${chainId} and try again.`);
+    throw new Error(t("Your wallet is on another network ({current}). Switch it to network {wanted} and try again.", { current: String(current), wanted: String(chainId) }));
   }
 }
 

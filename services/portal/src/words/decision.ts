@@ -4,8 +4,9 @@
 // this system's, and every field has words. A gateway that lays out something else gets no signature.
 
 import type { Deployment, Hex, TypedData } from "../api/types";
+import { type Message as Words, t } from "./language";
 import { type Names, ROLES, same } from "./names";
-import { capital, permissionWords, purposeWords, scopeWords } from "./scopes";
+import { capital, may, permissionWords, purposeWords, scopeWords } from "./scopes";
 import { atMinute, onDay } from "./when";
 
 export interface Explained {
@@ -70,11 +71,11 @@ function known(data: TypedData, deployment: Deployment): Kind {
   const types = listed?.map((f) => `${f.type} ${f.name}`).join(",");
   const others = Object.keys(data.types).filter((name) => name !== kind && name !== "EIP712Domain");
   if (!fields || types !== fields || others.length > 0) {
-    throw new Unexplained("This app does not know this kind of decision, so it does not ask you to sign it.");
+    throw new Unexplained(t("This app does not know this kind of decision, so it does not ask you to sign it."));
   }
   const names = new Set(fields.split(",").map((field) => field.split(" ")[1]!));
   if (Object.keys(data.message).length !== names.size || Object.keys(data.message).some((name) => !names.has(name))) {
-    throw new Unexplained("The decision has terms this app does not know, so it does not ask you to sign it.");
+    throw new Unexplained(t("The decision has terms this app does not know, so it does not ask you to sign it."));
   }
   const contract = consent ? deployment.contracts.consent : deployment.contracts.directory;
   const { name, version, chainId, verifyingContract } = data.domain;
@@ -83,7 +84,7 @@ function known(data: TypedData, deployment: Deployment): Kind {
     version === "1" &&
     Number(chainId) === deployment.chainId &&
     same(String(verifyingContract), contract);
-  if (!ours) throw new Unexplained("The decision is addressed to another system, so it must not be signed here.");
+  if (!ours) throw new Unexplained(t("The decision is addressed to another system, so it must not be signed here."));
   return kind as Kind;
 }
 
@@ -92,38 +93,44 @@ const EXPLAIN: Record<Kind, (message: Message, around: Surroundings) => Explaine
     mine(m.patient, account);
     const permission = permissionWords(number(m.permission));
     if (!permission || m.scope === "" || !ZERO.test(text(m.record))) {
-      throw new Unexplained("This permission has a form this app has no words for, so it does not ask you to sign it.");
+      throw new Unexplained(t("This permission has a form this app has no words for, so it does not ask you to sign it."));
     }
     const [grantee, scope, until] = [names.of(text(m.grantee)), scopeWords(text(m.scope)), number(m.until)];
+    const yours = t("your {scope}", { scope });
     const reads = (number(m.permission) & 1) !== 0;
     return {
-      sentence: `You allow ${grantee} to ${permission} your ${scope} until ${onDay(until)}, for ${purposeWords(text(m.purpose))}.`,
+      sentence: t("You allow {who} to {may} until {until}, for {purpose}.", {
+        who: grantee,
+        may: may(number(m.permission), yours),
+        until: onDay(until),
+        purpose: purposeWords(text(m.purpose)),
+      }),
       terms: [
-        ["Who", `${capital(grantee)} (${text(m.grantee)})`],
-        ["May", `${capital(permission)} your ${scope}`],
-        ["Until", atMinute(until)],
-        ["For", capital(purposeWords(text(m.purpose)))],
+        [t("Who"), `${capital(grantee)} (${text(m.grantee)})`],
+        [t("May"), capital(may(number(m.permission), yours))],
+        [t("Until"), atMinute(until)],
+        [t("For"), capital(purposeWords(text(m.purpose)))],
       ],
       effect: reads
-        ? "They can read everything in this part of your record, what is there already and what is added until then. You can end this at any time. What they have read by then cannot be taken back."
-        : "They can add to this part of your record and cannot read it. You can end this at any time. What they have added stays.",
+        ? t("They can read everything in this part of your record, what is there already and what is added until then. You can end this at any time. What they have read by then cannot be taken back.")
+        : t("They can add to this part of your record and cannot read it. You can end this at any time. What they have added stays."),
     };
   },
   Revoke(m, { account, names }) {
     mine(m.patient, account);
     if (m.scope === "" || !ZERO.test(text(m.record))) {
-      throw new Unexplained("This withdrawal is about a single record, which this app has no words for yet.");
+      throw new Unexplained(t("This withdrawal is about a single record, which this app has no words for yet."));
     }
     const grantee = names.of(text(m.grantee));
     const scope = scopeWords(text(m.scope));
     return {
-      sentence: `You withdraw every permission of ${grantee} for your ${scope}.`,
+      sentence: t("You withdraw every permission of {who} for your {scope}.", { who: grantee, scope }),
       terms: [
-        ["Who", `${capital(grantee)} (${text(m.grantee)})`],
-        ["Loses access to", `Your ${scope}`],
-        ["From", "The moment you sign"],
+        [t("Who"), `${capital(grantee)} (${text(m.grantee)})`],
+        [t("Loses access to"), capital(t("your {scope}", { scope }))],
+        [t("As of"), t("The moment you sign")],
       ],
-      effect: "It cannot be undone, but you can give a new permission later. What they have read already cannot be taken back.",
+      effect: t("It cannot be undone, but you can give a new permission later. What they have read already cannot be taken back."),
     };
   },
   Advance(m, { account }) {
@@ -131,69 +138,69 @@ const EXPLAIN: Record<Kind, (message: Message, around: Surroundings) => Explaine
     mine(m.by, account);
     const scope = scopeWords(text(m.scope));
     return {
-      sentence: `You renew the key of your ${scope}.`,
+      sentence: t("You renew the key of your {scope}.", { scope }),
       terms: [
-        ["Part", capital(scope)],
-        ["New key", `Number ${number(m.epoch)}, ${text(m.key)}`],
+        [t("Part"), capital(scope)],
+        [t("New key"), t("Number {epoch}, {key}", { epoch: number(m.epoch), key: text(m.key) })],
       ],
-      effect: "What is added from now on opens for you and for those you still allow. Who lost your permission cannot open it.",
+      effect: t("What is added from now on opens for you and for those you still allow. Who lost your permission cannot open it."),
     };
   },
   Custodian(m, { account, names }) {
     mine(m.who, account);
     const custodian = names.of(text(m.custodian));
     const own = number(m.custody) === 1;
-    if (!own && number(m.custody) !== 2) throw new Unexplained("This way of keeping keys has no words here, so it must not be signed.");
+    if (!own && number(m.custody) !== 2) throw new Unexplained(t("This way of keeping keys has no words here, so it must not be signed."));
     return {
-      sentence: own ? `You take your keys over from ${custodian}.` : `You let ${custodian} keep your keys.`,
+      sentence: own ? t("You take your keys over from {custodian}.", { custodian }) : t("You let {custodian} keep your keys.", { custodian }),
       terms: [
-        ["Keeps your keys", own ? "You, on your own device" : capital(custodian)],
-        ["Hands out what you allowed", `${capital(custodian)} (${text(m.custodian)})`],
-        ["Sign before", atMinute(number(m.deadline))],
+        [t("Keeps your keys"), own ? t("You, on your own device") : capital(custodian)],
+        [t("Hands out what you allowed"), `${capital(custodian)} (${text(m.custodian)})`],
+        [t("Sign before"), atMinute(number(m.deadline))],
       ],
       effect: own
-        ? `${capital(custodian)} can then open nothing that is added to your record, unless you allow it. If you lose your device and your recovery kit, nobody can open your record for you.`
-        : `${capital(custodian)} can then open your record for you.`,
+        ? t("{custodian} can then open nothing that is added to your record, unless you allow it. If you lose your device and your recovery kit, nobody can open your record for you.", { custodian: capital(custodian) })
+        : t("{custodian} can then open your record for you.", { custodian: capital(custodian) }),
     };
   },
   Decline(m, { account }) {
     mine(m.patient, account);
     return {
-      sentence: "You say no to this request.",
+      sentence: t("You say no to this request."),
       terms: [
-        ["Request", text(m.request)],
-        ["Date", atMinute(number(m.time))],
+        [t("Request"), text(m.request)],
+        [t("Date"), atMinute(number(m.time))],
       ],
-      effect: "Nobody gets access. Who asked is told that you declined, and may ask again.",
+      effect: t("Nobody gets access. Who asked is told that you declined, and may ask again."),
     };
   },
   Withdraw(m, { account }) {
     mine(m.grantee, account);
     return {
-      sentence: "You take your request back.",
+      sentence: t("You take your request back."),
       terms: [
-        ["Request", text(m.request)],
-        ["Date", atMinute(number(m.time))],
+        [t("Request"), text(m.request)],
+        [t("Date"), atMinute(number(m.time))],
       ],
-      effect: "The patient is no longer asked.",
+      effect: t("The patient is no longer asked."),
     };
   },
   Request(m, { account, names }) {
     mine(m.grantee, account);
     const permission = permissionWords(number(m.permission));
-    if (!permission) throw new Unexplained("This request has a form this app has no words for.");
-    const scope = scopeWords(text(m.scope));
+    if (!permission) throw new Unexplained(t("This request has a form this app has no words for."));
+    const theirs = may(number(m.permission), t("their {scope}", { scope: scopeWords(text(m.scope)) }));
     return {
-      sentence: `You ask the patient ${text(m.patient)} to let you ${permission} their ${scope} until ${onDay(number(m.until))}.`,
+      sentence: t("You ask the patient {patient} to let you {may} until {until}.", { patient: text(m.patient), may: theirs, until: onDay(number(m.until)) }),
       terms: [
-        ["Patient", text(m.patient)],
-        ["To", `${capital(permission)} their ${scope}`],
-        ["Until", atMinute(number(m.until))],
-        ["For", capital(purposeWords(text(m.purpose)))],
-        ["Your words", text(m.reason) || "None"],
-        ["Delivered by", capital(names.of(text(m.custodian)))],
+        [t("Patient"), text(m.patient)],
+        [t("To"), capital(theirs)],
+        [t("Until"), atMinute(number(m.until))],
+        [t("For"), capital(purposeWords(text(m.purpose)))],
+        [t("Your words"), text(m.reason) || t("None")],
+        [t("Delivered by"), capital(names.of(text(m.custodian)))],
       ],
-      effect: "The patient sees these words and decides. Until then you see nothing.",
+      effect: t("The patient sees these words and decides. Until then you see nothing."),
     };
   },
   Record(m, { account }) {
@@ -202,94 +209,93 @@ const EXPLAIN: Record<Kind, (message: Message, around: Surroundings) => Explaine
     return {
       sentence:
         version === 1
-          ? "You sign this new record as its author."
-          : `You sign version ${version} of this record as its author.`,
+          ? t("You sign this new record as its author.")
+          : t("You sign version {version} of this record as its author.", { version }),
       terms: [
-        ["Version", String(version)],
-        ["Date", atMinute(number(m.authoredAt))],
-        ["Fingerprint", text(m.resource)],
+        [t("Version"), String(version)],
+        [t("Date"), atMinute(number(m.authoredAt))],
+        [t("Fingerprint"), text(m.resource)],
       ],
-      effect: "It is stored in the patient’s record under your name. It can be corrected with a newer version, and not removed.",
+      effect: t("It is stored in the patient’s record under your name. It can be corrected with a newer version, and not removed."),
     };
   },
   Register(m, { account, names }) {
     mine(m.who, account);
     return {
-      sentence: `You register this wallet as ${article(roleName(number(m.role)))}.`,
+      sentence: t("You register this wallet. Its role: {role}.", { role: t(roleName(number(m.role))) }),
       terms: registrationTerms(m, names),
-      effect: "An administrator checks your papers and countersigns. An address can be registered once.",
+      effect: t("An administrator checks your papers and countersigns. An address can be registered once."),
     };
   },
   Countersign(m, { account }) {
     mine(m.registrar, account);
     return {
-      sentence: "You confirm this registration, after checking the person’s papers.",
-      terms: [["Registration", text(m.registration)]],
-      effect: "The account can be used as soon as the chain has it. You can suspend it later.",
+      sentence: t("You confirm this registration, after checking the person’s papers."),
+      terms: [[t("Registration"), text(m.registration)]],
+      effect: t("The account can be used as soon as the chain has it. You can suspend it later."),
     };
   },
   SetStatus(m, { account }) {
     mine(m.registrar, account);
-    const status = { 1: "reinstate", 2: "suspend", 3: "retire for ever" }[number(m.status)];
-    if (!status) throw new Unexplained("This status has no words here, so it must not be signed.");
+    const kind = STATUS[number(m.status)];
+    if (!kind) throw new Unexplained(t("This status has no words here, so it must not be signed."));
     return {
-      sentence: `You ${status} the account ${text(m.who)}.`,
+      sentence: t(kind.sentence, { address: text(m.who) }),
       terms: [
-        ["Account", text(m.who)],
-        ["Sign before", atMinute(number(m.deadline))],
+        [t("Account"), text(m.who)],
+        [t("Sign before"), atMinute(number(m.deadline))],
       ],
-      effect: {
-        reinstate: "Its permissions count again, as far as they have not ended.",
-        suspend: "It can neither read nor write while it is suspended. You can reinstate it.",
-        "retire for ever": "It can never be used again.",
-      }[status]!,
+      effect: t(kind.effect),
     };
   },
+};
+
+/** By the contract's number. */
+const STATUS: Record<number, { sentence: Words; effect: Words }> = {
+  1: { sentence: "You reinstate the account {address}.", effect: "Its permissions count again, as far as they have not ended." },
+  2: { sentence: "You suspend the account {address}.", effect: "It can neither read nor write while it is suspended. You can reinstate it." },
+  3: { sentence: "You retire the account {address} for ever.", effect: "It can never be used again." },
 };
 
 /** A registration's terms, for who signs it and for who countersigns. */
 export function registrationTerms(m: Message, names: Names): [string, string][] {
   const role = roleName(number(m.role));
   const terms: [string, string][] = [
-    ["Address", text(m.who)],
-    ["Role", capital(role)],
+    [t("Address"), text(m.who)],
+    [t("Role"), capital(t(role))],
   ];
   if (role === "patient") {
-    terms.push(["Keeps your keys", capital(names.of(text(m.custodian)))]);
-    terms.push(["How", number(m.custody) === 2 ? "It can open your records for you" : "It cannot open your records; your device does"]);
+    terms.push([t("Keeps your keys"), capital(names.of(text(m.custodian)))]);
+    terms.push([t("How"), number(m.custody) === 2 ? t("It can open your records for you") : t("It cannot open your records; your device does")]);
   } else {
-    terms.push(["Papers", `Fingerprint ${text(m.credential)}`]);
-    terms.push(["Papers expire", number(m.credentialExpiry) === 0 ? "Never" : onDay(number(m.credentialExpiry))]);
-    if (text(m.endpoint)) terms.push(["Own server", text(m.endpoint)]);
+    terms.push([t("Papers"), t("Fingerprint {hash}", { hash: text(m.credential) })]);
+    terms.push([t("Papers expire"), number(m.credentialExpiry) === 0 ? t("Never") : onDay(number(m.credentialExpiry))]);
+    if (text(m.endpoint)) terms.push([t("Own server"), text(m.endpoint)]);
   }
-  terms.push(["Encryption key", ZERO.test(text(m.encryptionKey)) ? "None" : text(m.encryptionKey)]);
+  terms.push([t("Encryption key"), ZERO.test(text(m.encryptionKey)) ? t("None") : text(m.encryptionKey)]);
   return terms;
 }
 
-function roleName(role: number): string {
+function roleName(role: number): Words {
   const name = ([undefined, "patient", "doctor", "hospital", "insurer"] as const)[role];
-  if (!name) throw new Unexplained("This role has no words here, so it must not be signed.");
+  if (!name) throw new Unexplained(t("This role has no words here, so it must not be signed."));
   return ROLES[name];
-}
-
-function article(name: string): string {
-  return /^[aeiou]/.test(name) ? `an ${name}` : `a ${name}`;
 }
 
 function mine(address: unknown, account: Hex): void {
   if (!same(text(address), account)) {
-    throw new Unexplained("This decision is in somebody else’s name, so you must not sign it.");
+    throw new Unexplained(t("This decision is in somebody else’s name, so you must not sign it."));
   }
 }
 
 function text(value: unknown): string {
-  if (typeof value !== "string") throw new Unexplained("A term of this decision cannot be read, so it must not be signed.");
+  if (typeof value !== "string") throw new Unexplained(t("A term of this decision cannot be read, so it must not be signed."));
   return value;
 }
 
 /** Integers come as numbers, or as decimal strings when they are large. */
 function number(value: unknown): number {
   const parsed = typeof value === "number" ? value : /^\d+$/.test(String(value)) ? Number(value) : Number.NaN;
-  if (Number.isNaN(parsed)) throw new Unexplained("A number of this decision cannot be read, so it must not be signed.");
+  if (Number.isNaN(parsed)) throw new Unexplained(t("A number of this decision cannot be read, so it must not be signed."));
   return parsed;
 }

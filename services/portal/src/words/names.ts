@@ -1,4 +1,5 @@
 import type { Deployment, Hex, Role } from "../api/types";
+import { type Message, t } from "./language";
 
 /** What an account is called here. The Directory holds no names: organisations of this gateway have one, others their address. */
 export class Names {
@@ -8,14 +9,21 @@ export class Names {
   ) {}
 
   of(address: string, role?: Role | null): string {
-    if (this.own && same(address, this.own)) return "you";
+    if (this.own && same(address, this.own)) return t("you");
     const organisation = this.deployment?.organisations.find((o) => same(o.account, address));
     if (organisation) return organisation.name;
-    return `${role ? `the ${ROLES[role]} ` : ""}${short(address)}`;
+    return role ? t(THE[role], { address: short(address) }) : short(address);
   }
 }
 
-export const ROLES: Record<Role, string> = {
+const THE: Record<Role, Message> = {
+  patient: "the patient {address}",
+  doctor: "the doctor {address}",
+  hospital: "the hospital {address}",
+  insurer: "the insurance company {address}",
+};
+
+export const ROLES: Record<Role, Message> = {
   patient: "patient",
   doctor: "doctor",
   hospital: "hospital",

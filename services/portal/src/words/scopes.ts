@@ -1,6 +1,8 @@
 // Parts of a record, in a reader's words.
 
-const SCOPES: Record<string, string> = {
+import { type Message, t } from "./language";
+
+const SCOPES: Record<string, Message> = {
   demographics: "name and address",
   clinical: "clinical records",
   laboratory: "laboratory results",
@@ -16,7 +18,7 @@ export const KNOWN_SCOPES = Object.keys(SCOPES);
 
 /** `clinical` → `clinical records`. A part this app has no words for keeps its own, in quotes. */
 export function scopeWords(scope: string): string {
-  return Object.hasOwn(SCOPES, scope) ? SCOPES[scope]! : `“${scope}”`;
+  return Object.hasOwn(SCOPES, scope) ? t(SCOPES[scope]!) : `“${scope}”`;
 }
 
 /** With a capital, for the start of a line. */
@@ -24,11 +26,12 @@ export function scopeTitle(scope: string): string {
   return capital(scopeWords(scope));
 }
 
+/** With a capital. What begins with an isolated value (Arabic) has none. */
 export function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-const PURPOSES: Record<string, string> = {
+const PURPOSES: Record<string, Message> = {
   TREAT: "treatment",
   HPAYMT: "paying a claim",
   ETREAT: "emergency treatment",
@@ -39,15 +42,24 @@ const PURPOSES: Record<string, string> = {
 
 /** `TREAT` → `treatment`; a code without words is shown as it is, in quotes. */
 export function purposeWords(code: string): string {
-  return Object.hasOwn(PURPOSES, code) ? PURPOSES[code]! : `“${code}”`;
+  return Object.hasOwn(PURPOSES, code) ? t(PURPOSES[code]!) : `“${code}”`;
 }
 
 /** Bits 1 (read) and 2 (write) as an infinitive. Anything else has no words: it must not be signed. */
-export function permissionWords(permission: number): string | undefined {
-  return { 1: "read", 2: "add to (without reading)", 3: "read and add to" }[permission];
+export function permissionWords(permission: number): Message | undefined {
+  const words: Record<number, Message> = { 1: "read", 2: "add to (without reading)", 3: "read and add to" };
+  return words[permission];
 }
 
-const TYPES: Record<string, string> = {
+const MAY: Record<number, Message> = { 1: "read {what}", 2: "add to (without reading) {what}", 3: "read and add to {what}" };
+
+/** `read and add to` with what it is about; just that, if the permission has no words. */
+export function may(permission: number, what: string): string {
+  const words = MAY[permission];
+  return words ? t(words, { what }) : what;
+}
+
+const TYPES: Record<string, Message> = {
   Patient: "Personal details",
   DocumentReference: "Document",
   Claim: "Insurance claim",
@@ -58,5 +70,5 @@ const TYPES: Record<string, string> = {
 };
 
 export function typeWords(type: string): string {
-  return Object.hasOwn(TYPES, type) ? TYPES[type]! : type;
+  return Object.hasOwn(TYPES, type) ? t(TYPES[type]!) : type;
 }

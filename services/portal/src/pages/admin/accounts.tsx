@@ -7,6 +7,7 @@ import { type Listed, listed } from "../../proof/directory";
 import { useSession } from "../../session";
 import { ROLES, same } from "../../words/names";
 import { capital } from "../../words/scopes";
+import { t } from "../../words/language";
 
 /** The Directory, read from the chain through the wallet's own node. */
 export function Accounts() {
@@ -19,24 +20,22 @@ export function Accounts() {
   const malformed = wanted !== "" && (!/^(0x)?[0-9a-f]*$/.test(wanted) || wanted.length > 42) && !isAddress(wanted, { strict: false });
   return (
     <>
-      <h1 tabIndex={-1}>Accounts</h1>
-      <p>Every account of the Directory, as the chain has it.</p>
+      <h1 tabIndex={-1}>{t("Accounts")}</h1>
+      <p>{t("Every account of the Directory, as the chain has it.")}</p>
       <div className="filters">
-        <label>Search by address <input value={search} spellCheck={false} autoComplete="off" placeholder="0x…" onChange={(event) => setSearch(event.target.value)} /></label>
-        <label>
-          Role
-          <select value={role} onChange={(event) => setRole(event.target.value as Role | "")}>
-            <option value="">All</option>
-            {(Object.keys(ROLES) as Role[]).map((one) => <option key={one} value={one}>{capital(ROLES[one])}</option>)}
+        <label>{t("Search by address")} <input value={search} spellCheck={false} autoComplete="off" placeholder="0x…" onChange={(event) => setSearch(event.target.value)} /></label>
+        <label>{t("Role")}<select value={role} onChange={(event) => setRole(event.target.value as Role | "")}>
+            <option value="">{t("All")}</option>
+            {(Object.keys(ROLES) as Role[]).map((one) => <option key={one} value={one}>{capital(t(ROLES[one]))}</option>)}
           </select>
         </label>
       </div>
-      {malformed && <p className="warning" role="alert">This is not an address. An address begins with 0x and has 40 letters a–f and digits after it.</p>}
+      {malformed && <p className="warning" role="alert">{t("This is not an address. An address begins with 0x and has 40 letters a–f and digits after it.")}</p>}
       <Show of={accounts}>
         {(all) => {
           const shown = all.filter((one) => (role === "" || one.role === role) && one.address.toLowerCase().includes(wanted));
           if (shown.length === 0 && !malformed) {
-            return <p className="quiet">{whole ? "No account is registered with this address." : "No account fits."}</p>;
+            return <p className="quiet">{whole ? t("No account is registered with this address.") : t("No account fits.")}</p>;
           }
           return (
             <ul className="rows">
@@ -55,18 +54,18 @@ function Row({ one, name, changed }: { one: Listed; name: string | undefined; ch
   const { gateway } = useSession();
   const decide = useDecide();
   const set = async (kind: "suspend" | "reinstate") => {
-    const title = kind === "suspend" ? "Suspend this account?" : "Reinstate this account?";
-    const plan = intent(gateway, title, `${capital(kind)} and sign`, { kind, who: one.address });
+    const [title, verb] = kind === "suspend" ? [t("Suspend this account?"), t("Suspend and sign")] : [t("Reinstate this account?"), t("Reinstate and sign")];
+    const plan = intent(gateway, title, verb, { kind, who: one.address });
     if (await decide({ ...plan, dangerous: kind === "suspend" })) await changed();
   };
   return (
     <li>
       <span>
-        <strong>{name ?? capital(ROLES[one.role])}{one.status !== "active" && ` (${one.status})`}</strong>
+        <strong>{name ?? capital(t(ROLES[one.role]))}{one.status !== "active" && ` (${t(one.status)})`}</strong>
         <span className="address">{one.address}</span>
       </span>
-      {one.status === "active" && <button type="button" onClick={() => set("suspend")} aria-label={`Suspend ${one.address}`}>Suspend</button>}
-      {one.status === "suspended" && <button type="button" onClick={() => set("reinstate")} aria-label={`Reinstate ${one.address}`}>Reinstate</button>}
+      {one.status === "active" && <button type="button" onClick={() => set("suspend")} aria-label={t("Suspend {address}", { address: one.address })}>{t("Suspend")}</button>}
+      {one.status === "suspended" && <button type="button" onClick={() => set("reinstate")} aria-label={t("Reinstate {address}", { address: one.address })}>{t("Reinstate")}</button>}
     </li>
   );
 }

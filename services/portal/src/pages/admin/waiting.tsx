@@ -7,6 +7,7 @@ import { Terms } from "../../record/details";
 import { useSession } from "../../session";
 import { registrationTerms } from "../../words/decision";
 import { atMinute } from "../../words/when";
+import { t } from "../../words/language";
 
 /** Registrations that their accounts have signed and that wait for a registrar. */
 export function Waiting() {
@@ -18,19 +19,19 @@ export function Waiting() {
   const [said, setSaid] = useState("");
   return (
     <>
-      <h1 tabIndex={-1}>Registrations that wait</h1>
-      <p>Check the person’s papers first. You confirm exactly what they signed; you choose no key for them.</p>
+      <h1 tabIndex={-1}>{t("Registrations that wait")}</h1>
+      <p>{t("Check the person’s papers first. You confirm exactly what they signed; you choose no key for them.")}</p>
       <p role="status" className="said">{said}</p>
       <Show of={waiting}>
         {(all) => (
           <>
-            {all.length === 0 && <p className="quiet">Nobody waits to be registered.</p>}
+            {all.length === 0 && <p className="quiet">{t("Nobody waits to be registered.")}</p>}
             {all.map((one) => (
               <Registration
                 key={one.id}
                 one={one}
                 done={() => {
-                  setSaid(`${one.account} is registered.`);
+                  setSaid(t("{address} is registered.", { address: one.account }));
                   void waiting.reload();
                 }}
               />
@@ -67,10 +68,10 @@ function Registration({ one, done }: { one: Intent; done: () => void }) {
   const decide = useDecide();
   const { registration } = one;
   const confirm = async () => {
-    const plan = signing(gateway, "Register this account?", "Confirm and sign", () => gateway.get<Intent>(`/v1/intents/${one.id}`));
+    const plan = signing(gateway, t("Register this account?"), t("Confirm and sign"), () => gateway.get<Intent>(`/v1/intents/${one.id}`));
     const more = ({ sign }: { sign: ToSign[] }) => {
       if (!registration || !isOf(registration, sign)) {
-        throw new Error("The registration shown is not the one to be signed, so it must not be signed.");
+        throw new Error(t("The registration shown is not the one to be signed, so it must not be signed."));
       }
       return <Terms rows={registrationTerms(registration, names)} />;
     };
@@ -79,9 +80,9 @@ function Registration({ one, done }: { one: Intent; done: () => void }) {
   return (
     <article className="request">
       <h2 className="address">{one.account}</h2>
-      {registration ? <Terms rows={registrationTerms(registration, names)} /> : <p className="warning">The gateway does not say what was signed, so it cannot be confirmed here.</p>}
-      <p className="quiet">Asked {atMinute(one.createdAt)}</p>
-      <button type="button" className="primary" disabled={!registration} onClick={confirm}>Confirm…</button>
+      {registration ? <Terms rows={registrationTerms(registration, names)} /> : <p className="warning">{t("The gateway does not say what was signed, so it cannot be confirmed here.")}</p>}
+      <p className="quiet">{t("Asked on {date}", { date: atMinute(one.createdAt) })}</p>
+      <button type="button" className="primary" disabled={!registration} onClick={confirm}>{t("Confirm…")}</button>
     </article>
   );
 }

@@ -6,9 +6,10 @@ import { RecordView } from "../../record/view";
 import { go, usePlace } from "../../router";
 import { useSession } from "../../session";
 import { same } from "../../words/names";
-import { capital, permissionWords, scopeWords } from "../../words/scopes";
+import { capital, may, scopeWords } from "../../words/scopes";
 import { onDay } from "../../words/when";
 import { Write } from "./write";
+import { t } from "../../words/language";
 
 export function Patients() {
   const { gateway, account } = useSession();
@@ -30,9 +31,9 @@ function Listed({ grants }: { grants: Grant[] }) {
   const patients = [...new Set(grants.map((grant) => grant.patient))];
   return (
     <>
-      <h1 tabIndex={-1}>My patients</h1>
-      <p>Patients who let you read or write at the moment.</p>
-      {patients.length === 0 && <p className="quiet">No patient has given you access. Ask for it under “Ask for access”.</p>}
+      <h1 tabIndex={-1}>{t("My patients")}</h1>
+      <p>{t("Patients who let you read or write at the moment.")}</p>
+      {patients.length === 0 && <p className="quiet">{t("No patient has given you access. Ask for it under “Ask for access”.")}</p>}
       <ul className="rows">
         {patients.map((patient) => (
           <li key={patient}>
@@ -40,10 +41,10 @@ function Listed({ grants }: { grants: Grant[] }) {
               <strong className="address">{patient}</strong>
               {grants
                 .filter((grant) => grant.patient === patient)
-                .map((g) => `${capital(permissionWords(g.permission) ?? "")} ${scopeWords(g.scope)} until ${onDay(g.until)}`)
+                .map((g) => t("{may} until {until}", { may: capital(may(g.permission, scopeWords(g.scope))), until: onDay(g.until) }))
                 .join("; ")}
             </span>
-            <button type="button" onClick={() => go("/doctor", { patient })} aria-label={`Open the record of ${patient}`}>Open</button>
+            <button type="button" onClick={() => go("/doctor", { patient })} aria-label={t("Open the record of {patient}", { patient })}>{t("Open")}</button>
           </li>
         ))}
       </ul>
@@ -73,11 +74,11 @@ function Patient({ patient, record, grants }: Opened) {
   }
   return (
     <>
-      <p><button type="button" className="plain" onClick={() => go("/doctor")}>← My patients</button></p>
-      <h1 tabIndex={-1}>A patient’s record</h1>
+      <p><button type="button" className="plain" onClick={() => go("/doctor")}>{t("← My patients")}</button></p>
+      <h1 tabIndex={-1}>{t("A patient’s record")}</h1>
       <p className="address"><small>{patient}</small></p>
-      {grants.length === 0 && <p className="warning" role="alert">This patient does not let you in any more. What you open from now on is refused.</p>}
-      {writable.length > 0 && <p><button type="button" className="primary" onClick={() => setWriting({})}>Write a new record</button></p>}
+      {grants.length === 0 && <p className="warning" role="alert">{t("This patient does not let you in any more. What you open from now on is refused.")}</p>}
+      {writable.length > 0 && <p><button type="button" className="primary" onClick={() => setWriting({})}>{t("Write a new record")}</button></p>}
       <RecordList patient={patient} titles={false} open={(type, id) => go("/doctor", { patient, record: { type, id } })} />
     </>
   );

@@ -4,6 +4,7 @@ import { useDecide } from "../../parts/decide";
 import { isText, list } from "../../record/details";
 import { useSession } from "../../session";
 import { scopeTitle } from "../../words/scopes";
+import { t } from "../../words/language";
 
 /** Bytes of a file written here; larger documents come from the hospital's system. */
 const LARGEST = 6 * 1024 * 1024;
@@ -26,9 +27,9 @@ export function Write({ patient, scopes, replaces, stored, back }: Props) {
   const [file, setFile] = useState<File>();
   const [wrong, setWrong] = useState("");
   const submit = async () => {
-    if (title.trim() === "") return setWrong("Give the record a title.");
-    if (!file && text.trim() === "") return setWrong("Write something, or choose a file.");
-    if (file && file.size > LARGEST) return setWrong("The file is larger than 6 MB. Send it through the hospital’s system.");
+    if (title.trim() === "") return setWrong(t("Give the record a title."));
+    if (!file && text.trim() === "") return setWrong(t("Write something, or choose a file."));
+    if (file && file.size > LARGEST) return setWrong(t("The file is larger than 6 MB. Send it through the hospital’s system."));
     setWrong("");
     const data = await base64(file ?? new Blob([text]));
     const contentType = file ? file.type || "application/octet-stream" : "text/plain; charset=utf-8";
@@ -36,8 +37,8 @@ export function Write({ patient, scopes, replaces, stored, back }: Props) {
     const body = replaces?.id ? { patient, resource, replaces: replaces.id } : { patient, scope, resource };
     let id = "";
     const decided = await decide({
-      title: replaces ? "Sign the corrected version?" : "Sign the new record?",
-      verb: "Sign and store",
+      title: replaces ? t("Sign the corrected version?") : t("Sign the new record?"),
+      verb: t("Sign and store"),
       layOut: () => gateway.post<{ id: string; sign: ToSign[] }>("/v1/drafts", body),
       send: async (draft, _as, signature) => {
         const made = await gateway.put<{ recordId: Hex }>(`/v1/drafts/${draft}/signature`, { signature });
@@ -48,9 +49,9 @@ export function Write({ patient, scopes, replaces, stored, back }: Props) {
   };
   return (
     <>
-      <p><button type="button" className="plain" onClick={back}>← Back without writing</button></p>
-      <h1 tabIndex={-1}>{replaces ? "Write a corrected version" : "Write a new record"}</h1>
-      {replaces && <p>The earlier version stays readable. Yours becomes the newest one.</p>}
+      <p><button type="button" className="plain" onClick={back}>{t("← Back without writing")}</button></p>
+      <h1 tabIndex={-1}>{replaces ? t("Write a corrected version") : t("Write a new record")}</h1>
+      {replaces && <p>{t("The earlier version stays readable. Yours becomes the newest one.")}</p>}
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -58,18 +59,16 @@ export function Write({ patient, scopes, replaces, stored, back }: Props) {
         }}
       >
         {!replaces && (
-          <label>
-            Part of the record
-            <select value={scope} onChange={(event) => setScope(event.target.value)}>
+          <label>{t("Part of the record")}<select value={scope} onChange={(event) => setScope(event.target.value)}>
               {scopes.map((one) => <option key={one} value={one}>{scopeTitle(one)}</option>)}
             </select>
           </label>
         )}
-        <label>Title <input value={title} maxLength={120} onChange={(event) => setTitle(event.target.value)} /></label>
-        <label>Text <textarea rows={10} value={text} disabled={file !== undefined} onChange={(event) => setText(event.target.value)} /></label>
-        <label>Or a file (PDF, picture) <input type="file" accept="application/pdf,image/png,image/jpeg,text/xml,text/plain" onChange={(event) => setFile(event.target.files?.[0])} /></label>
+        <label>{t("Title")}<input value={title} maxLength={120} onChange={(event) => setTitle(event.target.value)} /></label>
+        <label>{t("Text")}<textarea rows={10} value={text} disabled={file !== undefined} onChange={(event) => setText(event.target.value)} /></label>
+        <label>{t("Or a file (PDF, picture)")} <input type="file" accept="application/pdf,image/png,image/jpeg,text/xml,text/plain" onChange={(event) => setFile(event.target.files?.[0])} /></label>
         {wrong && <p className="warning" role="alert">{wrong}</p>}
-        <button type="submit" className="primary">Read what you sign</button>
+        <button type="submit" className="primary">{t("Read what you sign")}</button>
       </form>
     </>
   );

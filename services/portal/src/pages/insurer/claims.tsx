@@ -3,6 +3,7 @@ import type { Bundle, Resource } from "../../api/types";
 import { Refused } from "../../parts/load";
 import { Content, ProofOf, titleOf } from "../../record/view";
 import { useSession } from "../../session";
+import { t } from "../../words/language";
 
 export function Claims() {
   const { gateway } = useSession();
@@ -24,23 +25,20 @@ export function Claims() {
   };
   return (
     <>
-      <h1 tabIndex={-1}>Look up a claim</h1>
+      <h1 tabIndex={-1}>{t("Look up a claim")}</h1>
       <form
         onSubmit={(event) => {
           event.preventDefault();
           void look();
         }}
       >
-        <label>Claim number <input value={number} required autoComplete="off" onChange={(event) => setNumber(event.target.value)} /></label>
-        <button type="submit" className="primary" disabled={busy || number.trim() === ""}>{busy ? "Looking…" : "Look up"}</button>
+        <label>{t("Claim number")}<input value={number} required autoComplete="off" onChange={(event) => setNumber(event.target.value)} /></label>
+        <button type="submit" className="primary" disabled={busy || number.trim() === ""}>{busy ? t("Looking…") : t("Look up")}</button>
       </form>
       {error !== undefined && <Refused error={error} />}
       <div role="status">
         {found?.length === 0 && (
-          <p className="warning">
-            Not granted. There is no claim of this number that a patient lets you see. Whether there is one that they do
-            not, nobody is told.
-          </p>
+          <p className="warning">{t("Not granted. There is no claim of this number that a patient lets you see. Whether there is one that they do not, nobody is told.")}</p>
         )}
       </div>
       {found?.map((claim) => (

@@ -5,6 +5,7 @@ import { Show, useLoad } from "../../parts/load";
 import { useSession } from "../../session";
 import { capital, permissionWords, purposeWords, scopeWords } from "../../words/scopes";
 import { onDay } from "../../words/when";
+import { t } from "../../words/language";
 
 export function Access() {
   const { gateway, account } = useSession();
@@ -12,15 +13,15 @@ export function Access() {
   const [said, setSaid] = useState("");
   return (
     <>
-      <h1 tabIndex={-1}>Who has access</h1>
-      <p>Who may read your records or add to them. You can end each permission here; it ends the moment you sign.</p>
+      <h1 tabIndex={-1}>{t("Who has access")}</h1>
+      <p>{t("Who may read your records or add to them. You can end each permission here; it ends the moment you sign.")}</p>
       <p role="status" className="said">{said}</p>
       <Show of={grants}>
         {(all) => {
           const ended = all.filter((grant) => !grant.live);
           return (
             <>
-              {ended.length === all.length && <p className="quiet">Nobody has access to your records.</p>}
+              {ended.length === all.length && <p className="quiet">{t("Nobody has access to your records.")}</p>}
               {byGrantee(all.filter((grant) => grant.live)).map(([grantee, theirs]) => (
                 <Holder
                   key={grantee}
@@ -52,8 +53,8 @@ function Holder({ grants, ended }: { grants: Grant[]; ended: (what: string) => v
   const who = names.of(grants[0]!.grantee);
   const revoke = async (grant: Grant) => {
     const body = { kind: "revoke", grantee: grant.grantee, scope: grant.scope };
-    const plan = { ...intent(gateway, `End the access of ${who}?`, "End access and sign", body), dangerous: true };
-    if (await decide(plan)) ended(`${capital(who)} can no longer open your ${scopeWords(grant.scope)}.`);
+    const plan = { ...intent(gateway, t("End this access: {who}?", { who }), t("End access and sign"), body), dangerous: true };
+    if (await decide(plan)) ended(t("{who} can no longer open your {scope}.", { who: capital(who), scope: scopeWords(grant.scope) }));
   };
   return (
     <section className="holder">
@@ -63,12 +64,12 @@ function Holder({ grants, ended }: { grants: Grant[]; ended: (what: string) => v
         {grants.map((grant) => (
           <li key={grant.slot}>
             <span>
-              <strong>{grant.scope ? capital(scopeWords(grant.scope)) : "One record"}</strong>
-              {capital(permissionWords(grant.permission) ?? "")}, for {purposeWords(grant.purpose)}, until {onDay(grant.until)}
+              <strong>{grant.scope ? capital(scopeWords(grant.scope)) : t("One record")}</strong>
+              {t("{may}, for {purpose}, until {until}", { may: capital(t(permissionWords(grant.permission) ?? "one record")), purpose: purposeWords(grant.purpose), until: onDay(grant.until) })}
             </span>
             {grant.scope && (
-              <button type="button" onClick={() => revoke(grant)} aria-label={`End access of ${who} to ${scopeWords(grant.scope)}`}>
-                End access
+              <button type="button" onClick={() => revoke(grant)} aria-label={t("End access of {who} to {scope}", { who, scope: scopeWords(grant.scope) })}>
+                {t("End access")}
               </button>
             )}
           </li>
@@ -82,11 +83,11 @@ function Ended({ grants }: { grants: Grant[] }) {
   const { names } = useSession();
   return (
     <details>
-      <summary>Ended ({grants.length})</summary>
+      <summary>{t("Ended ({n})", { n: grants.length })}</summary>
       <ul className="rows">
         {grants.map((grant) => (
           <li key={grant.slot}>
-            <span><strong>{capital(names.of(grant.grantee))}</strong>{scopeWords(grant.scope)}: {grant.reason}</span>
+            <span><strong>{capital(names.of(grant.grantee))}</strong>{grant.scope ? scopeWords(grant.scope) : t("One record")}</span>
           </li>
         ))}
       </ul>

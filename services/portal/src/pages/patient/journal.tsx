@@ -5,15 +5,16 @@ import { useSession } from "../../session";
 import { same } from "../../words/names";
 import { capital, purposeWords, scopeWords } from "../../words/scopes";
 import { atMinute } from "../../words/when";
+import { listed, type Message, t } from "../../words/language";
 
-const DID: Record<JournalEntry["action"], string> = {
-  create: "added a record to",
-  read: "read from",
-  update: "corrected a record in",
-  search: "looked for records in",
-  release: "was given the key to",
-  grant: "gave a permission for",
-  revoke: "ended a permission for",
+const DID: Record<string, Message> = {
+  create: "{who} added a record to your {scope}",
+  read: "{who} read from your {scope}",
+  update: "{who} corrected a record in your {scope}",
+  search: "{who} looked for records in your {scope}",
+  release: "{who} was given the key to your {scope}",
+  grant: "{who} gave a permission for your {scope}",
+  revoke: "{who} ended a permission for your {scope}",
 };
 
 /** Entries come oldest first, 500 at a time; all of them are read, so that the newest stand on top. */
@@ -34,20 +35,20 @@ export function Journal() {
   const [shown, setShown] = useState(50);
   return (
     <>
-      <h1 tabIndex={-1}>Who looked</h1>
-      <p>Everything this gateway did with your records, newest first. Each entry is chained to the one before, so none can be changed unseen.</p>
+      <h1 tabIndex={-1}>{t("Who looked")}</h1>
+      <p>{t("Everything this gateway did with your records, newest first. Each entry is chained to the one before, so none can be changed unseen.")}</p>
       <label className="check">
-        <input type="checkbox" checked={own} onChange={(event) => setOwn(event.target.checked)} /> Show what I did myself
+        <input type="checkbox" checked={own} onChange={(event) => setOwn(event.target.checked)} /> {t("Show what I did myself")}
       </label>
       <Show of={journal}>
         {(entries) => {
           const wanted = entries.filter((entry) => own || !same(entry.actor, account));
           return (
             <>
-              {wanted.length === 0 && <p className="quiet">Nobody has looked.</p>}
+              {wanted.length === 0 && <p className="quiet">{t("Nobody has looked.")}</p>}
               <ul className="rows">{wanted.slice(0, shown).map((entry) => <Entry key={entry.sequence} entry={entry} />)}</ul>
               {wanted.length > shown && (
-                <button type="button" onClick={() => setShown(shown + 50)}>Show older ({wanted.length - shown})</button>
+                <button type="button" onClick={() => setShown(shown + 50)}>{t("Show older ({n})", { n: wanted.length - shown })}</button>
               )}
             </>
           );
@@ -59,12 +60,13 @@ export function Journal() {
 
 function Entry({ entry }: { entry: JournalEntry }) {
   const { names } = useSession();
-  const scopes = entry.subject.scope.split(" ").filter(Boolean).map(scopeWords).join(", ");
+  const scopes = listed(entry.subject.scope.split(" ").filter(Boolean).map(scopeWords));
+  const did = DID[entry.action] ?? "{who} did something else with your {scope}";
   return (
     <li>
       <span>
-        <strong>{capital(names.of(entry.actor, entry.role))} {DID[entry.action]} your {scopes || "record"}</strong>
-        {atMinute(entry.recordedAt)}, for {purposeWords(entry.purpose)}{entry.client && ", by a system"}
+        <strong>{t(did, { who: capital(names.of(entry.actor, entry.role)), scope: scopes || t("record") })}</strong>
+        {t(entry.client ? "{date}, for {purpose}, by a system" : "{date}, for {purpose}", { date: atMinute(entry.recordedAt), purpose: purposeWords(entry.purpose) })}
       </span>
     </li>
   );

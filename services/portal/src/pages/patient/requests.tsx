@@ -4,8 +4,10 @@ import { intent, signing, useDecide } from "../../parts/decide";
 import { Show, useLoad } from "../../parts/load";
 import { layOutGrant } from "../../parts/own";
 import { useSession } from "../../session";
-import { capital, permissionWords, purposeWords, scopeWords } from "../../words/scopes";
-import { atMinute, DAY, now, onDay } from "../../words/when";
+import { STATES } from "../ask";
+import { capital, may, permissionWords, purposeWords, scopeWords } from "../../words/scopes";
+import { atMinute, DAY, lasting, type Length, now, onDay } from "../../words/when";
+import { t } from "../../words/language";
 
 export function Requests() {
   const { gateway } = useSession();
@@ -17,8 +19,8 @@ export function Requests() {
   };
   return (
     <>
-      <h1 tabIndex={-1}>Requests</h1>
-      <p>Who asks to see your records. Nothing happens until you decide.</p>
+      <h1 tabIndex={-1}>{t("Requests")}</h1>
+      <p>{t("Who asks to see your records. Nothing happens until you decide.")}</p>
       <p role="status" className="said">{said}</p>
       <Show of={requests}>
         {(all) => {
@@ -26,11 +28,11 @@ export function Requests() {
           const decided = all.filter((request) => request.state !== "open");
           return (
             <>
-              {open.length === 0 && <p className="quiet">No request waits for you.</p>}
+              {open.length === 0 && <p className="quiet">{t("No request waits for you.")}</p>}
               {open.map((request) => <Open key={request.id} request={request} changed={changed} />)}
               {decided.length > 0 && (
                 <details>
-                  <summary>Earlier requests ({decided.length})</summary>
+                  <summary>{t("Earlier requests ({n})", { n: decided.length })}</summary>
                   <ul className="rows">{decided.map((request) => <Decided key={request.id} request={request} />)}</ul>
                 </details>
               )}
@@ -51,45 +53,39 @@ function Open({ request, changed }: { request: AccessRequest; changed: (what: st
   const approve = async (terms: { permission?: number; until?: number }) => {
     const body = { kind: "grant", request: request.id, ...terms };
     const given = { grantee: request.grantee, scope: request.scope, permission: terms.permission ?? request.permission };
-    const plan = signing(gateway, `Allow ${who}?`, "Approve and sign", () => layOutGrant(here, given, body));
-    if (await decide(plan)) changed(`You allowed ${who} to see your ${scopeWords(request.scope)}.`);
+    const plan = signing(gateway, t("Allow {who}?", { who }), t("Approve and sign"), () => layOutGrant(here, given, body));
+    if (await decide(plan)) changed(t("You allowed {who}: {scope}.", { who, scope: scopeWords(request.scope) }));
   };
   const decline = async () => {
-    const plan = intent(gateway, `Say no to ${who}?`, "Decline and sign", { kind: "decline", request: request.id });
-    if (await decide(plan)) changed(`You declined the request of ${who}.`);
+    const plan = intent(gateway, t("Say no to {who}?", { who }), t("Decline and sign"), { kind: "decline", request: request.id });
+    if (await decide(plan)) changed(t("You declined the request: {who}.", { who }));
   };
   return (
     <article className="request">
-      <h2>{capital(who)} asks to {permissionWords(request.permission)} your {scopeWords(request.scope)}</h2>
+      <h2>{t("{who} asks: {may}", { who: capital(who), may: may(request.permission, t("your {scope}", { scope: scopeWords(request.scope) })) })}</h2>
       <dl className="terms">
-        <div><dt>Who</dt><dd>{capital(who)}<br /><small>{request.grantee}</small></dd></div>
-        <div><dt>What</dt><dd>{capital(scopeWords(request.scope))}</dd></div>
-        <div><dt>Why</dt><dd>{capital(purposeWords(request.purpose))}{request.reason && <>: “{request.reason}”</>}</dd></div>
-        <div><dt>How long</dt><dd>Until {onDay(request.until)}</dd></div>
-        <div><dt>Asked</dt><dd>{atMinute(request.askedAt)}</dd></div>
+        <div><dt>{t("Who")}</dt><dd>{capital(who)}<br /><small>{request.grantee}</small></dd></div>
+        <div><dt>{t("What")}</dt><dd>{capital(scopeWords(request.scope))}</dd></div>
+        <div><dt>{t("Why")}</dt><dd>{capital(purposeWords(request.purpose))}{request.reason && <>: “{request.reason}”</>}</dd></div>
+        <div><dt>{t("How long")}</dt><dd>{t("Until {until}", { until: onDay(request.until) })}</dd></div>
+        <div><dt>{t("Asked")}</dt><dd>{atMinute(request.askedAt)}</dd></div>
       </dl>
       <div className="buttons">
-        <button type="button" className="primary" onClick={() => approve({})}>Approve</button>
-        <button type="button" aria-expanded={less} onClick={() => setLess(!less)}>Approve for less…</button>
-        <button type="button" onClick={decline}>Decline</button>
+        <button type="button" className="primary" onClick={() => approve({})}>{t("Approve")}</button>
+        <button type="button" aria-expanded={less} onClick={() => setLess(!less)}>{t("Approve for less…")}</button>
+        <button type="button" onClick={decline}>{t("Decline")}</button>
       </div>
       {less && <Less request={request} approve={approve} />}
     </article>
   );
 }
 
-const SHORTER: [string, number][] = [
-  ["1 day", DAY],
-  ["1 week", 7 * DAY],
-  ["1 month", 30 * DAY],
-  ["6 months", 182 * DAY],
-  ["1 year", 365 * DAY],
-];
+const SHORTER: Length[] = [[1, "day", DAY], [1, "week", 7 * DAY], [1, "month", 30 * DAY], [6, "month", 182 * DAY], [1, "year", 365 * DAY]];
 
 function Less({ request, approve }: { request: AccessRequest; approve: (terms: { permission: number; until: number }) => void }) {
   const [permission, setPermission] = useState(request.permission);
   const [seconds, setSeconds] = useState(0);
-  const choices = SHORTER.filter(([, length]) => now() + length < request.until);
+  const choices = SHORTER.filter(([, , length]) => now() + length < request.until);
   return (
     <form
       className="less"
@@ -98,22 +94,18 @@ function Less({ request, approve }: { request: AccessRequest; approve: (terms: {
         approve({ permission, until: seconds === 0 ? request.until : now() + seconds });
       }}
     >
-      <label>
-        They may
-        <select value={permission} onChange={(event) => setPermission(Number(event.target.value))}>
+      <label>{t("They may")}<select value={permission} onChange={(event) => setPermission(Number(event.target.value))}>
           {[1, 2, 3]
             .filter((bits) => (bits & request.permission) === bits)
-            .map((bits) => <option key={bits} value={bits}>{capital(permissionWords(bits)!)}</option>)}
+            .map((bits) => <option key={bits} value={bits}>{capital(t(permissionWords(bits)!))}</option>)}
         </select>
       </label>
-      <label>
-        For
-        <select value={seconds} onChange={(event) => setSeconds(Number(event.target.value))}>
-          <option value={0}>As long as asked, until {onDay(request.until)}</option>
-          {choices.map(([name, length]) => <option key={length} value={length}>{name}</option>)}
+      <label>{t("For")}<select value={seconds} onChange={(event) => setSeconds(Number(event.target.value))}>
+          <option value={0}>{t("As long as asked, until {until}", { until: onDay(request.until) })}</option>
+          {choices.map((one) => <option key={one[2]} value={one[2]}>{lasting(one)}</option>)}
         </select>
       </label>
-      <button type="submit" className="primary">Go on with this</button>
+      <button type="submit" className="primary">{t("Go on with this")}</button>
     </form>
   );
 }
@@ -122,7 +114,7 @@ function Decided({ request }: { request: AccessRequest }) {
   const { names } = useSession();
   return (
     <li>
-      <strong>{capital(request.state)}</strong>
+      <strong>{t(STATES[request.state])}</strong>
       <span>{names.of(request.grantee, request.granteeRole)}, {scopeWords(request.scope)}, {atMinute(request.decidedAt ?? request.askedAt)}</span>
     </li>
   );

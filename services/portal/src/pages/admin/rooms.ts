@@ -1,0 +1,11 @@
+import type { ComponentType } from "react";
+import { Waiting } from "./waiting";
+import { Accounts } from "./accounts";
+
+export { Decisions } from "../../parts/decide";
+export { Register } from "../register";
+
+export const pages: Record<string, ComponentType> = {
+  "/administrator": Waiting,
+  "/administrator/accounts": Accounts,
+};
