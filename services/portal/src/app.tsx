@@ -43,24 +43,24 @@ export function App() {
 }
 
 function Place() {
-  const { path } = usePlace();
+  const { path, visit } = usePlace();
   const door = doorOf(path);
   const page = door?.pages.find(([at]) => at === path)?.[1];
   useEffect(() => {
     document.title = [page && t(page), door && t(door.name), "Chartseal"].filter(Boolean).join(" · ");
   }, [page, door, language()]);
   if (!door) return <Frame>{path === "/" ? <Home /> : <Nowhere />}</Frame>;
-  return <Behind door={door} path={path} />;
+  return <Behind door={door} path={path} visit={visit} />;
 }
 
-function Behind({ door, path }: { door: Door; path: string }) {
+function Behind({ door, path, visit }: { door: Door; path: string; visit: number }) {
   const { session } = useHere();
   if (!session) return <Frame><SignIn door={door} /></Frame>;
   const within = door.roles.includes(session.role);
   return (
     <Frame {...(within ? { door, path } : {})}>
       <Suspense fallback={<Loading />}>
-        {within ? <Room key={path} door={door} path={path} /> : session.role === null ? <Stranger door={door} /> : <WrongDoor door={door} role={session.role} />}
+        {within ? <Room key={`${path} ${visit}`} door={door} path={path} /> : session.role === null ? <Stranger door={door} /> : <WrongDoor door={door} role={session.role} />}
       </Suspense>
     </Frame>
   );

@@ -6,6 +6,8 @@ import { useSyncExternalStore } from "react";
 export interface Place {
   path: string;
   state: Looked;
+  /** Goes up when a page is asked for again while it is shown: it then loads again. */
+  visit: number;
 }
 
 /** What a page looks at. Reloading keeps it, closing the tab ends it. */
@@ -15,22 +17,23 @@ export interface Looked {
 }
 
 const listeners = new Set<() => void>();
-let place = read();
+let place = read(0);
 
-function read(): Place {
-  return { path: location.pathname.replace(/\/+$/, "") || "/", state: (history.state as Looked | null) ?? {} };
+function read(visit: number): Place {
+  return { path: location.pathname.replace(/\/+$/, "") || "/", state: (history.state as Looked | null) ?? {}, visit };
 }
 
-function moved() {
-  place = read();
+function moved(again = false) {
+  place = read(place.visit + (again ? 1 : 0));
   for (const listener of listeners) listener();
 }
 
-window.addEventListener("popstate", moved);
+window.addEventListener("popstate", () => moved());
 
 export function go(path: string, state: Looked = {}): void {
+  const again = path === place.path && Object.keys(state).length === 0;
   history.pushState(state, "", path);
-  moved();
+  moved(again);
   window.scrollTo(0, 0);
   // Who listens instead of looking is told where they are now.
   requestAnimationFrame(() => document.querySelector<HTMLElement>("main h1")?.focus());

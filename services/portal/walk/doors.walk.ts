@@ -2,7 +2,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ar } from "../src/words/ar";
 import { fr } from "../src/words/fr";
-import { browser, Person, ready, type System, up } from "./system";
+import { browser, Person, ready, shoot, type System, up } from "./system";
 
 describe.skipIf(!ready())("four doors", () => {
   let system: System;
@@ -23,6 +23,7 @@ describe.skipIf(!ready())("four doors", () => {
       await page.goto(system.gateway);
       await page.getByRole("link", { name: /^Patient/ }).waitFor();
       expect(await page.getByRole("listitem").count()).toBe(4);
+      await shoot(page, "home");
       await page.close();
     }
   });
@@ -37,7 +38,7 @@ describe.skipIf(!ready())("four doors", () => {
     await doctor.page.getByRole("button", { name: "Read what you sign" }).click();
     await doctor.page.getByText("This is not an address").waitFor();
     await doctor.page.getByLabel("Patient’s address").fill(address("alice"));
-    await doctor.page.getByRole("combobox", { name: "To", exact: true }).selectOption("3");
+    await doctor.page.getByRole("combobox", { name: "What you want to do" }).selectOption("3");
     await doctor.page.getByLabel("Why, in your words").fill("Follow-up after the knee operation");
     await doctor.page.getByRole("button", { name: "Read what you sign" }).click();
     const asked = await doctor.sign("Sign and ask");
@@ -117,14 +118,32 @@ describe.skipIf(!ready())("four doors", () => {
     await insurer.page.getByText("Not granted.").waitFor();
     await insurer.visit("Company information");
     await insurer.visit("Ask for access");
-    await insurer.page.getByLabel("Patient’s address").fill(address("bob"));
-    await insurer.page.getByRole("button", { name: "Read what you sign" }).click();
-    await insurer.sign("Sign and ask");
+    const ask = async () => {
+      await insurer.page.getByLabel("Patient’s address").fill(address("bob"));
+      await insurer.page.getByRole("button", { name: "Read what you sign" }).click();
+      await insurer.sign("Sign and ask");
+      await insurer.page.getByText("Waiting for the patient").waitFor();
+    };
+    await ask();
+    await insurer.page.getByRole("button", { name: "Withdraw" }).click();
+    expect(await insurer.sign("Withdraw and sign")).toBe("You take your request back.");
+    await insurer.page.getByText("Withdrawn", { exact: true }).waitFor();
+    await ask();
 
     const bob = await Person.enter(chromium, system, "/patient", "Bob, a patient");
     await bob.visit("Requests");
+    // What was withdrawn is not asked any more.
+    expect(await bob.page.getByRole("article").count()).toBe(1);
+    await bob.page.getByRole("button", { name: "Decline" }).click();
+    expect(await bob.sign("Decline and sign")).toBe("You say no to this request.");
+    await bob.page.getByText("No request waits for you.").waitFor();
+    await insurer.visit("Ask for access");
+    await insurer.page.getByText("Declined", { exact: true }).waitFor();
+    await ask();
+    await bob.visit("Overview");
+    await bob.visit("Requests");
     await bob.page.getByRole("button", { name: "Approve for less…" }).click();
-    await bob.page.getByRole("combobox", { name: "For", exact: true }).selectOption({ label: "1 day" });
+    await bob.page.getByRole("combobox", { name: "How long" }).selectOption({ label: "1 day" });
     await bob.accessible();
     await bob.page.getByRole("button", { name: "Go on with this" }).click();
     expect(await bob.sign("Approve and sign")).toMatch(/^You allow Sample Insurer to read your insurance claims until .+, for paying a claim\.$/);
@@ -186,6 +205,7 @@ describe.skipIf(!ready())("four doors", () => {
     await page.locator("html[lang=ar][dir=rtl]").waitFor();
     await page.reload();
     await page.getByRole("link", { name: "المريض" }).waitFor();
+    await shoot(page, "home-ar");
     await context.close();
   });
 

@@ -57,7 +57,7 @@ export function Ask() {
           void ask();
         }}
       >
-        <label>{t("Patient’s address")}<input value={patient} autoComplete="off" spellCheck={false} placeholder="0x…" aria-invalid={wrong !== ""} aria-describedby="wrong" onChange={(event) => setPatient(event.target.value)} />
+        <label>{t("Patient’s address")}<input dir="ltr" value={patient} autoComplete="off" spellCheck={false} placeholder="0x…" aria-invalid={wrong !== ""} aria-describedby="wrong" onChange={(event) => setPatient(event.target.value)} />
         </label>
         <p id="wrong" role="alert" className={wrong ? "warning" : ""}>{wrong}</p>
         <label>{t("Part of the record")}<select value={scope} onChange={(event) => setScope(event.target.value)}>
@@ -65,12 +65,12 @@ export function Ask() {
           </select>
         </label>
         {!insurer && (
-          <label>{t("To")}<select value={permission} onChange={(event) => setPermission(Number(event.target.value))}>
+          <label>{t("What you want to do")}<select value={permission} onChange={(event) => setPermission(Number(event.target.value))}>
               {[1, 3, 2].map((bits) => <option key={bits} value={bits}>{capital(t(permissionWords(bits)!))}</option>)}
             </select>
           </label>
         )}
-        <label>{t("For")}<select value={length} onChange={(event) => setLength(Number(event.target.value))}>
+        <label>{t("How long")}<select value={length} onChange={(event) => setLength(Number(event.target.value))}>
             {LENGTHS.map((one) => <option key={one[2]} value={one[2]}>{lasting(one)}</option>)}
           </select>
         </label>

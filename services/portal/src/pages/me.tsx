@@ -45,7 +45,7 @@ export function AccountTerms({ account }: { account: Account }) {
       {terms.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>
-          <dd>{value}</dd>
+          <dd><bdi>{value}</bdi></dd>
         </div>
       ))}
     </dl>

@@ -155,7 +155,7 @@ function Sheet({ plan, close }: { plan: Plan; close: (decided: boolean) => void 
             {words.terms.map(([name, value]) => (
               <div key={name}>
                 <dt>{name}</dt>
-                <dd>{value}</dd>
+                <dd><bdi>{value}</bdi></dd>
               </div>
             ))}
           </dl>

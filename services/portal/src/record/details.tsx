@@ -21,8 +21,8 @@ export function Terms({ rows }: { rows: [string, ReactNode][] }) {
     <dl className="terms">
       {rows.map(([name, value], place) => (
         <div key={`${name}-${place}`}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
+          <dt><bdi>{name}</bdi></dt>
+          <dd><bdi>{value}</bdi></dd>
         </div>
       ))}
     </dl>

@@ -162,6 +162,7 @@ export const fr = {
   Who: "Qui",
   What: "Quoi",
   Why: "Pourquoi",
+  "What you want to do": "Ce que vous souhaitez faire",
   "How long": "Durée",
   "Until {until}": "Jusqu’au {until}",
   Asked: "Demandé le",

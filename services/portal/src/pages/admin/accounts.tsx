@@ -23,7 +23,7 @@ export function Accounts() {
       <h1 tabIndex={-1}>{t("Accounts")}</h1>
       <p>{t("Every account of the Directory, as the chain has it.")}</p>
       <div className="filters">
-        <label>{t("Search by address")} <input value={search} spellCheck={false} autoComplete="off" placeholder="0x…" onChange={(event) => setSearch(event.target.value)} /></label>
+        <label>{t("Search by address")} <input dir="ltr" value={search} spellCheck={false} autoComplete="off" placeholder="0x…" onChange={(event) => setSearch(event.target.value)} /></label>
         <label>{t("Role")}<select value={role} onChange={(event) => setRole(event.target.value as Role | "")}>
             <option value="">{t("All")}</option>
             {(Object.keys(ROLES) as Role[]).map((one) => <option key={one} value={one}>{capital(t(ROLES[one]))}</option>)}

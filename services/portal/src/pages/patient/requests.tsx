@@ -100,7 +100,7 @@ function Less({ request, approve }: { request: AccessRequest; approve: (terms: {
             .map((bits) => <option key={bits} value={bits}>{capital(t(permissionWords(bits)!))}</option>)}
         </select>
       </label>
-      <label>{t("For")}<select value={seconds} onChange={(event) => setSeconds(Number(event.target.value))}>
+      <label>{t("How long")}<select value={seconds} onChange={(event) => setSeconds(Number(event.target.value))}>
           <option value={0}>{t("As long as asked, until {until}", { until: onDay(request.until) })}</option>
           {choices.map((one) => <option key={one[2]} value={one[2]}>{lasting(one)}</option>)}
         </select>
