@@ -62,7 +62,7 @@ describe.skipIf(!ready())("own keys", () => {
   async function asked(person: Person, permission: string, reason: string): Promise<void> {
     await person.visit("Ask for access");
     await person.page.getByLabel("Patient’s address").fill(patient);
-    await person.page.getByRole("combobox", { name: "To", exact: true }).selectOption(permission);
+    await person.page.getByRole("combobox", { name: "What you want to do" }).selectOption(permission);
     await person.page.getByLabel("Why, in your words").fill(reason);
     await person.page.getByRole("button", { name: "Read what you sign" }).click();
     await person.sign("Sign and ask");
