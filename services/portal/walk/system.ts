@@ -201,11 +201,13 @@ export async function shoot(page: Page, name: string): Promise<void> {
   if (!folder) return;
   const dark = await page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches);
   // A sheet lies over the window, not over the whole page.
-  const [width, height] = await page.evaluate(() => [innerWidth, document.querySelector("dialog") ? innerHeight : document.documentElement.scrollHeight] as const);
-  const clip = { x: 0, y: 0, width, height: Math.min(height, TALLEST), scale: 1 };
+  const [width, y, height] = await page.evaluate(() =>
+    document.querySelector("dialog") ? ([innerWidth, scrollY, innerHeight] as const) : ([innerWidth, 0, document.documentElement.scrollHeight] as const),
+  );
+  const clip = { x: 0, y, width, height: Math.min(height, TALLEST), scale: 1 };
   // Chromium's own WebP: a third of a PNG.
   const devtools = await page.context().newCDPSession(page);
-  const { data } = await devtools.send("Page.captureScreenshot", { format: "webp", quality: 45, captureBeyondViewport: height > page.viewportSize()!.height, clip });
+  const { data } = await devtools.send("Page.captureScreenshot", { format: "webp", quality: 45, captureBeyondViewport: true, clip });
   await devtools.detach();
   const file = [name.replace(/\W+/g, "-").replace(/-$/, "").toLowerCase(), width < 500 ? "phone" : "", dark ? "dark" : ""].filter(Boolean).join("-");
   mkdirSync(folder, { recursive: true });
