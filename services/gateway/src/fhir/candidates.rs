@@ -52,7 +52,16 @@ pub async fn candidates(app: &App, caller: &Caller, kind: Kind, query: &Query) -
     if rows.len() >= MOST as usize {
         return Err(too_wide(format!("{MOST} records or more match")));
     }
-    rows.retain(|row| row.resource_type == kind.as_str() && (patients.is_empty() || patients.contains(&row.patient)));
+    // A repeated `_id` means both, and rows were looked up by the first.
+    let is_named = |row: &Record| {
+        query.criteria.iter().all(|c| match c {
+            Criterion::Id(ids) => ids.contains(&RecordId(row.record_id)),
+            _ => true,
+        })
+    };
+    rows.retain(|row| {
+        row.resource_type == kind.as_str() && (patients.is_empty() || patients.contains(&row.patient)) && is_named(row)
+    });
     Ok(rows)
 }
 
