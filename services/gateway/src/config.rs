@@ -143,6 +143,10 @@ pub struct Limits {
     /// The same of one registered system.
     pub system_rate: NonZeroU32,
     pub system_burst: NonZeroU32,
+    /// Claim numbers a second that one caller may look up, and how many at once after a pause: whoever guesses numbers
+    /// guesses no faster.
+    pub lookup_rate: NonZeroU32,
+    pub lookup_burst: NonZeroU32,
     /// Open connections.
     pub connections: usize,
     /// Of one network address.
@@ -186,6 +190,8 @@ impl Default for Limits {
             person_burst: many(2000),
             system_rate: many(20_000),
             system_burst: many(40_000),
+            lookup_rate: many(1000),
+            lookup_burst: many(10_000),
             connections: 8192,
             connections_per_peer: 2048,
             header_seconds: 15,

@@ -24,12 +24,13 @@ use crate::{
 /// Clients below which nothing is swept.
 const FEW: usize = 1024;
 
-/// The three kinds of clients; each has its own rate.
+/// The three kinds of clients; each has its own rate. Claim numbers that are looked up have one more, by caller.
 #[derive(Debug)]
 pub struct Rates {
     strangers: Buckets<Peer>,
     persons: Buckets<String>,
     systems: Buckets<String>,
+    lookups: Buckets<String>,
 }
 
 impl Rates {
@@ -38,6 +39,7 @@ impl Rates {
             strangers: Buckets::new(limits.stranger_rate, limits.stranger_burst),
             persons: Buckets::new(limits.person_rate, limits.person_burst),
             systems: Buckets::new(limits.system_rate, limits.system_burst),
+            lookups: Buckets::new(limits.lookup_rate, limits.lookup_burst),
         }
     }
 
@@ -51,6 +53,14 @@ impl Rates {
         match &caller.via {
             Via::Session { address } => self.persons.take(address.to_string()),
             Via::Client { client_id, .. } => self.systems.take(client_id.clone()),
+        }
+    }
+
+    /// So many claim numbers of one lookup. More than the burst never pass at once.
+    pub fn lookup(&self, caller: &Caller, numbers: u32) -> Result<(), Problem> {
+        match NonZeroU32::new(numbers) {
+            Some(numbers) => self.lookups.take_many(caller.name(), numbers),
+            None => Ok(()),
         }
     }
 }
@@ -73,14 +83,24 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
     }
 
     fn take(&self, client: K) -> Result<(), Problem> {
+        self.take_many(client, NonZeroU32::MIN)
+    }
+
+    fn take_many(&self, client: K, cells: NonZeroU32) -> Result<(), Problem> {
         self.sweep();
-        self.limiter.check_key(&client).map_err(|early| {
-            let wait = early.wait_time_from(MonotonicClock.now());
-            let text = "this client asked more often than it may; wait as long as Retry-After says";
-            Problem {
-                retry_after: Some(wait.as_secs() + 1),
-                ..Problem::new(Code::TooOften, text)
+        let early = match self.limiter.check_key_n(&client, cells) {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(early)) => early,
+            Err(_) => {
+                let text = "this is more at once than one client may ask at any time; ask for less";
+                return Err(Problem::new(Code::TooMany, text));
             }
+        };
+        let wait = early.wait_time_from(MonotonicClock.now());
+        let text = "this client asked more often than it may; wait as long as Retry-After says";
+        Err(Problem {
+            retry_after: Some(wait.as_secs() + 1),
+            ..Problem::new(Code::TooOften, text)
         })
     }
 

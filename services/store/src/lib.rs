@@ -28,6 +28,7 @@ mod inspect;
 mod intent;
 mod lease;
 mod location;
+mod lookup;
 mod meta;
 mod outbox;
 mod record;

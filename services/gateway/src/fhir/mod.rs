@@ -30,7 +30,7 @@ mod respond;
 pub mod scope;
 pub mod search;
 mod smart;
-mod token;
+pub mod token;
 mod transaction;
 mod update;
 mod version;

@@ -10,6 +10,11 @@ pub struct Token {
 }
 
 impl Token {
+    /// A code of this system; of any system if there is none, and of no system if it is empty.
+    pub fn new(system: Option<String>, code: String) -> Self {
+        Self { system, code }
+    }
+
     /// Reads a search value. `None` if there is no code: `system|` would match by system alone, which a blind
     /// index of whole values cannot.
     pub fn parse(text: &str) -> Option<Self> {

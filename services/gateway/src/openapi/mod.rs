@@ -73,7 +73,7 @@ fn operations(api: &mut Value) -> impl Iterator<Item = &mut Value> {
     })
 }
 
-const TAGS: [(&str, &str); 15] = [
+const TAGS: [(&str, &str); 16] = [
     ("deployment", "Chain, contracts, organisations."),
     ("sessions", "People sign in and out with a wallet."),
     ("tokens", "Systems get a token."),
@@ -83,6 +83,7 @@ const TAGS: [(&str, &str); 15] = [
     ("requests", "Asking a patient."),
     ("grants", "What a patient allowed."),
     ("records", "What is stored."),
+    ("claims", "Claims by their numbers."),
     ("drafts", "Versions that a wallet signs."),
     ("receipts", "Proofs."),
     ("releases", "Release keys."),

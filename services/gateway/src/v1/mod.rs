@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod claims;
 pub mod clients;
 pub mod deployment;
 pub mod drafts;
@@ -37,6 +38,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(accounts::routes())
         .merge(audit::routes())
+        .merge(claims::routes())
         .merge(clients::routes())
         .merge(deployment::routes())
         .merge(drafts::routes())

@@ -1,0 +1,51 @@
+//! Many index values at once, and the rows behind them, without saying in the time it takes who may see which.
+
+use alloy_primitives::B256;
+
+use crate::{Error, Record, Store, cell::Cells, engine::query, record::select_records};
+
+impl Store {
+    /// Which of these values of an index name which records: (value, the record's `seq`), in one query that reads the
+    /// index alone.
+    pub async fn indexed(&self, name: &str, values: &[B256]) -> Result<Vec<(B256, i64)>, Error> {
+        if values.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sql = query("-- index_values\nSELECT value, record FROM record_index WHERE name = ");
+        sql.push_bind(name.to_owned()).push(" AND value IN (");
+        sql.push_list(values.iter().map(|value| value.as_slice())).push(")");
+        let rows = sql.fetch_all(self.reader()).await?;
+        let read = rows.iter().map(|row| {
+            let cells = Cells {
+                table: "record_index",
+                row,
+            };
+            Ok((cells.word("value")?, cells.int("record")?))
+        });
+        read.collect()
+    }
+
+    /// The records with these `seq`, in one query, in no order.
+    pub async fn records_at(&self, seqs: &[i64]) -> Result<Vec<Record>, Error> {
+        if seqs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sql = query(select_records!("records_at", "WHERE r.seq IN ("));
+        sql.push_list(seqs.iter().copied()).push(")");
+        sql.fetch_all(self.reader()).await?.iter().map(Record::read).collect()
+    }
+
+    /// The `seq` of the newest record; 0 if there is none.
+    pub async fn newest_record(&self) -> Result<i64, Error> {
+        let row = query("-- record_last\nSELECT COALESCE(MAX(seq), 0) AS seq FROM record")
+            .fetch_optional(self.reader())
+            .await?;
+        row.map_or(Ok(0), |row| {
+            Cells {
+                table: "record",
+                row: &row,
+            }
+            .int("seq")
+        })
+    }
+}
