@@ -84,6 +84,13 @@ async fn resources(hospital: &Person<'_>) -> HashMap<&'static str, Value> {
         "identifier": [{ "value": "L-1" }], "code": coded("http://l", "submissionset"), "source": { "reference": "Practitioner/7" },
         "entry": [{ "item": { "reference": id(&earlier) } }],
     })).await);
+    let cdex = "http://hl7.org/fhir/us/davinci-cdex/CodeSystem/cdex-temp";
+    let data_code = coded("http://hl7.org/fhir/us/davinci-hrex/CodeSystem/hrex-temp", "data-code");
+    made.insert("Task", store(json!({
+        "resourceType": "Task", "status": "requested", "intent": "order", "code": coded(cdex, "data-request-code"), "for": alice(),
+        "identifier": [{ "value": "T-1" }], "reasonCode": { "text": "Support prior claim" },
+        "input": [{ "type": data_code, "valueCodeableConcept": coded("http://loinc.org", "34133-9") }],
+    })).await);
     made.insert("Coverage", coverage);
     made.insert("Claim", claim);
     let headers = [("content-type", "text/plain")];
@@ -164,6 +171,11 @@ fn values(kind: &str, parameter: &str, made: &HashMap<&str, Value>) -> Option<(S
         ("Coverage", "dependent") => both("01"),
         ("Coverage", "class-type") => both("http://k|plan"),
         ("Coverage", "class-value") => both("b37"),
+        ("Task", "identifier") => both("T-1"),
+        ("Task", "status") => both("accepted"),
+        ("Task", "code") => both("data-request-code"),
+        ("Task", "owner" | "requester") => both(&format!("Organization/{}", party(HOSPITAL))),
+        ("Task", "authored-on") => dates("ge2026"),
         ("List", "code") => both("submissionset"),
         ("List", "status") => both("current"),
         ("List", "title") => both("set"),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// What smart-configuration says is offered.
-pub const SUPPORTED: [&str; 14] = [
+pub const SUPPORTED: [&str; 15] = [
     "system/*.cruds",
     "system/Patient.crus",
     "system/DocumentReference.crus",
@@ -12,6 +12,7 @@ pub const SUPPORTED: [&str; 14] = [
     "system/ClaimResponse.crs",
     "system/Coverage.crs",
     "system/List.crs",
+    "system/Task.crus",
     "system/Consent.rs",
     "system/AuditEvent.rs",
     "system/Provenance.rs",

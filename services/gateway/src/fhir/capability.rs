@@ -7,11 +7,11 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{media, parameter};
+use super::{kind::Kind, media, parameter};
 use crate::{app::App, config::Config};
 
 /// What is offered for each resource type, which the routes in `fhir::routes` carry out.
-const RESOURCES: [(&str, &[&str]); 12] = [
+const RESOURCES: [(&str, &[&str]); 13] = [
     ("Patient", UPDATED),
     ("DocumentReference", UPDATED),
     ("Binary", &["create", "read"]),
@@ -24,6 +24,7 @@ const RESOURCES: [(&str, &[&str]); 12] = [
     ("Consent", DERIVED),
     ("AuditEvent", DERIVED),
     ("Provenance", DERIVED),
+    ("Task", &["create", "read", "update", "search-type"]),
 ];
 const DERIVED: &[&str] = &["read", "search-type"];
 const STORED: &[&str] = &["create", "read", "vread", "history-instance", "search-type"];
@@ -41,7 +42,7 @@ fn statement(config: &Config) -> Value {
         "resourceType": "CapabilityStatement",
         "status": "active",
         // The day this list of interactions was last changed.
-        "date": "2026-11-26",
+        "date": "2026-11-27",
         "kind": "instance",
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
@@ -52,7 +53,7 @@ fn statement(config: &Config) -> Value {
         },
         "rest": [{
             "mode": "server",
-            "documentation": "JSON only. A resource is found and read only in scopes of a patient whose live READ grant the caller holds; everything else answers as if it did not exist. A record's scope follows from its codes; meta.tag with system urn:chartseal:scope says it outright.",
+            "documentation": "JSON only. A resource is found and read only in scopes of a patient whose live READ grant the caller holds; everything else answers as if it did not exist. A record's scope follows from its codes; meta.tag with system urn:chartseal:scope says it outright. A Task is a Da Vinci CDex 2.1 data request (task-based approach; data-request-code and data-request-query, no signatures, no questionnaires): its status follows from what the patient decides.",
             "security": security(config),
             "interaction": [{ "code": "transaction" }],
             "resource": RESOURCES.map(|(kind, interactions)| resource(kind, interactions)),
@@ -80,7 +81,8 @@ fn resource(kind: &str, interactions: &[&str]) -> Value {
         "type": kind,
         "interaction": interactions.iter().map(|code| json!({ "code": code })).collect::<Vec<_>>(),
         "updateCreate": false,
-        "conditionalCreate": interactions.contains(&"create") && interactions.contains(&"search-type"),
+        // Of what is kept as records and can be searched.
+        "conditionalCreate": interactions.contains(&"search-type") && Kind::of(kind).is_some(),
     });
     let parameters = parameter::parameters(kind);
     if !parameters.is_empty() {

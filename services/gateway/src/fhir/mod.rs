@@ -30,6 +30,7 @@ mod respond;
 pub mod scope;
 pub mod search;
 mod smart;
+mod task;
 pub mod token;
 mod transaction;
 mod update;
@@ -57,6 +58,7 @@ pub fn routes() -> Router<App> {
         .route("/Binary", post(binary_create::create))
         .route("/Binary/{id}", get(binary_read::read_binary))
         .merge(derived::routes())
+        .merge(task::routes())
         .route("/{kind}", get(find::by_query).post(create::create))
         .route("/{kind}/_search", post(find::by_form))
         .route("/{kind}/{id}", get(read::read_newest).put(update::update))

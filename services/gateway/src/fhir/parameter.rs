@@ -224,6 +224,19 @@ pub const PROVENANCE: &[Parameter] = &[
     at("agent-type", Kind::Token, "agent.type"),
     at("signature-type", Kind::Token, "signature.type"),
 ];
+/// Task: data requests.
+pub const TASK: &[Parameter] = &[
+    at("_id", Kind::Code, "id"),
+    LAST_UPDATED,
+    by("patient", Kind::Patient),
+    by("patient.identifier", Kind::PatientIdentifier),
+    by("identifier", Kind::Identifier),
+    by("status", Kind::Code),
+    by("code", Kind::Token),
+    by("owner", Kind::Reference),
+    by("requester", Kind::Reference),
+    at("authored-on", Kind::Date, "authoredOn"),
+];
 
 /// The search parameters of a resource type.
 pub fn parameters(kind: &str) -> &'static [Parameter] {
@@ -239,6 +252,7 @@ pub fn parameters(kind: &str) -> &'static [Parameter] {
         "Consent" => CONSENT,
         "AuditEvent" => AUDIT_EVENT,
         "Provenance" => PROVENANCE,
+        "Task" => TASK,
         _ => &[],
     }
 }

@@ -5,6 +5,7 @@ use axum::{Json, extract::State, response::IntoResponse};
 use chartseal_record::{Scope, account::Role, typed};
 use chartseal_store::{AccessRequest, Error as StoreError, RequestState};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -36,21 +37,21 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewRequest)]
-struct Input {
-    patient: Address,
-    scope: Scope,
+pub struct Input {
+    pub patient: Address,
+    pub scope: Scope,
     /// READ = 1, WRITE = 2, both = 3.
     #[schema(minimum = 1, maximum = 3)]
-    permission: u8,
+    pub permission: u8,
     /// Unix seconds, exclusive; in the future.
-    until: u64,
+    pub until: u64,
     /// A purpose of use, such as TREAT or HPAYMT.
     #[schema(min_length = 1, max_length = 64)]
-    purpose: String,
+    pub purpose: String,
     /// For the patient to read.
     #[serde(default)]
     #[schema(max_length = 500)]
-    reason: String,
+    pub reason: String,
 }
 
 /// A doctor, hospital or insurer asks a patient. It is sent when it is signed.
@@ -80,6 +81,28 @@ async fn prepare(app: &App, caller: &Caller, input: Input) -> Result<Created, Pr
             "doctors, hospitals and insurers ask; patients decide",
         ));
     }
+    let (row, request) = lay_out(app, caller.account, input, None).await?;
+    app.store.insert_request(&row).await?;
+    let body = Prepared {
+        id: row.digest,
+        state: RequestState::Prepared.as_str(),
+        sign: [ToSign {
+            part: "account".into(),
+            signer: Some(controller(app, caller.account)),
+            typed_data: typed::typed_data_json(&request, &app.contracts.consent_domain()),
+        }],
+    };
+    Ok(Created::at(format!("/v1/requests/{}", row.digest), body))
+}
+
+/// A request as it can be signed, and its row, which is not kept yet. `task` is the FHIR Task it was asked by, and is sealed
+/// with it.
+pub async fn lay_out(
+    app: &App,
+    grantee: Address,
+    input: Input,
+    task: Option<&Value>,
+) -> Result<(AccessRequest, typed::Request), Problem> {
     let invalid = |why: &str| Err(Problem::new(Code::Invalid, why));
     if !(1..=3).contains(&input.permission) {
         return invalid("permission is 1 (READ), 2 (WRITE) or 3 (both)");
@@ -94,7 +117,7 @@ async fn prepare(app: &App, caller: &Caller, input: Input) -> Result<Created, Pr
     for state in [RequestState::Prepared, RequestState::Open] {
         let open = app
             .store
-            .find_requests(Some(patient.id()), Some(caller.account), Some(state), None, OPEN)
+            .find_requests(Some(patient.id()), Some(grantee), Some(state), None, OPEN)
             .await?;
         if open.len() >= OPEN as usize {
             return Err(Problem::new(
@@ -107,7 +130,7 @@ async fn prepare(app: &App, caller: &Caller, input: Input) -> Result<Created, Pr
     getrandom::fill(&mut nonce[..]).map_err(|_| Failure::Random)?;
     let request = typed::Request {
         patient: patient.id(),
-        grantee: caller.account,
+        grantee,
         scope: input.scope.to_string(),
         permission: input.permission,
         until: input.until,
@@ -118,10 +141,14 @@ async fn prepare(app: &App, caller: &Caller, input: Input) -> Result<Created, Pr
         custodian: patient.custodian,
     };
     let digest = digest(app, &request);
-    let json = serde_json::to_vec(&request).map_err(|_| Failure::Broken("a request is not JSON"))?;
+    let mut json = serde_json::to_value(&request).map_err(|_| Failure::Broken("a request is not JSON"))?;
+    if let Some(task) = task {
+        json["task"] = task.clone();
+    }
+    let place = digest.to_string();
     let sealed = app
         .vault
-        .seal(patient.custodian, Kind::Request, &digest.to_string(), &json)?;
+        .seal(patient.custodian, Kind::Request, &place, json.to_string().as_bytes())?;
     let row = AccessRequest {
         seq: 0,
         digest,
@@ -134,17 +161,7 @@ async fn prepare(app: &App, caller: &Caller, input: Input) -> Result<Created, Pr
         created_at: request.time,
         decided_at: None,
     };
-    app.store.insert_request(&row).await?;
-    let body = Prepared {
-        id: digest,
-        state: RequestState::Prepared.as_str(),
-        sign: [ToSign {
-            part: "account".into(),
-            signer: Some(controller(app, caller.account)),
-            typed_data: typed::typed_data_json(&request, &app.contracts.consent_domain()),
-        }],
-    };
-    Ok(Created::at(format!("/v1/requests/{digest}"), body))
+    Ok((row, request))
 }
 
 /// A request laid out for signing.

@@ -6,6 +6,7 @@ mod consent;
 mod directory;
 mod party;
 mod provenance;
+pub mod task;
 
 use axum::{
     Router,
@@ -22,6 +23,7 @@ use self::{
     consent::Consent,
     directory::{Organization, Practitioner},
     provenance::Provenance,
+    task::Task,
 };
 use super::{
     bundle::{self, Page},
@@ -58,6 +60,7 @@ pub fn routes() -> Router<App> {
         .merge(of::<Consent>())
         .merge(of::<AuditEvent>())
         .merge(of::<Provenance>())
+        .merge(of::<Task>())
 }
 
 fn of<D: Derived>() -> Router<App> {

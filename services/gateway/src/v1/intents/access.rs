@@ -2,7 +2,8 @@
 
 use alloy::primitives::B256;
 use chartseal_record::typed;
-use chartseal_store::RequestState;
+use chartseal_store::{AccessRequest, Error as StoreError, RequestState};
+use serde_json::Value;
 
 use super::prepare::Laid;
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
     auth::caller::Caller,
     intent::Decision,
     problem::{Code, Failure, Problem},
+    statement,
     vault::Kind,
 };
 
@@ -23,11 +25,45 @@ pub async fn asked(app: &App, digest: B256, state: RequestState) -> Result<typed
 }
 
 /// What a request row says.
-pub fn open(app: &App, row: &chartseal_store::AccessRequest) -> Result<typed::Request, Problem> {
+pub fn open(app: &App, row: &AccessRequest) -> Result<typed::Request, Problem> {
     let json = app
         .vault
         .open(row.org, Kind::Request, &row.digest.to_string(), &row.sealed)?;
     Ok(serde_json::from_slice(&json).map_err(|_| Failure::Vault(Kind::Request.as_str()))?)
+}
+
+/// The FHIR Task a request was asked by, as it was sent; none if it was asked by wallet.
+pub fn task(app: &App, row: &AccessRequest) -> Result<Option<Value>, Problem> {
+    let json = app
+        .vault
+        .open(row.org, Kind::Request, &row.digest.to_string(), &row.sealed)?;
+    let mut said: Value = serde_json::from_slice(&json).map_err(|_| Failure::Vault(Kind::Request.as_str()))?;
+    Ok(said.get_mut("task").map(Value::take))
+}
+
+/// The asking organisation takes an open request back by its statement key, as it asked. The decision is kept with its
+/// signature like one that a wallet signed.
+pub async fn withdraw_for(app: &App, row: &AccessRequest) -> Result<(), Problem> {
+    let now = app.clock.seconds();
+    let withdraw = typed::Withdraw {
+        request: row.digest,
+        grantee: row.grantee,
+        time: now,
+    };
+    let digest = typed::digest(&withdraw, &app.contracts.consent_domain());
+    let signature = statement::sign(app, row.grantee, digest).await?;
+    match app.store.decide_request(row.digest, RequestState::Withdrawn, now).await {
+        Ok(()) => {}
+        Err(StoreError::Moved { .. }) => {
+            let text = format!("the request is {}, so it cannot be taken back", row.state);
+            return Err(Problem::new(Code::WrongState, text));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let decision = Decision::Withdraw { withdraw };
+    let laid = Laid::of(app, row.org, decision, None).await?;
+    app.store.sign_intent(&laid.id, "account", &signature, now).await?;
+    Ok(app.store.intent_decided(&laid.id, now).await?)
 }
 
 pub async fn decline(app: &App, caller: &Caller, request: B256) -> Result<Laid, Problem> {

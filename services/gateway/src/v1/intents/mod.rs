@@ -17,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::app::App;
 
-pub use access::open as open_request;
+pub use access::{open as open_request, task as task_of, withdraw_for};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()

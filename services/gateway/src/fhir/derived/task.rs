@@ -1,0 +1,242 @@
+//! Task: a data request, and what became of it. Seen by who asked and by the patient.
+//!
+//! | the request, and the grant in its slot | status |
+//! |---|---|
+//! | open | accepted, "waiting for patient approval" |
+//! | open, and its time is over | rejected |
+//! | declined by the patient | rejected |
+//! | withdrawn by who asked | cancelled |
+//! | approved, and the grant is not confirmed yet | in-progress |
+//! | approved, and the grant is live | completed, with output |
+//! | approved, and an account is not active | on-hold |
+//! | approved, and the grant was revoked, narrowed, or has expired since, or the chain refused it | failed |
+//! | approved for writing only | rejected |
+//!
+//! `requested` is what a Task arrives with: taking it in and accepting it is one step.
+
+use chartseal_record::{Slot, Target, state::IntentState, typed};
+use chartseal_store::{AccessRequest, IntentFilter, RequestState};
+use serde_json::{Value, json};
+
+use super::{Derived, party, resource};
+use crate::{
+    app::App,
+    auth::caller::Caller,
+    custody::live::{self, NotLive},
+    fhir::{
+        candidates, date, find,
+        json::Json,
+        outcome::Outcome,
+        reference::RecordId,
+        search::Query,
+        task::asked::{Data, HREX},
+    },
+    intent::Decision,
+    problem::Problem,
+    v1::intents,
+};
+
+/// Requests that are looked through, newest first.
+const PAGE: u32 = 200;
+
+pub struct Task;
+
+impl Derived for Task {
+    const NAME: &'static str = "Task";
+
+    async fn visible(app: &App, caller: &Caller, query: &Query) -> Result<Vec<Json>, Outcome> {
+        let Some(patients) = candidates::patients(app, query).await? else {
+            return Ok(vec![]);
+        };
+        let me = Some(caller.account);
+        let mut rows = Vec::new();
+        for (to, by) in [(me, None), (None, me)] {
+            rows.extend(
+                app.store
+                    .find_requests(to, by, None, None, PAGE)
+                    .await
+                    .map_err(Problem::from)?,
+            );
+        }
+        let mut tasks = Vec::new();
+        for row in rows {
+            if (patients.is_empty() || patients.contains(&row.patient))
+                && let Some(task) = shown(app, caller, &row).await?
+            {
+                tasks.push(resource(&task)?);
+            }
+        }
+        Ok(tasks)
+    }
+
+    async fn one(app: &App, caller: &Caller, id: &str) -> Result<Option<Json>, Outcome> {
+        let Some(row) = row(app, caller, id).await? else {
+            return Ok(None);
+        };
+        shown(app, caller, &row).await?.map(|task| resource(&task)).transpose()
+    }
+}
+
+/// The request behind a Task, if the caller has a part in it.
+pub async fn row(app: &App, caller: &Caller, id: &str) -> Result<Option<AccessRequest>, Problem> {
+    let Ok(RecordId(digest)) = id.parse() else {
+        return Ok(None);
+    };
+    let row = app.store.request(digest).await?;
+    Ok(row.filter(|row| [row.patient, row.grantee].contains(&caller.account)))
+}
+
+/// How far it has come.
+enum Standing {
+    Waiting,
+    Rejected(&'static str),
+    Cancelled,
+    InProgress,
+    OnHold,
+    Failed(&'static str),
+    Live,
+}
+
+/// The Task as it stands now; none for a request that was asked by wallet, or is not sent yet.
+pub async fn shown(app: &App, caller: &Caller, row: &AccessRequest) -> Result<Option<Value>, Outcome> {
+    if row.state == RequestState::Prepared {
+        return Ok(None);
+    }
+    let Some(mut task) = intents::task_of(app, row)? else {
+        return Ok(None);
+    };
+    let request = intents::open_request(app, row)?;
+    let standing = standing(app, row, &request).await?;
+    let (status, business, reason) = match &standing {
+        Standing::Waiting => ("accepted", Some("waiting for patient approval"), None),
+        Standing::Rejected(why) => ("rejected", None, Some(*why)),
+        Standing::Cancelled => ("cancelled", None, Some("taken back by who asked")),
+        Standing::InProgress => (
+            "in-progress",
+            Some("approved by the patient, waiting for the chain"),
+            None,
+        ),
+        Standing::OnHold => ("on-hold", Some("an account is not active"), None),
+        Standing::Failed(why) => ("failed", None, Some(*why)),
+        Standing::Live => ("completed", None, None),
+    };
+    let changed = date::instant(row.decided_at.unwrap_or(row.created_at));
+    for ours in ["contained", "output", "businessStatus", "statusReason"] {
+        if let Some(members) = task.as_object_mut() {
+            members.remove(ours);
+        }
+    }
+    task["id"] = RecordId(row.digest).to_string().into();
+    task["meta"] = json!({ "profile": task["meta"]["profile"], "lastUpdated": changed });
+    if task["meta"]["profile"].is_null() {
+        task["meta"] = json!({ "lastUpdated": changed });
+    }
+    task["status"] = status.into();
+    task["authoredOn"] = date::instant(row.created_at).into();
+    task["lastModified"] = changed.into();
+    task["requester"] = party::of(app, row.grantee);
+    task["owner"] = party::of(app, row.org);
+    if let Some(text) = business {
+        task["businessStatus"] = json!({ "text": text });
+    }
+    if let Some(text) = reason {
+        task["statusReason"] = json!({ "text": text });
+    }
+    if matches!(standing, Standing::Live) {
+        output(app, caller, row, &mut task).await?;
+    }
+    Ok(Some(task))
+}
+
+/// What was asked for and is there, as the caller may see it; an empty result is said as one.
+async fn output(app: &App, caller: &Caller, row: &AccessRequest, task: &mut Value) -> Result<(), Outcome> {
+    let data = Data::of(task)?;
+    let query = data.query(app, row.patient)?;
+    let kind = data.kind.as_str();
+    let found = find::matches(app, caller, data.kind, &query).await?;
+    let mut places: Vec<String> = found
+        .iter()
+        .map(|(row, _)| format!("{kind}/{}", RecordId(row.record_id)))
+        .collect();
+    if places.is_empty() {
+        places.push("#nothing".into());
+        task["contained"] = json!([{ "resourceType": "Bundle", "id": "nothing", "type": "searchset", "total": 0 }]);
+    }
+    let value = party::concept(HREX, "data-value");
+    let outputs = places
+        .iter()
+        .map(|place| json!({ "type": value, "valueReference": { "reference": place } }));
+    task["output"] = outputs.collect();
+    Ok(())
+}
+
+async fn standing(app: &App, row: &AccessRequest, request: &typed::Request) -> Result<Standing, Problem> {
+    Ok(match row.state {
+        RequestState::Prepared | RequestState::Open if app.clock.seconds() >= request.until => {
+            Standing::Rejected("expired: the patient did not decide in time")
+        }
+        RequestState::Prepared | RequestState::Open => Standing::Waiting,
+        RequestState::Declined => Standing::Rejected("declined by the patient"),
+        RequestState::Withdrawn => Standing::Cancelled,
+        RequestState::Approved => granted(app, row).await?,
+    })
+}
+
+/// What became of the grant the patient approved it with: the very one, since another in the same slot may have ended
+/// before, or be live after it was revoked.
+async fn granted(app: &App, row: &AccessRequest) -> Result<Standing, Problem> {
+    let Some((state, grant)) = approval(app, row).await? else {
+        return Ok(Standing::InProgress);
+    };
+    let Some(target) = Target::from_fields(&grant.scope, grant.record) else {
+        return Ok(Standing::InProgress);
+    };
+    if matches!(state, IntentState::Failed | IntentState::Expired) {
+        return Ok(Standing::Failed("the chain refused the grant"));
+    }
+    if grant.permission & typed::READ == 0 {
+        return Ok(Standing::Rejected("the patient does not let the requester read"));
+    }
+    let slot = Slot::of(row.patient, row.grantee, &target);
+    let refused = app.store.tombstone(slot).await?.map_or(0, |tombstone| tombstone.serial);
+    if grant.serial <= refused.max(app.index.grant(slot).revoked) {
+        return Ok(Standing::Failed("the patient revoked the grant"));
+    }
+    Ok(
+        match live::permission(app, row.patient, row.grantee, &target, typed::READ).await {
+            Ok(_) => Standing::Live,
+            Err(NotLive::Expired) => Standing::Failed("the grant has expired"),
+            Err(NotLive::OtherPermission) => Standing::Failed("the patient narrowed the grant"),
+            Err(NotLive::Inactive) => Standing::OnHold,
+            Err(failed @ (NotLive::StaleHead | NotLive::Failed(_))) => return Err(failed.into()),
+            Err(_) => Standing::InProgress,
+        },
+    )
+}
+
+/// The grant a patient answered a request with, and how far it has come. It was laid out after the request was.
+async fn approval(app: &App, row: &AccessRequest) -> Result<Option<(IntentState, typed::Grant)>, Problem> {
+    let mut filter = IntentFilter {
+        account: Some(row.patient),
+        kind: Some("grant".into()),
+        limit: PAGE,
+        ..IntentFilter::default()
+    };
+    loop {
+        let page = app.store.find_intents(&filter).await?;
+        for intent in &page {
+            if let Decision::Grant(prepared) = Decision::read(&intent.payload)?
+                && prepared.request == Some(row.digest)
+                && intent.state != IntentState::Prepared
+            {
+                return Ok(Some((intent.state, prepared.grant)));
+            }
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE as usize && last.created_at >= row.created_at => {
+                filter.before = Some(last.seq);
+            }
+            _ => return Ok(None),
+        }
+    }
+}
