@@ -58,8 +58,46 @@ async fn every_client_stores_finds_pages_corrects_and_reads_back_and_nothing_of_
     assert_eq!(thief::readable(&words, &files, &chain), None);
 }
 
+/// A CDex data request from both ends: fhir-kit-client asks as the insurer, and a wallet decides as the patient.
+#[tokio::test]
+async fn an_insurer_asks_by_task_and_the_patient_declines_lets_it_expire_approves_and_revokes() {
+    let system = system();
+    let clients = root().join("tests/clients/node");
+    assert!(
+        clients.join("node_modules/viem/package.json").exists(),
+        "run `make clients` once: it installs the FHIR clients"
+    );
+    let [patient] = &new_patients(1)[..] else {
+        panic!("one patient was asked for");
+    };
+    let mut command = Command::new("node");
+    command
+        .arg(clients.join("cdex.mjs"))
+        .arg(system.json.data.join("stack.json"))
+        .arg(patient["address"].as_str().unwrap())
+        .env("PATIENT_KEY", patient["privateKey"].as_str().unwrap());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{told}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    print!("{told}");
+}
+
 /// The addresses of so many new patients of the sample hospital.
 fn enrolled(count: usize) -> Vec<String> {
+    let patients = new_patients(count).into_iter();
+    patients
+        .map(|patient| patient["address"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// So many new patients, with their wallets' keys.
+fn new_patients(count: usize) -> Vec<Value> {
     let mut command = Command::new(program("chartseal"));
     command
         .args(["enrol", "--count", &count.to_string(), "--data"])
@@ -67,11 +105,5 @@ fn enrolled(count: usize) -> Vec<String> {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
-    let address = |line: &str| {
-        serde_json::from_str::<Value>(line).unwrap()["address"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    };
-    lines.lines().map(address).collect()
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

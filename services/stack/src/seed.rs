@@ -160,7 +160,7 @@ async fn account_entry(session: &Session, role: &str) -> Result<AccountEntry> {
 }
 
 pub const HOSPITAL_SYSTEM_SCOPE: &str = "system/*.cruds";
-pub const INSURER_SYSTEM_SCOPE: &str = "system/*.rs";
+pub const INSURER_SYSTEM_SCOPE: &str = "system/*.rs system/Task.cu";
 
 /// Fills a running, empty system. `say` is told each step, for the person who waits.
 pub async fn seed(base: &str, say: &(dyn Fn(&str) + Sync)) -> Result<Seeded> {

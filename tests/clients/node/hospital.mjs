@@ -17,9 +17,8 @@ export const NOTES = 50
 export const sample = (name) => readFileSync(new URL(`../../data/documents/${name}`, import.meta.url))
 
 /** A JWT (RFC 7523) signed with the client's ES384 key. */
-export function assertion() {
+export function assertion({ clientId, jwk } = client) {
   const now = Math.floor(Date.now() / 1000)
-  const { clientId, jwk } = client
   const claims = { iss: clientId, sub: clientId, aud: stack.token, iat: now, exp: now + 240, jti: randomUUID() }
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const text = `${part({ alg: 'ES384', kid: jwk.kid, typ: 'JWT' })}.${part(claims)}`
