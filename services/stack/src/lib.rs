@@ -18,6 +18,7 @@ pub mod rpc;
 pub mod samples;
 pub mod seed;
 pub mod session;
+pub mod shapes;
 pub mod stack_json;
 pub mod story;
 pub mod supervise;

@@ -77,7 +77,7 @@ impl Node {
         Ok(seen)
     }
 
-    /// Everything anyone ever sent to this chain: the input of every transaction and the data of every log.
+    /// Everything anyone ever sent to this chain: the input of every transaction, topics and data of every log.
     pub async fn everything(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         for number in 0..=self.head().await? {
@@ -93,7 +93,9 @@ impl Node {
             .call("eth_getLogs", json!([{ "fromBlock": "0x0", "toBlock": "latest" }]))
             .await?;
         for log in logs.as_array().into_iter().flatten() {
+            let topics: Vec<B256> = serde_json::from_value(log["topics"].clone())?;
             let data: Bytes = serde_json::from_value(log["data"].clone())?;
+            bytes.extend(topics.iter().flatten());
             bytes.extend_from_slice(&data);
         }
         Ok(bytes)

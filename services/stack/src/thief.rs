@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::shapes::{Read, Words};
+
 /// Every file below `folder`, with its bytes.
 pub fn files(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     let mut found = Vec::new();
@@ -23,15 +25,15 @@ pub fn files(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     Ok(found)
 }
 
-/// Where one of the `words` can be read, in `files` or on the `chain`.
-pub fn readable(words: &[String], files: &[(PathBuf, Vec<u8>)], chain: &[u8]) -> Option<String> {
-    words.iter().find_map(|word| {
-        let holds = |bytes: &[u8]| find(bytes, word.as_bytes()).is_some();
-        match files.iter().find(|(_, bytes)| holds(bytes)) {
-            Some((path, _)) => Some(format!("'{word}' stands in {}", path.display())),
-            None => holds(chain).then(|| format!("'{word}' stands on the chain")),
-        }
-    })
+/// Where one of the `words` can be read, in any of its shapes, in `files` or on the `chain`.
+pub fn readable(words: &[String], files: &[(PathBuf, Vec<u8>)], chain: &[u8]) -> Result<Option<String>> {
+    let words = Words::new(words)?;
+    let chain = (Path::new("the chain"), chain);
+    let mut places = (files.iter().map(|(path, bytes)| (path.as_path(), bytes.as_slice()))).chain([chain]);
+    Ok(places.find_map(|(place, bytes)| {
+        let Read { word, shape } = words.read_in(bytes)?;
+        Some(format!("'{word}' stands in {} ({shape})", place.display()))
+    }))
 }
 
 /// Where `needle` stands in `haystack`.

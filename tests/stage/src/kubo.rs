@@ -131,6 +131,11 @@ impl Kubo {
         ipfs(&self.binary, &self.repository, arguments)
     }
 
+    /// Where the daemon keeps all it has.
+    pub fn repository(&self) -> PathBuf {
+        self.repository.path().to_owned()
+    }
+
     /// Where the daemon keeps its blocks.
     pub fn blocks(&self) -> PathBuf {
         self.repository.path().join("blocks")

@@ -114,6 +114,23 @@ impl Postgres {
         &self.programs
     }
 
+    /// Where the server keeps its files.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// A database as `pg_dump` writes it.
+    pub fn dump(&self, database: &str) -> Vec<u8> {
+        let done = Command::new(self.programs.join("pg_dump"))
+            .args(["-U", "postgres", "-h", self.folder.to_str().unwrap(), database])
+            .env("PGPASSWORD", PASSWORD)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        done.stdout
+    }
+
     /// Runs SQL as the superuser and returns what it printed.
     pub fn psql(&self, database: &str, sql: &str) -> String {
         let done = Command::new(self.programs.join("psql"))

@@ -77,7 +77,7 @@ pub fn account(place: usize) -> String {
 /// Every Claim of the sample bundles, by patient, with a number: Synthea gives its claims ids and no identifiers. They are
 /// all active claims, so here every fifth is cancelled and every seventh a preauthorization, for a search to tell apart.
 pub fn samples() -> Vec<Vec<Value>> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/synthea");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/synthea/bundles");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = files
         .filter(|path| path.to_string_lossy().ends_with(".json.gz"))

@@ -10,7 +10,7 @@ pub async fn search(story: &mut Story) -> Result<()> {
     let canaries = samples::canaries();
     let files = thief::files(&story.stage.data)?;
     let chain = story.node.everything().await?;
-    if let Some(found) = thief::readable(&canaries, &files, &chain) {
+    if let Some(found) = thief::readable(&canaries, &files, &chain)? {
         bail!("{found}");
     }
     let bytes: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
