@@ -41,16 +41,7 @@ async fn every_client_stores_finds_pages_corrects_and_reads_back_and_nothing_of_
             .arg(clients.join(script))
             .arg(system.json.data.join("stack.json"))
             .arg(patient);
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap())
-            .await
-            .unwrap();
-        let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(
-            output.status.success(),
-            "{script}: {told}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        print!("{told}");
+        succeeds(command).await;
     }
     let files = thief::files(&system.json.data).unwrap();
     let chain = Node::new(&system.json.rpc).everything().await.unwrap();
@@ -76,13 +67,17 @@ async fn an_insurer_asks_by_task_and_the_patient_declines_lets_it_expire_approve
         .arg(system.json.data.join("stack.json"))
         .arg(patient["address"].as_str().unwrap())
         .env("PATIENT_KEY", patient["privateKey"].as_str().unwrap());
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap();
+    succeeds(command).await;
+}
+
+async fn succeeds(mut script: Command) {
+    let output = tokio::task::spawn_blocking(move || (script.output().unwrap(), script));
+    let (output, script) = output.await.unwrap();
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         output.status.success(),
-        "{told}{}",
+        "{:?}: {told}{}",
+        script.get_args().next(),
         String::from_utf8_lossy(&output.stderr)
     );
     print!("{told}");

@@ -54,7 +54,18 @@ pub async fn epoch(
     epoch: (Compartment, u32),
     signature: Bytes,
 ) -> Result<Option<String>, Failure> {
-    let id = Uuid::new_v4().to_string();
+    advance(app, Uuid::new_v4().to_string(), org, decision, place, epoch, signature).await
+}
+
+async fn advance(
+    app: &App,
+    id: String,
+    org: Address,
+    decision: &Decision,
+    place: Place<'_>,
+    epoch: (Compartment, u32),
+    signature: Bytes,
+) -> Result<Option<String>, Failure> {
     let new = new(app, &id, org, decision.account(), decision, place)?;
     let (target, data) = call(app, decision, &signature)?;
     let queued = app
@@ -120,13 +131,7 @@ pub async fn step_epoch(
     if app.store.intent(&id).await?.is_some() {
         return Ok(Some(id));
     }
-    let new = new(app, &id, org, decision.account(), decision, step.place())?;
-    let (target, data) = call(app, decision, &signature)?;
-    let queued = app
-        .store
-        .insert_advance(&new, epoch, &signature, (target, &data))
-        .await?;
-    Ok(queued.then_some(id))
+    advance(app, id, org, decision, step.place(), epoch, signature).await
 }
 
 async fn insert(
