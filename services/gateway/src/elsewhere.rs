@@ -38,6 +38,8 @@ struct Progress {
     done: HashMap<Compartment, u64>,
     /// Anchors of which something was missing.
     again: HashMap<B256, Logged>,
+    /// Whose custodian did not answer, or does not see the grant yet: it may follow the chain a block behind.
+    away: HashSet<Compartment>,
 }
 
 /// Takes in what other organisations anchored, as it becomes final and as grants come. Ends with the gateway.
@@ -66,18 +68,23 @@ async fn round(app: &App, progress: &mut Progress, again: bool) -> Result<(), Pr
     let open = open_here(app).await?;
     // Forgetting a compartment whose grant has ended lets the next grant look at everything again.
     progress.done.retain(|compartment, _| open.contains_key(compartment));
+    // Asked again at every block, a custodian that refuses would write down a refusal for each.
+    let mut away = match again {
+        true => HashSet::new(),
+        false => std::mem::take(&mut progress.away),
+    };
     let begin = open
         .keys()
+        .filter(|compartment| !away.contains(*compartment))
         .map(|compartment| progress.done.get(compartment).map_or(0, |done| done + 1));
-    let Some(begin) = begin.min() else { return Ok(()) };
-    let nothing_new = begin > settled;
+    let begin = begin.min().filter(|begin| *begin <= settled);
     let nothing_missing = !again || progress.again.is_empty();
-    if nothing_new && nothing_missing {
+    if begin.is_none() && nothing_missing {
+        progress.away = away;
         return Ok(());
     }
     let mut keys = Keys::default();
-    let mut away: HashSet<Compartment> = HashSet::new();
-    for anchor in app.store.anchors_from(begin).await? {
+    for anchor in app.store.anchors_from(begin.unwrap_or(settled + 1)).await? {
         if anchor.block > settled {
             break;
         }
@@ -94,6 +101,7 @@ async fn round(app: &App, progress: &mut Progress, again: bool) -> Result<(), Pr
     for compartment in open.keys().filter(|compartment| !away.contains(*compartment)) {
         progress.done.insert(*compartment, settled);
     }
+    progress.away = away;
     if again {
         for (name, anchor) in std::mem::take(&mut progress.again) {
             let tally = foreign(app, &anchor, &mut keys, |place| open.contains_key(&place.compartment)).await?;

@@ -76,6 +76,12 @@ async fn open_here(app: &App, place: &Place) -> Result<Access, Problem> {
                 let (at, secret) = (reached.at, reached.secret);
                 return Ok(Access::Open(back_from(app, place.compartment, &epochs, at, secret)));
             }
+            // It is live here. A custodian elsewhere that does not see it yet follows a block behind, and is asked again.
+            Err(problem) if problem.code == Code::NotLive && Patient::of(app, place.patient).is_err() => {
+                return Ok(Access::Away(
+                    "its custodian does not see the grant, or refuses it".to_owned(),
+                ));
+            }
             Err(problem) if matches!(problem.code, Code::NotLive | Code::OwnKey | Code::NotEnrolled) => {}
             Err(problem) if problem.code == Code::Unavailable => return Ok(Access::Away(problem.detail)),
             Err(problem) => return Err(problem),
