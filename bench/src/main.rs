@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 mod envelope;
 mod measure;
+mod pipeline;
 mod process;
 
 #[derive(Parser)]
@@ -21,6 +22,8 @@ struct Cli {
 enum Command {
     /// Sealing and opening: large files, small records, wraps
     Envelope(envelope::Envelope),
+    /// Uploads through whole processes: small records and large documents
+    Pipeline(pipeline::Pipeline),
     /// Seals or opens one file as a process of its own, to be compared with `rage` and `age`
     Pipe(process::Pipe),
 }
@@ -28,6 +31,7 @@ enum Command {
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Envelope(envelope) => envelope.run(),
+        Command::Pipeline(pipeline) => pipeline.run(),
         Command::Pipe(pipe) => pipe.run(),
     }
 }
