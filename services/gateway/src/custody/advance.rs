@@ -245,16 +245,7 @@ async fn wraps_for_all(
     secret: &EpochSecret,
 ) -> Result<Vec<Wrap>, Problem> {
     let mut made = Vec::new();
-    for (slot, state) in app.index.grants_of_patient(patient.id()) {
-        let Some(terms) = state.terms.as_ref().filter(|t| t.scope == scope.as_str()) else {
-            continue;
-        };
-        if epochs::has_ended(app, slot, &state).await? {
-            continue;
-        }
-        let Some(Ok(recipient)) = app.index.account(terms.grantee).as_ref().map(wraps::recipient) else {
-            continue;
-        };
+    for (slot, terms, recipient) in wraps::readers(app, patient.id(), scope).await? {
         let to = wraps::For {
             custodian: patient.custodian,
             slot,

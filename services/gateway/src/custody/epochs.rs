@@ -43,7 +43,8 @@ pub struct Pending {
     locks: Mutex<HashMap<Address, Arc<tokio::sync::Mutex<()>>>>,
 }
 
-const ON_ITS_WAY: [IntentState; 2] = [IntentState::Signed, IntentState::Submitted];
+/// Signed, and on no block yet that counts.
+pub const ON_ITS_WAY: [IntentState; 2] = [IntentState::Signed, IntentState::Submitted];
 
 impl Pending {
     /// Finds the advances that are on their way.

@@ -10,7 +10,7 @@ use chartseal_envelope::{
     key::{EpochSecret, PublicKey},
     link, tree,
 };
-use chartseal_record::{Compartment, Scope, account::Custody, state::IntentState, typed};
+use chartseal_record::{Compartment, Scope, account::Custody, typed};
 use chartseal_store::IntentFilter;
 
 use super::{
@@ -71,16 +71,7 @@ pub async fn check(app: &App, patient: &Patient, made: &[NewEpoch]) -> Result<()
         let made = made.iter().find(|m| m.scope == kept.scope);
         let made = made.filter(|m| m.previous == kept.newest.number);
         let made = made.ok_or_else(|| moved("a scope was opened or moved on"))?;
-        for (slot, state) in app.index.grants_of_patient(patient.id()) {
-            let Some(terms) = state.terms.as_ref().filter(|t| t.scope == kept.scope.as_str()) else {
-                continue;
-            };
-            if epochs::has_ended(app, slot, &state).await? {
-                continue;
-            }
-            let Some(Ok(recipient)) = app.index.account(terms.grantee).as_ref().map(wraps::recipient) else {
-                continue;
-            };
+        for (_, terms, recipient) in wraps::readers(app, patient.id(), &kept.scope).await? {
             let hash = recipient.key_hash();
             let wrapped = made
                 .wraps
@@ -155,7 +146,7 @@ pub async fn queue(
 
 /// Whether the patient's root is on its way out: then no further epoch is made from it.
 pub async fn is_under_way(app: &App, patient: Address) -> Result<bool, Failure> {
-    for state in [IntentState::Signed, IntentState::Submitted] {
+    for state in epochs::ON_ITS_WAY {
         let filter = IntentFilter {
             account: Some(patient),
             kind: Some("custodian".into()),

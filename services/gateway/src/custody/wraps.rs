@@ -10,13 +10,14 @@ use chartseal_envelope::{
     wrap,
 };
 use chartseal_record::{
-    Slot,
+    Scope, Slot,
     account::Account,
-    grant::{GrantState, Wrapped},
+    grant::{GrantState, Terms, Wrapped},
     typed,
 };
 use chartseal_store::ReleaseKeyPlace;
 
+use super::epochs;
 use crate::{
     app::App,
     problem::{Code, Failure, Problem},
@@ -43,6 +44,23 @@ pub fn recipient(account: &Account) -> Result<PublicKey, Problem> {
             "the grantee has no encryption key in the Directory, so nothing can be wrapped for it; it sets one first",
         )),
     }
+}
+
+/// Whose READ in a scope has not ended and who has a key to wrap for: those an epoch of it is for.
+pub async fn readers(app: &App, patient: Address, scope: &Scope) -> Result<Vec<(Slot, Terms, PublicKey)>, Problem> {
+    let mut readers = Vec::new();
+    for (slot, state) in app.index.grants_of_patient(patient) {
+        if state.terms.as_ref().is_none_or(|terms| terms.scope != scope.as_str())
+            || epochs::has_ended(app, slot, &state).await?
+        {
+            continue;
+        }
+        let Some(terms) = state.terms else { continue };
+        if let Some(Ok(recipient)) = app.index.account(terms.grantee).as_ref().map(recipient) {
+            readers.push((slot, terms, recipient));
+        }
+    }
+    Ok(readers)
 }
 
 /// Makes a wrap with a fresh release key, which is in the vault when this returns. None if the grant is refused here.
