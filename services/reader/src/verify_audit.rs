@@ -9,7 +9,7 @@ use std::{
 
 use chartseal_record::{
     Address,
-    audit::{self, Recorded},
+    audit::{self, Fault, Recorded},
 };
 use clap::Args;
 use serde::Deserialize;
@@ -63,19 +63,10 @@ impl VerifyAudit {
         if let Some(journal) = &journal {
             audit::check(None, journal)?;
         }
-        // A patient who moved has a journal with each custodian; the one at hand is held against its own.
-        let keeper = journal.as_ref().and_then(|journal| Some(journal.first()?.keeper));
-        let mut held = None;
-        for (of, entries) in anchored.iter().flatten() {
-            audit::check(None, entries)?;
-            if keeper.is_none_or(|keeper| keeper == *of) {
-                audit::covers(journal.as_deref().unwrap_or(entries), entries)?;
-                *held.get_or_insert(0) += entries.len();
-            }
-        }
-        if anchored.is_some() {
-            held.get_or_insert(0);
-        }
+        let held = match &anchored {
+            Some(anchored) => Some(hold(journal.as_deref(), anchored)?),
+            None => None,
+        };
         self.report(journal.map_or(held.unwrap_or(0), |journal| journal.len()), held);
         Ok(())
     }
@@ -91,6 +82,24 @@ impl VerifyAudit {
                 println!("{entries} entries in one chain; that none is cut off at the end, only --recovered can say")
             }
         }
+    }
+}
+
+/// How many anchored entries the journal was held against: those of its keeper, since a patient who moved has a journal with
+/// each custodian. One whose keeper anchored nothing, where others did, proves nothing.
+fn hold(journal: Option<&[Recorded]>, anchored: &BTreeMap<Address, Vec<Recorded>>) -> Result<usize, Fault> {
+    for entries in anchored.values() {
+        audit::check(None, entries)?;
+    }
+    let Some(journal) = journal else {
+        return Ok(anchored.values().map(Vec::len).sum());
+    };
+    let own = journal.first().and_then(|first| anchored.get(&first.keeper));
+    match (own, anchored.is_empty(), journal.first()) {
+        (Some(entries), ..) => audit::covers(journal, entries).map(|()| entries.len()),
+        (None, true, _) => Ok(0),
+        (None, false, Some(first)) => Err(Fault::Elsewhere(first.sequence)),
+        (None, false, None) => Err(Fault::Missing(1)),
     }
 }
 
@@ -127,7 +136,7 @@ fn anchored(folder: &Path) -> Result<BTreeMap<Address, Vec<Recorded>>, Failure> 
             .map_err(|why| Failure::Input(format!("{} is not a part of a journal: {why}", file.display())))?;
         let foreign = |entry: &&Recorded| entry.keeper != record.author || entry.entry.patient != recovered.patient;
         if let Some(entry) = held.iter().find(foreign) {
-            return Err(audit::Fault::Elsewhere(entry.sequence).into());
+            return Err(Fault::Elsewhere(entry.sequence).into());
         }
         journals.entry(record.author).or_default().extend(held);
     }
@@ -153,4 +162,33 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         return Err(Failure::Input(format!("{} is larger than 256 MiB", path.display())));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use chartseal_record::B256;
+
+    use super::*;
+
+    fn journal(keeper: u8) -> Vec<Recorded> {
+        let entry = json!({
+            "keeper": Address::repeat_byte(keeper), "sequence": 1, "recordedAt": 1_700_000_000, "previous": B256::ZERO,
+            "hash": B256::ZERO, "nonce": B256::repeat_byte(7), "patient": Address::repeat_byte(1),
+            "actor": Address::repeat_byte(2), "action": "read", "purpose": "TREAT", "subject": { "scope": "clinical" },
+        });
+        let mut entry: Recorded = serde_json::from_value(entry).expect("an entry");
+        entry.hash = entry.expected_hash();
+        vec![entry]
+    }
+
+    #[test]
+    fn a_journal_is_held_against_its_own_keepers_entries() {
+        let (ours, theirs) = (journal(8), journal(9));
+        let anchored: BTreeMap<_, _> = [&ours, &theirs].map(|all| (all[0].keeper, all.clone())).into();
+        assert_eq!(hold(Some(&ours), &anchored), Ok(1));
+        assert_eq!(hold(None, &anchored), Ok(2));
+        assert_eq!(hold(Some(&journal(3)), &anchored), Err(Fault::Elsewhere(1)));
+        assert_eq!(hold(Some(&[]), &anchored), Err(Fault::Missing(1)));
+        assert_eq!(hold(Some(&ours), &BTreeMap::new()), Ok(0));
+    }
 }
