@@ -6,6 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use alloy::{
+    consensus::Transaction,
     primitives::{Address, B256, keccak256},
     providers::{Provider, ext::AnvilApi},
 };
@@ -86,6 +87,55 @@ async fn a_reorg_never_turns_a_grant_on_that_was_revoked_on_chain_only() {
     assert_eq!(world.app.index.grant(slot()).revoked, 0, "the chain has forgotten it");
     assert!(live_now(&world).await.unwrap_err().contains("Refused"));
     world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_a_reorg_has_taken_away_for_a_while_can_be_revoked() {
+    let world = World::new().await;
+    let people = world.people().await;
+    people.enrol().await;
+    let doctor = people.doctor.address();
+    people.alice.decide("grant", terms(doctor, "clinical", 1)).await;
+    live_now(&world).await.unwrap();
+    // Its transaction is in the newest block that has any.
+    let head = world.provider.get_block_number().await.unwrap();
+    let (block, sent) = last_transaction(&world, head).await;
+    world.provider.anvil_rollback(Some(head - block + 1)).await.unwrap();
+    world.provider.anvil_mine(Some(head - block + 3), None).await.unwrap();
+    world.settle().await;
+    assert!(
+        world.app.index.grant(slot()).terms.is_none(),
+        "the chain has forgotten it"
+    );
+
+    let (status, laid) = people
+        .alice
+        .ask("revoke", json!({ "grantee": doctor, "scope": "clinical" }))
+        .await;
+    assert_eq!(status, 201, "{laid}");
+    people.alice.sign(&laid).await;
+
+    // What the patient signed once is sent again.
+    world.provider.send_transaction(sent).await.map(drop).unwrap();
+    world.settle().await;
+    assert!(world.app.index.grant(slot()).terms.is_some(), "it is back");
+    assert!(live_now(&world).await.unwrap_err().contains("Refused"));
+    world.stop.cancel();
+}
+
+/// The newest transaction up to `head`, and its block.
+async fn last_transaction(world: &World, head: u64) -> (u64, alloy::rpc::types::TransactionRequest) {
+    for number in (0..=head).rev() {
+        let block = world.provider.get_block(number.into()).full().await.unwrap().unwrap();
+        if let Some(last) = block.transactions.into_transactions().last() {
+            let request = alloy::rpc::types::TransactionRequest::default()
+                .to(last.to().unwrap())
+                .input(last.input().clone().into())
+                .nonce(last.nonce());
+            return (number, request);
+        }
+    }
+    unreachable!("a chain with contracts has transactions")
 }
 
 #[tokio::test(flavor = "multi_thread")]

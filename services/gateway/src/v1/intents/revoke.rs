@@ -23,13 +23,13 @@ pub struct Revoke {
     scope: Scope,
 }
 
-/// Up to the newest serial that may still come into force: granted, or signed and on its way.
+/// Up to the newest serial that may still come into force: granted, or signed.
 pub async fn revoke(app: &App, caller: &Caller, input: Revoke) -> Result<Laid, Problem> {
     let patient = patient_of(app, caller)?;
     let slot = epochs::slot(patient.id(), input.grantee, &input.scope);
     let state = app.index.grant(slot);
     let granted = state.terms.as_ref().map_or(0, |t| t.serial);
-    let serial = granted.max(on_its_way(app, patient.id(), slot).await?);
+    let serial = granted.max(signed(app, patient.id(), slot).await?);
     if serial == 0 {
         return Err(Problem::not_found());
     }
@@ -43,10 +43,12 @@ pub async fn revoke(app: &App, caller: &Caller, input: Revoke) -> Result<Laid, P
     Laid::of(app, patient.custodian, Decision::Revoke { revoke }, None).await
 }
 
-/// The highest serial in the slot that was signed and is not mined yet; 0 if none.
-async fn on_its_way(app: &App, patient: Address, slot: Slot) -> Result<u64, Problem> {
+/// The highest serial in the slot that was signed; 0 if none. A confirmed one too: a re-org may have taken its block, so
+/// that the index does not show it, and the submitter, which will send the same bytes again, may not have seen that yet.
+/// Of those the newest 500, which are many times what fits into the blocks a re-org can take.
+async fn signed(app: &App, patient: Address, slot: Slot) -> Result<u64, Problem> {
     let mut highest = 0;
-    for state in [IntentState::Signed, IntentState::Submitted] {
+    for state in [IntentState::Signed, IntentState::Submitted, IntentState::Confirmed] {
         let filter = IntentFilter {
             account: Some(patient),
             kind: Some("grant".into()),
