@@ -140,11 +140,22 @@ impl Ground {
         }
     }
 
+    /// Once in some hundred times anvil (1.7.1) cannot go back to a block and says "Resource not found"; then to the one
+    /// behind it.
+    async fn reorg(&self, depth: u64) -> Result<()> {
+        let mut shallower = (1..depth).rev();
+        let mut depth = depth;
+        while let Err(error) = self.node.call("anvil_reorg", json!([depth, []])).await {
+            depth = shallower.next().ok_or(error)?;
+        }
+        Ok(())
+    }
+
     pub async fn strike(&mut self, weather: Weather) -> Result<()> {
         match weather {
             Weather::Kill(process) => self.kill(process).await,
             Weather::Reorg(depth) => {
-                self.node.call("anvil_reorg", json!([depth, []])).await?;
+                self.reorg(depth).await?;
                 self.catch_up().await
             }
             Weather::Jump(seconds) => self.node.call("evm_increaseTime", json!([seconds])).await.map(drop),
