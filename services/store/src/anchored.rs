@@ -186,8 +186,5 @@ async fn insert(tx: &mut Tx<'_>, batch: i64, one: &AnchoredRecord) -> Result<(),
         .execute(&mut *tx)
         .await?;
     }
-    for (name, value) in &one.index {
-        crate::record::index(tx, seq, name, *value).await?;
-    }
-    Ok(())
+    crate::record::index(tx, seq, &one.index).await
 }

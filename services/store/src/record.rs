@@ -207,7 +207,7 @@ pub(crate) fn lock(commit: &RecordCommit, locks: &mut Locks) {
 pub(crate) async fn insert(tx: &mut Tx<'_>, commit: &RecordCommit) -> Result<i64, Error> {
     let record = &commit.record;
     if let Some(standing) = &commit.standing
-        && standing::of(tx, record.compartment, standing.slots()).await? != *standing
+        && standing::of(&mut *tx, record.compartment, standing.slots()).await? != *standing
     {
         return Err(Error::StandingChanged(record.compartment));
     }
@@ -230,9 +230,7 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, commit: &RecordCommit) -> Result<i64
             .execute(&mut *tx)
             .await?;
     }
-    for (name, value) in &commit.index {
-        index(tx, seq, name, *value).await?;
-    }
+    index(tx, seq, &commit.index).await?;
     for (id, account) in &commit.staged {
         staged::take(tx, id, *account).await?;
     }
@@ -248,14 +246,26 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, commit: &RecordCommit) -> Result<i64
     Ok(seq)
 }
 
-/// One entry of the blind index. The same value twice in one resource (an identifier repeated) is one entry.
-pub(crate) async fn index(tx: &mut Tx<'_>, seq: i64, name: &str, value: B256) -> Result<(), Error> {
-    query("-- record_index_insert\nINSERT INTO record_index (record, name, value) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-        .bind(seq)
-        .bind(name)
-        .bind(value.as_slice())
-        .execute(&mut *tx)
-        .await?;
+/// Rows of one statement: three values each, and SQLite takes 32,766.
+const INDEX_ROWS: usize = 1000;
+
+/// The blind index of a record, in as few statements as can be, since the writer's lock is held meanwhile. The same value
+/// twice in one resource (an identifier repeated) is one entry.
+pub(crate) async fn index(tx: &mut Tx<'_>, seq: i64, entries: &[(String, B256)]) -> Result<(), Error> {
+    for part in entries.chunks(INDEX_ROWS) {
+        let mut insert = query("-- record_index_insert\nINSERT INTO record_index (record, name, value) VALUES ");
+        for (i, (name, value)) in part.iter().enumerate() {
+            insert.push(if i == 0 { "(" } else { ", (" }).push_bind(seq);
+            insert
+                .push(", ")
+                .push_bind(name)
+                .push(", ")
+                .push_bind(value.as_slice())
+                .push(")");
+        }
+        insert.push(" ON CONFLICT DO NOTHING");
+        insert.execute(&mut *tx).await?;
+    }
     Ok(())
 }
 

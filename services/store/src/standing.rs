@@ -5,7 +5,7 @@ use chartseal_record::{Compartment, Slot};
 use crate::{
     Error, Store,
     cell::Cells,
-    engine::{Tx, query},
+    engine::{On, query},
 };
 
 /// What was true of a compartment's custody when a writer was admitted and the epoch chosen. Read it before either: a
@@ -32,33 +32,39 @@ impl Store {
         compartment: Compartment,
         slots: impl IntoIterator<Item = Slot>,
     ) -> Result<Standing, Error> {
-        let mut tx = self.reader().begin_reading().await?;
-        of(&mut tx, compartment, slots).await
+        of(self.reader(), compartment, slots).await
     }
 }
 
-/// The same on a connection. Inside a transaction that has the writer's lock nothing moves between this look and the
+/// The same on a connection of choice. Inside a transaction that has the writer's lock nothing moves between this look and the
 /// commit.
 pub(crate) async fn of(
-    tx: &mut Tx<'_>,
+    on: impl Into<On<'_>>,
     compartment: Compartment,
     slots: impl IntoIterator<Item = Slot>,
 ) -> Result<Standing, Error> {
-    let mark = query("-- standing_epoch\nSELECT highest FROM epoch_mark WHERE compartment = $1")
-        .bind(compartment.0.as_slice())
-        .fetch_optional(&mut *tx)
-        .await?;
-    let table = "epoch_mark";
-    let epoch_mark = mark.map_or(Ok(0), |row| Cells { table, row: &row }.number("highest"))?;
-    let mut refused = Vec::new();
-    for slot in slots {
-        let row = query("-- standing_slot\nSELECT serial FROM tombstone WHERE slot = $1")
-            .bind(slot.0.as_slice())
-            .fetch_optional(&mut *tx)
-            .await?;
-        let table = "tombstone";
-        let serial = row.map_or(Ok(0), |row| Cells { table, row: &row }.number("serial"))?;
-        refused.push((slot, serial));
+    let mut refused: Vec<(Slot, u64)> = slots.into_iter().map(|slot| (slot, 0)).collect();
+    // One statement: every upload asks this twice, once while nobody else can write. A compartment and a slot are hashes
+    // of different things, so the first column tells which table a row is of.
+    let mut both = query("-- standing\nSELECT compartment AS place, highest FROM epoch_mark WHERE compartment = $1")
+        .bind(compartment.0.as_slice());
+    if !refused.is_empty() {
+        both.push(" UNION ALL SELECT slot, serial FROM tombstone WHERE slot IN (")
+            .push_list(refused.iter().map(|(slot, _)| slot.0.to_vec()))
+            .push(")");
+    }
+    let mut epoch_mark = 0;
+    for row in both.fetch_all(on).await? {
+        let cells = Cells {
+            table: "epoch_mark",
+            row: &row,
+        };
+        let place = cells.word("place")?;
+        if place == compartment.0 {
+            epoch_mark = cells.number("highest")?;
+        } else if let Some(found) = refused.iter_mut().find(|(slot, _)| slot.0 == place) {
+            found.1 = cells.number("highest")?;
+        }
     }
     Ok(Standing { epoch_mark, refused })
 }
