@@ -1,6 +1,9 @@
 //! A real Kubo daemon.
 
-use std::fs;
+use std::{
+    fs,
+    io::{Read, Seek, SeekFrom, Write},
+};
 
 use chartseal_ipfs::{Bytes, Content, Error, dag_cbor_cid, raw_cid, unixfs};
 use chartseal_stage::Kubo;
@@ -37,6 +40,46 @@ async fn our_cids_are_those_kubo_gives_by_the_profile() {
         let theirs = node.ipfs(&[&PROFILE[..], &[path]].concat());
         let (ours, size) = unixfs::file_cid(fs::File::open(path).unwrap()).unwrap();
         assert_eq!((ours.to_string(), size), (theirs, length as u64), "{length} bytes");
+    }
+}
+
+/// One byte more than a node of 1024 leaves holds, and twelve: the first file whose tree has two levels of nodes.
+#[tokio::test]
+async fn a_file_of_two_levels_has_one_cid_everywhere() {
+    let Some(node) = Kubo::start("a_file_of_two_levels_has_one_cid_everywhere") else {
+        return;
+    };
+    const LENGTH: u64 = (1 << 30) + 13;
+    let mut file = NamedTempFile::new().unwrap();
+    file.as_file().set_len(LENGTH).unwrap();
+    // A file of holes, but no two leaves are alike.
+    for leaf in 0..=1024u64 {
+        file.seek(SeekFrom::Start(leaf * MIB as u64)).unwrap();
+        file.write_all(&(leaf + 1).to_le_bytes()).unwrap();
+    }
+    let path = file.path().to_str().unwrap();
+    let theirs = node.ipfs(&[&PROFILE[..], &[path]].concat());
+    let folder = tempfile::tempdir().unwrap();
+    let local = Content::open(folder.path().join("ipfs").to_str().unwrap())
+        .await
+        .unwrap();
+    for place in [local, content(&node).await] {
+        let mut source = fs::File::open(path).unwrap();
+        let mut writer = place.file_writer().await.unwrap();
+        let mut part = vec![0; 3 * MIB];
+        loop {
+            match source.read(&mut part).unwrap() {
+                0 => break,
+                length => writer.push(&part[..length]).await.unwrap(),
+            }
+        }
+        let added = writer.finish().await.unwrap();
+        assert_eq!((added.cid.to_string(), added.size), (theirs.clone(), LENGTH));
+        assert_eq!(
+            read(&place, &added.cid, 1 << 30..).await.unwrap(),
+            [[1, 4, 0, 0].as_slice(), &[0; 9]].concat()
+        );
+        assert!(read(&place, &added.cid, MIB as u64..MIB as u64 + 1).await.unwrap() == [2]);
     }
 }
 
