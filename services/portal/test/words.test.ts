@@ -55,11 +55,11 @@ test("a refusal is said in the language; what the gateway adds in English stands
   expect(inWords(new Problem(422, "invalid", "until lies in the past"))).toBe("La passerelle a refusé (invalid). Until lies in the past.");
 });
 
-// Every sentence of the sources goes through a catalogue. Custody's page is not among them yet.
+// Every sentence of the sources goes through a catalogue.
 const SOURCES = join(import.meta.dirname, "../src");
 const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" })
   .filter((name) => /\.tsx?$/.test(name))
-  .filter((name) => !/^(api\/openapi|custody\/|pages\/patient\/keys|parts\/own|words\/(fr|ar|en)\.|wallet\/(samples|sign-in))/.test(name));
+  .filter((name) => !/^(api\/openapi|words\/(fr|ar|en)\.|wallet\/(samples|sign-in))/.test(name));
 
 /** What a person reads: attributes, by name. */
 const READ = new Set(["aria-label", "title", "placeholder", "alt", "label"]);

@@ -59,10 +59,10 @@ describe.skipIf(!ready())("own keys", () => {
     return body.meta.extension.find((one) => one.url === "urn:chartseal:extension:cid")!.valueString;
   }
 
-  async function asked(person: Person, permission: string, reason: string): Promise<void> {
+  async function asked(person: Person, permission: "Read" | "Add to (without reading)", reason: string): Promise<void> {
     await person.visit("Ask for access");
     await person.page.getByLabel("Patient’s address").fill(patient);
-    await person.page.getByRole("combobox", { name: "What you want to do" }).selectOption(permission);
+    await person.page.getByText(permission, { exact: true }).click();
     await person.page.getByLabel("Why, in your words").fill(reason);
     await person.page.getByRole("button", { name: "Read what you sign" }).click();
     await person.sign("Sign and ask");
@@ -91,7 +91,7 @@ describe.skipIf(!ready())("own keys", () => {
 
   test("before, what a gateway holds opens everything", async () => {
     doctor = await Person.enter(chromium, system, "/doctor", "A doctor");
-    await asked(doctor, "1", "Follow-up after the knee operation");
+    await asked(doctor, "Read", "Follow-up after the knee operation");
     alice = await Person.enter(chromium, system, "/patient", ALICE);
     await approved();
     before = steal(system);
@@ -111,7 +111,7 @@ describe.skipIf(!ready())("own keys", () => {
       await expect.poll(() => end.count(), { timeout: 15_000 }).toBe(left - 1);
     }
     const hospital = await Person.enter(chromium, system, "/doctor", "The hospital");
-    await asked(hospital, "2", "To go on adding to the record");
+    await asked(hospital, "Add to (without reading)", "To go on adding to the record");
     await hospital.leave();
     await approved();
   });
@@ -202,7 +202,7 @@ describe.skipIf(!ready())("own keys", () => {
     await page.getByRole("button", { name: "Check the proof" }).click();
     await page.getByText("The proof holds.").waitFor();
 
-    await asked(doctor, "1", "To read the new note");
+    await asked(doctor, "Read", "To read the new note");
     await approved();
     await doctor.visit("My patients");
     await doctor.page.getByRole("button", { name: /^Open the record of/ }).click();
@@ -257,7 +257,7 @@ describe.skipIf(!ready())("own keys", () => {
     await refused("its bytes do not match its fingerprint");
 
     // An epoch that the chain has left behind, then a key that is not the doctor's.
-    await asked(doctor, "1", "Once more");
+    await asked(doctor, "Read", "Once more");
     await alice.visit("Requests");
     const approve = async (says: string) => {
       await page.getByRole("button", { name: "Approve", exact: true }).click();

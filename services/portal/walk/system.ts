@@ -118,8 +118,7 @@ export class Person {
 
   /** Every page behind the door, and what a person reads there, in a language chosen by hand. */
   async everyPage(language: "fr" | "ar", english: Set<string>): Promise<void> {
-    await this.page.locator("select.language").selectOption(language);
-    await this.page.locator(`html[lang=${language}][dir=${language === "ar" ? "rtl" : "ltr"}]`).waitFor();
+    await this.speak(language);
     const links = await this.page.locator("nav a").evaluateAll((all) => all.map((a) => a.getAttribute("href")!));
     for (const link of links) {
       await this.page.locator(`nav a[href="${link}"]`).click();
@@ -127,9 +126,24 @@ export class Person {
       await this.page.locator("main .quiet[role=status]").first().waitFor({ state: "detached" });
       await this.accessible();
       if (language === "ar") await this.shot(`${link.slice(1)}-${language}`);
-      // The page of keys is written with patient custody, and not translated yet.
-      if (link !== "/patient/keys") expect((await this.read()).filter((text) => english.has(text)), `English at ${link} in ${language}`).toEqual([]);
+      expect((await this.read()).filter((text) => english.has(text)), `English at ${link} in ${language}`).toEqual([]);
     }
+  }
+
+  /** The page as it stands, in French and in Arabic: the same bar. */
+  async alsoTranslated(english: (language: "fr" | "ar") => Set<string>): Promise<void> {
+    for (const language of ["fr", "ar"] as const) {
+      await this.speak(language);
+      await this.accessible();
+      const left = (await this.read()).filter((text) => english(language).has(text));
+      expect(left, `English in ${language}`).toEqual([]);
+    }
+    await this.speak("en");
+  }
+
+  private async speak(language: "en" | "fr" | "ar"): Promise<void> {
+    await this.page.locator("select.language").selectOption(language);
+    await this.page.locator(`html[lang=${language}][dir=${language === "ar" ? "rtl" : "ltr"}]`).waitFor();
   }
 
   /** Texts and names of controls, as they are shown. */
@@ -177,12 +191,12 @@ export class Person {
 
   /** Reads the sheet's sentence and signs. */
   async sign(button: string, keyboard = false): Promise<string> {
-    const sentence = (await this.page.locator("dialog .sentence").first().textContent()) ?? "";
+    const sentence = (await this.page.locator(".sheet .sentence").first().textContent()) ?? "";
     await this.accessible();
     await this.shot(`sheet ${button}`);
     if (keyboard) await this.byKeyboard(button);
     else await this.page.getByRole("button", { name: button }).click();
-    await this.page.locator("dialog").waitFor({ state: "detached", timeout: 60_000 });
+    await this.page.locator(".sheet").waitFor({ state: "detached", timeout: 60_000 });
     return sentence;
   }
 
@@ -202,7 +216,7 @@ export async function shoot(page: Page, name: string): Promise<void> {
   const dark = await page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches);
   // A sheet lies over the window, not over the whole page.
   const [width, y, height] = await page.evaluate(() =>
-    document.querySelector("dialog") ? ([innerWidth, scrollY, innerHeight] as const) : ([innerWidth, 0, document.documentElement.scrollHeight] as const),
+    document.querySelector(".sheet") ? ([innerWidth, scrollY, innerHeight] as const) : ([innerWidth, 0, document.documentElement.scrollHeight] as const),
   );
   const clip = { x: 0, y, width, height: Math.min(height, TALLEST), scale: 1 };
   // Chromium's own WebP: a third of a PNG.

@@ -1,5 +1,7 @@
 // What a wrong or hostile gateway is caught at.
 
+import { type Message, t } from "../words/language";
+
 /** Each has its words below. */
 export type Trick = keyof typeof WORDS;
 
@@ -14,11 +16,11 @@ const WORDS = {
   "swapped-key": "The gateway named a key that is not the one on the chain. Nothing was signed or sealed to it.",
   "not-live": "The gateway named somebody who has no permission on the chain. Nothing was sealed for them.",
   "broken-link": "The key of an older part of your record does not fit the one on the chain.",
-} as const;
+} as const satisfies Record<string, Message>;
 
 /** The gateway, or whoever stands between, gave something that does not fit. Nothing of it is used. */
 export class Caught extends Error {
   constructor(readonly trick: Trick) {
-    super(WORDS[trick]);
+    super(t(WORDS[trick]));
   }
 }

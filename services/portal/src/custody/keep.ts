@@ -6,6 +6,7 @@ import type { Hex } from "viem";
 import type { Bytes } from "./capsule";
 import { FOR_A_CHOSEN_PHRASE, type Kit, readKit, written } from "./kit";
 import type { Marks } from "./make";
+import { t } from "../words/language";
 
 export interface Kept {
   /** Chain, contract and patient. */
@@ -91,7 +92,7 @@ export async function unlock(value: Kept, passphrase: string): Promise<Kit> {
   try {
     return readKit(await decrypter.decrypt(value.sealed, "text"));
   } catch {
-    throw new Error(value.passkey ? "The passkey did not open your keys. Try again." : "This passphrase does not open your keys. Try again.");
+    throw new Error(value.passkey ? t("The passkey did not open your keys. Try again.") : t("This passphrase does not open your keys. Try again."));
   }
 }
 
@@ -105,7 +106,7 @@ export function marks(place: string): Marks {
   return {
     async take(compartment, number) {
       const value = await kept(place);
-      if (!value) throw new Error("Your keys are not in this browser any more. Bring your recovery kit.");
+      if (!value) throw new Error(t("Your keys are not in this browser any more. Bring your recovery kit."));
       const taken = Math.max(number, (value.marks[compartment] ?? 0) + 1);
       await put({ ...value, marks: { ...value.marks, [compartment]: taken } });
       return taken;

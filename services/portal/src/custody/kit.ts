@@ -4,6 +4,7 @@ import { Decrypter, Encrypter } from "age-encryption";
 import { bytesToHex, getAddress, type Hex } from "viem";
 import { type Bytes, bytes, random } from "./capsule";
 import type { System } from "./place";
+import { t } from "../words/language";
 
 const FORMAT = "chartseal-root/1";
 /** log2 of scrypt's N. A passphrase of 130 random bits needs no stretching, only the format does. */
@@ -35,21 +36,21 @@ export function written({ chainId, consent, patient, root }: Kit): string {
 }
 
 export async function openKit(file: Bytes, passphrase: string): Promise<Kit> {
-  if (file.length > LARGEST) throw new BadKit("This file is too large for a recovery kit. Choose the file you saved.");
+  if (file.length > LARGEST) throw new BadKit(t("This file is too large for a recovery kit. Choose the file you saved."));
   const decrypter = new Decrypter();
   decrypter.addPassphrase(passphrase.trim());
   let text: string;
   try {
     text = await decrypter.decrypt(file, "text");
   } catch {
-    throw new BadKit("The file and the passphrase do not belong together. Check both and try again.");
+    throw new BadKit(t("The file and the passphrase do not belong together. Check both and try again."));
   }
   return readKit(text);
 }
 
 /** Reads what `written` wrote. */
 export function readKit(text: string): Kit {
-  const bad = () => new BadKit("This file opens, and it is not a recovery kit of this system.");
+  const bad = () => new BadKit(t("This file opens, and it is not a recovery kit of this system."));
   let kit: Record<string, unknown>;
   try {
     kit = (JSON.parse(text) ?? {}) as Record<string, unknown>;

@@ -10,6 +10,7 @@ import { compartmentOf, slotOf } from "./place";
 import { Ring } from "./ring";
 import { sealLink, sealWrap } from "./seals";
 import { epochSecret, publicKey } from "./tree";
+import { t } from "../words/language";
 
 /** As `GET /v1/epochs` answers. */
 export interface EpochRow {
@@ -87,7 +88,7 @@ export class Maker {
   /** The wrap of a new grant, of the newest epoch on the chain. */
   async grant(grantee: Hex, scope: string): Promise<{ epoch: number; serial: number; wrap: Hex; releaseKey: Hex }> {
     const row = (await this.rows()).find((one) => one.scope === scope);
-    if (row?.pending) throw new Error("A new key of this part is on its way to the chain. Try again in a few seconds.");
+    if (row?.pending) throw new Error(t("A new key of this part is on its way to the chain. Try again in a few seconds."));
     const newest = (await this.ring()).newest(scope);
     if (!row || !newest || row.epoch !== newest.epoch.number || row.key !== newest.epoch.key) throw new Caught("stale-epoch");
     if (!newest.secret) throw new Caught("swapped-key");

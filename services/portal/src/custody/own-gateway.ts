@@ -7,6 +7,7 @@ import { Caught } from "./caught";
 import type { Chain } from "./chain";
 import { type Attachment, openAttachment, openRecord } from "./record";
 import type { Ring } from "./ring";
+import { t } from "../words/language";
 
 const CID = "urn:chartseal:extension:cid";
 
@@ -65,7 +66,7 @@ export class OwnGateway extends Gateway {
   private async version(id: string, version: string | undefined): Promise<Resource> {
     const rows = (await this.rows()).filter((row) => row.recordId === `0x${id}`);
     const row = version ? rows.find((one) => one.version === Number(version)) : rows[0];
-    if (!row) throw new Error("There is no such record.");
+    if (!row) throw new Error(t("There is no such record."));
     return this.open(row, await this.ring());
   }
 

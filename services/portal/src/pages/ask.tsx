@@ -2,6 +2,7 @@ import { useState } from "react";
 import { isAddress } from "viem";
 import type { AccessRequest, ToSign } from "../api/types";
 import { intent, useDecide } from "../parts/decide";
+import { Choice, Form, Line, type Wrong } from "../parts/fields";
 import { Show, useLoad } from "../parts/load";
 import { useSession } from "../session";
 import { capital, KNOWN_SCOPES, may, permissionWords, scopeTitle, scopeWords } from "../words/scopes";
@@ -21,13 +22,13 @@ export function Ask() {
   const [permission, setPermission] = useState(1);
   const [length, setLength] = useState(30 * DAY);
   const [reason, setReason] = useState("");
-  const [wrong, setWrong] = useState("");
+  const [wrong, setWrong] = useState<Wrong>({});
   const [said, setSaid] = useState("");
   const ask = async () => {
     if (!isAddress(patient.trim(), { strict: false })) {
-      return setWrong(t("This is not an address. It begins with 0x and has 40 letters and digits after it; the patient finds it under “My information”."));
+      return setWrong({ patient: t("This is not an address. It begins with 0x and has 40 letters and digits after it; the patient finds it under “My information”.") });
     }
-    setWrong("");
+    setWrong({});
     const purpose = insurer ? "HPAYMT" : "TREAT";
     const body = { patient: patient.trim(), scope, permission, until: now() + length, purpose, reason: reason.trim() };
     const decided = await decide({
@@ -50,33 +51,17 @@ export function Ask() {
       <h1 tabIndex={-1}>{t("Ask for access")}</h1>
       <p>{t("The patient sees who you are, what you ask for, why, and for how long, and decides.")}</p>
       <p role="status" className="said">{said}</p>
-      <form
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
-          void ask();
-        }}
-      >
-        <label>{t("Patient’s address")}<input dir="ltr" value={patient} autoComplete="off" spellCheck={false} placeholder="0x…" aria-invalid={wrong !== ""} aria-describedby="wrong" onChange={(event) => setPatient(event.target.value)} />
-        </label>
-        <p id="wrong" role="alert" className={wrong ? "warning" : ""}>{wrong}</p>
+      <Form wrong={wrong} submit={() => void ask()}>
+        <Line label={t("Patient’s address")} name="patient" code value={patient} change={setPatient} placeholder="0x…" />
         <label>{t("Part of the record")}<select value={scope} onChange={(event) => setScope(event.target.value)}>
             {KNOWN_SCOPES.filter((one) => one !== "audit").map((one) => <option key={one} value={one}>{scopeTitle(one)}</option>)}
           </select>
         </label>
-        {!insurer && (
-          <label>{t("What you want to do")}<select value={permission} onChange={(event) => setPermission(Number(event.target.value))}>
-              {[1, 3, 2].map((bits) => <option key={bits} value={bits}>{capital(t(permissionWords(bits)!))}</option>)}
-            </select>
-          </label>
-        )}
-        <label>{t("How long")}<select value={length} onChange={(event) => setLength(Number(event.target.value))}>
-            {LENGTHS.map((one) => <option key={one[2]} value={one[2]}>{lasting(one)}</option>)}
-          </select>
-        </label>
-        <label>{t("Why, in your words")}<textarea rows={3} maxLength={300} value={reason} onChange={(event) => setReason(event.target.value)} /></label>
+        {!insurer && <Choice label={t("What you want to do")} value={permission} change={setPermission} options={[1, 3, 2].map((bits) => [bits, capital(t(permissionWords(bits)!))])} />}
+        <Choice label={t("How long")} value={length} change={setLength} options={LENGTHS.map((one) => [one[2], lasting(one)])} />
+        <Line label={t("Why, in your words")} name="reason" rows={3} longest={300} value={reason} change={setReason} />
         <button type="submit" className="primary">{t("Read what you sign")}</button>
-      </form>
+      </Form>
       <h2>{t("What I asked")}</h2>
       <Show of={requests}>
         {(all) => (

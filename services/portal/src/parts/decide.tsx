@@ -1,6 +1,7 @@
 // A decision: laid out by the gateway, explained here, signed in the wallet, waited for.
 
-import { createContext, type ReactNode, useContext, useEffect, useRef, useState } from "react";
+import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
+import { I18nProvider } from "react-aria-components";
 import type { Gateway } from "../api/gateway";
 import type { Intent, ToSign } from "../api/types";
 import { useSession } from "../session";
@@ -8,7 +9,8 @@ import { onChain, signTyped } from "../wallet/provider";
 import { explain, type Explained } from "../words/decision";
 import { same } from "../words/names";
 import { Refused } from "./load";
-import { t } from "../words/language";
+import { Sheet } from "./sheet";
+import { locale, t } from "../words/language";
 
 export interface Plan {
   title: string;
@@ -72,10 +74,12 @@ export function Decisions({ children }: { children: ReactNode }) {
     setOpen(undefined);
   };
   return (
-    <Context value={decide}>
-      {children}
-      {open && <Sheet plan={open.plan} close={close} />}
-    </Context>
+    <I18nProvider locale={locale()}>
+      <Context value={decide}>
+        {children}
+        {open && <Decision plan={open.plan} close={close} />}
+      </Context>
+    </I18nProvider>
   );
 }
 
@@ -86,15 +90,13 @@ interface Laid {
   more: ReactNode;
 }
 
-function Sheet({ plan, close }: { plan: Plan; close: (decided: boolean) => void }) {
+function Decision({ plan, close }: { plan: Plan; close: (decided: boolean) => void }) {
   const { deployment, account, address, names, wallet } = useSession();
-  const dialog = useRef<HTMLDialogElement>(null);
   const [laid, setLaid] = useState<Laid>();
   const [error, setError] = useState<unknown>();
   const [step, setStep] = useState<"read" | "wallet" | "chain">("read");
 
   useEffect(() => {
-    dialog.current?.showModal();
     let current = true;
     plan.layOut().then(
       (answer) => {
@@ -138,15 +140,7 @@ function Sheet({ plan, close }: { plan: Plan; close: (decided: boolean) => void 
 
   const busy = step !== "read";
   return (
-    <dialog
-      ref={dialog}
-      aria-labelledby="decision"
-      onCancel={(event) => {
-        event.preventDefault();
-        if (!busy) close(false);
-      }}
-    >
-      <h2 id="decision">{plan.title}</h2>
+    <Sheet title={plan.title} busy={busy} close={() => close(false)}>
       {!laid && error === undefined && <p className="quiet" role="status">{t("Preparing…")}</p>}
       {laid?.words.map((words, place) => (
         <section key={laid.sign[place]!.as} className="words">
@@ -176,6 +170,6 @@ function Sheet({ plan, close }: { plan: Plan; close: (decided: boolean) => void 
           {t("Go back")}
         </button>
       </div>
-    </dialog>
+    </Sheet>
   );
 }

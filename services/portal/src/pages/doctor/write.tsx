@@ -1,6 +1,7 @@
 import { useState } from "react";
 import type { Hex, Resource, ToSign } from "../../api/types";
 import { useDecide } from "../../parts/decide";
+import { Form, Line, type Wrong } from "../../parts/fields";
 import { isText, list } from "../../record/details";
 import { useSession } from "../../session";
 import { scopeTitle } from "../../words/scopes";
@@ -25,12 +26,12 @@ export function Write({ patient, scopes, replaces, stored, back }: Props) {
   const [title, setTitle] = useState(isText(replaces?.description) ? replaces.description : "");
   const [text, setText] = useState("");
   const [file, setFile] = useState<File>();
-  const [wrong, setWrong] = useState("");
+  const [wrong, setWrong] = useState<Wrong>({});
   const submit = async () => {
-    if (title.trim() === "") return setWrong(t("Give the record a title."));
-    if (!file && text.trim() === "") return setWrong(t("Write something, or choose a file."));
-    if (file && file.size > LARGEST) return setWrong(t("The file is larger than 6 MB. Send it through the hospital’s system."));
-    setWrong("");
+    if (title.trim() === "") return setWrong({ title: t("Give the record a title.") });
+    if (!file && text.trim() === "") return setWrong({ text: t("Write something, or choose a file.") });
+    if (file && file.size > LARGEST) return setWrong({ text: t("The file is larger than 6 MB. Send it through the hospital’s system.") });
+    setWrong({});
     const data = await base64(file ?? new Blob([text]));
     const contentType = file ? file.type || "application/octet-stream" : "text/plain; charset=utf-8";
     const resource = compose(replaces, title.trim(), { contentType, title: title.trim(), data });
@@ -52,24 +53,18 @@ export function Write({ patient, scopes, replaces, stored, back }: Props) {
       <p><button type="button" className="plain" onClick={back}>{t("← Back without writing")}</button></p>
       <h1 tabIndex={-1}>{replaces ? t("Write a corrected version") : t("Write a new record")}</h1>
       {replaces && <p>{t("The earlier version stays readable. Yours becomes the newest one.")}</p>}
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void submit();
-        }}
-      >
+      <Form wrong={wrong} submit={() => void submit()}>
         {!replaces && (
           <label>{t("Part of the record")}<select value={scope} onChange={(event) => setScope(event.target.value)}>
               {scopes.map((one) => <option key={one} value={one}>{scopeTitle(one)}</option>)}
             </select>
           </label>
         )}
-        <label>{t("Title")}<input value={title} maxLength={120} onChange={(event) => setTitle(event.target.value)} /></label>
-        <label>{t("Text")}<textarea rows={10} value={text} disabled={file !== undefined} onChange={(event) => setText(event.target.value)} /></label>
+        <Line label={t("Title")} name="title" longest={120} value={title} change={setTitle} />
+        <Line label={t("Text")} name="text" rows={10} value={text} change={setText} disabled={file !== undefined} />
         <label>{t("Or a file (PDF, picture)")} <input type="file" accept="application/pdf,image/png,image/jpeg,text/xml,text/plain" onChange={(event) => setFile(event.target.files?.[0])} /></label>
-        {wrong && <p className="warning" role="alert">{wrong}</p>}
         <button type="submit" className="primary">{t("Read what you sign")}</button>
-      </form>
+      </Form>
     </>
   );
 }

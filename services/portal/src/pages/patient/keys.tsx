@@ -1,8 +1,9 @@
 import { lazy, Suspense, useState } from "react";
 import type { Account, Grant, Intent } from "../../api/types";
 import { signing, useDecide } from "../../parts/decide";
-import { Show, useLoad } from "../../parts/load";
+import { Loading, Show, useLoad } from "../../parts/load";
 import { useSession } from "../../session";
+import { t } from "../../words/language";
 
 /** The parts of a record that enrolling opens for the custodian, to read and to add. */
 const OPENED = ["demographics", "clinical", "laboratory", "imaging", "medication", "claims", "emergency", "audit"];
@@ -16,21 +17,20 @@ export function Keys() {
   const mine = useLoad(() => gateway.get<Account>(`/v1/accounts/${account}`), [gateway]);
   return (
     <>
-      <h1 tabIndex={-1}>My keys</h1>
+      <h1 tabIndex={-1}>{t("My keys")}</h1>
       <Show of={mine}>
         {(found) => (
           <>
             {found.custody === "gateway" ? (
               <p>
-                <strong>{found.custodian ? names.of(found.custodian) : "Your custodian"} keeps your keys for you.</strong>{" "}
-                It can open your records, and it can help you when you lose your device. Every time a key is used stands
-                under “Who looked”.
+                <strong>{t("{custodian} keeps your keys for you.", { custodian: found.custodian ? names.of(found.custodian) : t("Your custodian") })}</strong>{" "}
+                {t("It can open your records, and it can help you when you lose your device. Every time a key is used stands under “Who looked”.")}
               </p>
             ) : (
-              <p><strong>Your keys are on your own device.</strong> The gateway opens your records for those you allow, and for nobody else.</p>
+              <p><strong>{t("Your keys are on your own device.")}</strong> {t("The gateway opens your records for those you allow, and for nobody else.")}</p>
             )}
             {found.custody === "gateway" && found.custodian && <Kit custodian={found.custodian} />}
-            <Suspense fallback={<p className="quiet" role="status">Loading…</p>}>
+            <Suspense fallback={<Loading />}>
               <OwnKeys mine={found} changed={mine.reload} />
             </Suspense>
           </>
@@ -49,7 +49,7 @@ function Kit({ custodian }: { custodian: string }) {
   const open = async () => {
     const until = Math.floor(Date.now() / 1000) + 3 * YEAR;
     const grants = OPENED.map((scope) => ({ grantee: custodian, scope, permission: 3, until, purpose: "TREAT" }));
-    const plan = signing(gateway, "Open my record", "Open and sign", async () => {
+    const plan = signing(gateway, t("Open my record"), t("Open and sign"), async () => {
       const laid = await gateway.post<Intent>("/v1/intents", { kind: "enrol", scopes: OPENED, grants });
       if (laid.backup) setBackup(laid.backup);
       return laid;
@@ -58,23 +58,22 @@ function Kit({ custodian }: { custodian: string }) {
   };
   return (
     <>
-      <h2>Recovery kit</h2>
+      <h2>{t("Recovery kit")}</h2>
       <p>
-        The kit is a file and a passphrase. With both you can open all your records without any hospital or server. It is
-        made once, when you open your record, and shown only then: {names.of(custodian)} keeps no copy of the passphrase.
+        {t("The kit is a file and a passphrase. With both you can open all your records without any hospital or server. It is made once, when you open your record, and shown only then: {custodian} keeps no copy of the passphrase.", { custodian: names.of(custodian) })}
       </p>
       {backup ? <Made backup={backup} /> : (
         <Show of={grants}>
           {(all) =>
             all.length > 0 ? (
-              <p className="quiet">Your record is open already: its kit was shown then and cannot be shown again.</p>
+              <p className="quiet">{t("Your record is open already: its kit was shown then and cannot be shown again.")}</p>
             ) : (
-              <button type="button" className="primary" onClick={open}>Open my record</button>
+              <button type="button" className="primary" onClick={open}>{t("Open my record")}</button>
             )
           }
         </Show>
       )}
-      {opened && <p role="status" className="said">Your record is open.</p>}
+      {opened && <p role="status" className="said">{t("Your record is open.")}</p>}
     </>
   );
 }
@@ -91,9 +90,9 @@ function Made({ backup }: { backup: NonNullable<Intent["backup"]> }) {
   };
   return (
     <div className="kit">
-      <p><strong>Keep both, in two different places.</strong> You will not see them again.</p>
-      <p>Passphrase: <code>{backup.passphrase}</code></p>
-      <button type="button" className="primary" onClick={save}>Save the file</button>
+      <p><strong>{t("Keep both, in two different places.")}</strong> {t("You will not see them again.")}</p>
+      <p>{t("Passphrase")}: <code>{backup.passphrase}</code></p>
+      <button type="button" className="primary" onClick={save}>{t("Save the file")}</button>
     </div>
   );
 }

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import type { AccessRequest } from "../../api/types";
 import { intent, signing, useDecide } from "../../parts/decide";
+import { Choice, Form } from "../../parts/fields";
 import { Show, useLoad } from "../../parts/load";
 import { layOutGrant } from "../../parts/own";
 import { useSession } from "../../session";
@@ -87,26 +88,21 @@ function Less({ request, approve }: { request: AccessRequest; approve: (terms: {
   const [seconds, setSeconds] = useState(0);
   const choices = SHORTER.filter(([, , length]) => now() + length < request.until);
   return (
-    <form
-      className="less"
-      onSubmit={(event) => {
-        event.preventDefault();
-        approve({ permission, until: seconds === 0 ? request.until : now() + seconds });
-      }}
-    >
-      <label>{t("They may")}<select value={permission} onChange={(event) => setPermission(Number(event.target.value))}>
-          {[1, 2, 3]
-            .filter((bits) => (bits & request.permission) === bits)
-            .map((bits) => <option key={bits} value={bits}>{capital(t(permissionWords(bits)!))}</option>)}
-        </select>
-      </label>
-      <label>{t("How long")}<select value={seconds} onChange={(event) => setSeconds(Number(event.target.value))}>
-          <option value={0}>{t("As long as asked, until {until}", { until: onDay(request.until) })}</option>
-          {choices.map((one) => <option key={one[2]} value={one[2]}>{lasting(one)}</option>)}
-        </select>
-      </label>
+    <Form className="less" submit={() => approve({ permission, until: seconds === 0 ? request.until : now() + seconds })}>
+      <Choice
+        label={t("They may")}
+        value={permission}
+        change={setPermission}
+        options={[1, 2, 3].filter((bits) => (bits & request.permission) === bits).map((bits) => [bits, capital(t(permissionWords(bits)!))])}
+      />
+      <Choice
+        label={t("How long")}
+        value={seconds}
+        change={setSeconds}
+        options={[[0, t("As long as asked, until {until}", { until: onDay(request.until) })], ...choices.map((one): [number, string] => [one[2], lasting(one)])]}
+      />
       <button type="submit" className="primary">{t("Go on with this")}</button>
-    </form>
+    </Form>
   );
 }
 

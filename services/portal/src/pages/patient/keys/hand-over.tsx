@@ -5,7 +5,7 @@ import type { Own } from "../../../custody/own";
 import { signing, useDecide } from "../../../parts/decide";
 import { Refused, Show, useLoad } from "../../../parts/load";
 import { useHere, useSession } from "../../../session";
-import { WORDS } from "./words";
+import { t } from "../../../words/language";
 
 /** One signature: the gateway moves every scope to this device's keys and then gives up its own. */
 export function HandOver({ own, done }: { own: Own; done: () => Promise<void> }) {
@@ -24,7 +24,7 @@ export function HandOver({ own, done }: { own: Own; done: () => Promise<void> })
   const sign = async () => {
     setError(undefined);
     try {
-      const plan = signing(gateway, WORDS.taking, WORDS.handOverDo, () => layOut(own));
+      const plan = signing(gateway, t("Take my keys over"), t("Take over and sign"), () => layOut(own));
       if (await decide(plan)) await settle();
     } catch (failed) {
       setError(failed);
@@ -35,13 +35,13 @@ export function HandOver({ own, done }: { own: Own; done: () => Promise<void> })
       {(all) =>
         all.some((row) => row.pending) ? (
           <>
-            <p role="status">{WORDS.underWay}</p>
-            <button type="button" onClick={done}>Look again</button>
+            <p role="status">{t("Your record is moving to your new keys. This takes a few seconds; you can close this page.")}</p>
+            <button type="button" onClick={done}>{t("Look again")}</button>
           </>
         ) : (
           <>
-            <p>{WORDS.handOver}</p>
-            <button type="button" className="primary" onClick={sign}>{WORDS.handOverRead}</button>
+            <p>{t("Everything is ready. Sign once: your record moves on to your new keys, and the old ones are destroyed.")}</p>
+            <button type="button" className="primary" onClick={sign}>{t("Read what you sign")}</button>
             {error !== undefined && <Refused error={error} />}
           </>
         )

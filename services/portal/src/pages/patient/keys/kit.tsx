@@ -1,9 +1,10 @@
-import { type FormEvent, useEffect, useState } from "react";
+import { useEffect, useState } from "react";
 import { bytesToHex } from "viem";
 import { kitChecked, placeOf } from "../../../custody/keep";
 import { FOR_A_MADE_PHRASE, type Kit, newPassphrase, openKit, sealKit } from "../../../custody/kit";
+import { Form, Line, type Wrong } from "../../../parts/fields";
 import { Refused } from "../../../parts/load";
-import { WORDS } from "./words";
+import { t } from "../../../words/language";
 
 /** Saves a recovery kit, and does not go on before it has been opened again. */
 export function KitStep({ kit, done }: { kit: Kit; done: () => void }) {
@@ -12,7 +13,7 @@ export function KitStep({ kit, done }: { kit: Kit; done: () => void }) {
     const passphrase = newPassphrase();
     void sealKit(kit, passphrase, FOR_A_MADE_PHRASE).then((file) => setMade({ file, passphrase }));
   }, [kit]);
-  if (!made) return <p className="quiet" role="status">Loading…</p>;
+  if (!made) return <p className="quiet" role="status">{t("Loading…")}</p>;
   const save = () => {
     const url = URL.createObjectURL(new Blob([made.file], { type: "application/octet-stream" }));
     const link = document.createElement("a");
@@ -22,21 +23,21 @@ export function KitStep({ kit, done }: { kit: Kit; done: () => void }) {
     URL.revokeObjectURL(url);
   };
   const opened = async (found: Kit) => {
-    if (placeOf(found) !== placeOf(kit) || bytesToHex(found.root) !== bytesToHex(kit.root)) throw new Error(WORDS.otherKit);
+    if (placeOf(found) !== placeOf(kit) || bytesToHex(found.root) !== bytesToHex(kit.root)) throw new Error(t("This is another recovery kit than the one for these keys. Save the file again and check that one."));
     await kitChecked(placeOf(kit));
     done();
   };
   return (
     <>
-      <p>{WORDS.kit}</p>
+      <p>{t("The kit is a file and a passphrase. With both you can open all your records on any device, without any hospital or server.")}</p>
       <div className="kit">
-        <p><strong>{WORDS.keepBoth}</strong></p>
-        <p>{WORDS.passphrase}: <code>{made.passphrase}</code></p>
-        <button type="button" onClick={save}>{WORDS.save}</button>
+        <p><strong>{t("Keep the file and the passphrase in two different places. Write the passphrase down now.")}</strong></p>
+        <p>{t("Passphrase")}: <code>{made.passphrase}</code></p>
+        <button type="button" onClick={save}>{t("Save the file")}</button>
       </div>
-      <h3>{WORDS.checkTitle}</h3>
-      <p>{WORDS.checkWhy}</p>
-      <OpenKit verb={WORDS.check} opened={opened} />
+      <h3>{t("Check your kit")}</h3>
+      <p>{t("Choose the file you saved and type the passphrase you wrote down. Nothing is handed over before both work.")}</p>
+      <OpenKit verb={t("Check my kit")} opened={opened} />
     </>
   );
 }
@@ -45,25 +46,28 @@ export function KitStep({ kit, done }: { kit: Kit; done: () => void }) {
 export function OpenKit({ verb, opened }: { verb: string; opened: (kit: Kit) => void | Promise<void> }) {
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
-  const open = async (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget);
-    setBusy(true);
+  const [wrong, setWrong] = useState<Wrong>({});
+  const open = async (form: HTMLFormElement) => {
+    const typed = new FormData(form);
+    const [file, passphrase] = [typed.get("file") as File, String(typed.get("passphrase"))];
     setError(undefined);
+    if (file.size === 0) return setError(new Error(t("Choose the file of your recovery kit.")));
+    if (passphrase === "") return setWrong({ passphrase: t("Type your passphrase.") });
+    setWrong({});
+    setBusy(true);
     try {
-      const file = new Uint8Array(await (form.get("file") as File).arrayBuffer());
-      await opened(await openKit(file, String(form.get("passphrase"))));
+      await opened(await openKit(new Uint8Array(await file.arrayBuffer()), passphrase));
     } catch (failed) {
       setError(failed);
     }
     setBusy(false);
   };
   return (
-    <form onSubmit={open}>
-      <label>{WORDS.file}<input type="file" name="file" accept=".age" required /></label>
-      <label>{WORDS.passphrase}<input type="text" name="passphrase" autoComplete="off" spellCheck={false} required /></label>
+    <Form wrong={wrong} submit={open}>
+      <label>{t("Recovery kit file")}<input type="file" name="file" accept=".age" /></label>
+      <Line label={t("Passphrase")} name="passphrase" code />
       <button type="submit" className="primary" disabled={busy}>{verb}</button>
       {error !== undefined && <Refused error={error} />}
-    </form>
+    </Form>
   );
 }

@@ -1,6 +1,6 @@
 // A patient's own keys: taking them over step by step, unlocking them, renewing them. Loaded when it is asked for.
 
-import { type FormEvent, type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import type { Account, Grant } from "../../../api/types";
 import { Caught } from "../../../custody/caught";
 import { forget, type Kept, kept, placeOf, unlock } from "../../../custody/keep";
@@ -8,6 +8,7 @@ import type { Kit } from "../../../custody/kit";
 import type { EpochRow } from "../../../custody/make";
 import { Own } from "../../../custody/own";
 import { newRoot } from "../../../custody/tree";
+import { Form, Line, type Wrong } from "../../../parts/fields";
 import { Link } from "../../../parts/link";
 import { Refused, Show, useLoad } from "../../../parts/load";
 import { useHere, useSession } from "../../../session";
@@ -16,7 +17,7 @@ import { HandOver } from "./hand-over";
 import { KitStep, OpenKit } from "./kit";
 import { Protect } from "./protect";
 import { Renew } from "./renew";
-import { WORDS } from "./words";
+import { listed, type Message, t } from "../../../words/language";
 
 export default function OwnKeys({ mine, changed }: { mine: Account; changed: () => Promise<void> }) {
   const { hold } = useHere();
@@ -25,7 +26,7 @@ export default function OwnKeys({ mine, changed }: { mine: Account; changed: () 
   const stored = useLoad(async () => (await kept(placeOf(where))) ?? null, [account]);
   const isOwn = mine.custody === "self";
   const ours = (kit: Kit) => {
-    if (placeOf(kit) !== placeOf(where)) throw new Error(WORDS.wrongOwner);
+    if (placeOf(kit) !== placeOf(where)) throw new Error(t("This recovery kit is for another person or another system."));
     hold(new Own(kit, { deployment, account, gateway, provider: wallet.provider }), isOwn);
     void stored.reload();
   };
@@ -59,11 +60,11 @@ function Offer({ custodian, kit, kept: started }: { custodian: string; kit: () =
   const grants = useLoad(() => gateway.get<Grant[]>(`/v1/grants?patient=${account}`), [gateway]);
   return (
     <>
-      <h2>{WORDS.taking}</h2>
-      <p>{WORDS.why(names.of(custodian))}</p>
-      <p className="warning">{WORDS.risk}</p>
+      <h2>{t("Take my keys over")}</h2>
+      <p>{t("You can keep your keys yourself. Then {custodian} can no longer open your record, unless you allow it like anybody else.", { custodian: names.of(custodian) })}</p>
+      <p className="warning">{t("If you lose this device and your recovery kit, nobody can open your record for you: not the hospital, and not us.")}</p>
       <Show of={grants}>{(all) => <Readers grants={all.filter((grant) => grant.live && (grant.permission & 1) !== 0)} />}</Show>
-      {!open && <button type="button" className="primary" onClick={() => setOpen(true)}>{WORDS.taking}</button>}
+      {!open && <button type="button" className="primary" onClick={() => setOpen(true)}>{t("Take my keys over")}</button>}
       {open && <Step at={1}><Protect kit={kit} checked={false} kept={started} /></Step>}
     </>
   );
@@ -71,15 +72,15 @@ function Offer({ custodian, kit, kept: started }: { custodian: string; kit: () =
 
 function Readers({ grants }: { grants: Grant[] }) {
   const { names } = useSession();
-  if (grants.length === 0) return <p className="quiet">{WORDS.nobody}</p>;
+  if (grants.length === 0) return <p className="quiet">{t("Nobody may read your record now.")}</p>;
   const who = [...new Set(grants.map((grant) => grant.grantee))];
   return (
     <>
-      <p>{WORDS.readers} <Link to="/patient/access">Who has access</Link></p>
+      <p>{t("These may read parts of your record now, and still may afterwards. If you do not want that, end their access first.")} <Link to="/patient/access">{t("Who has access")}</Link></p>
       <ul>
         {who.map((grantee) => (
           <li key={grantee}>
-            {capital(names.of(grantee))}: {grants.filter((grant) => grant.grantee === grantee).map((grant) => scopeWords(grant.scope)).join(", ")}
+            {capital(names.of(grantee))}: {listed(grants.filter((grant) => grant.grantee === grantee).map((grant) => scopeWords(grant.scope)))}
           </li>
         ))}
       </ul>
@@ -87,11 +88,13 @@ function Readers({ grants }: { grants: Grant[] }) {
   );
 }
 
+const STEPS: Message[] = ["Protect your keys", "Save your recovery kit", "Hand over"];
+
 function Step({ at, children }: { at: 1 | 2 | 3; children: ReactNode }) {
   return (
     <section>
-      <p className="quiet">{WORDS.step(at)}. {WORDS.closed}</p>
-      <h2>{WORDS.steps[at - 1]}</h2>
+      <p className="quiet">{t("Step {n} of 3", { n: at })}. {t("You can close this page at any time and go on later.")}</p>
+      <h2>{t(STEPS[at - 1]!)}</h2>
       {children}
     </section>
   );
@@ -104,24 +107,27 @@ function Taking({ own, found, next }: { own: Own; found: Kept; next: () => Promi
 
 function Locked({ found, opened }: { found: Kept; opened: (kit: Kit) => void }) {
   const [error, setError] = useState<unknown>();
-  const open = async (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
+  const [wrong, setWrong] = useState<Wrong>({});
+  const open = async (form: HTMLFormElement) => {
     setError(undefined);
+    const passphrase = String(new FormData(form).get("passphrase") ?? "");
+    if (!found.passkey && passphrase === "") return setWrong({ passphrase: t("Type your passphrase.") });
+    setWrong({});
     try {
-      opened(await unlock(found, String(new FormData(event.currentTarget).get("passphrase") ?? "")));
+      opened(await unlock(found, passphrase));
     } catch (failed) {
       setError(failed);
     }
   };
   return (
     <>
-      <p>{WORDS.locked}</p>
-      <form onSubmit={open}>
-        {found.passkey ? <p className="quiet">{WORDS.passkeyHint}</p> : (
-          <label>{WORDS.passphrase}<input type="password" name="passphrase" autoComplete="current-password" required /></label>
+      <p>{t("Your keys are in this browser. Unlock them to read your records and to decide.")}</p>
+      <Form wrong={wrong} submit={open}>
+        {found.passkey ? <p className="quiet">{t("Your device asks for your fingerprint, your face or its PIN.")}</p> : (
+          <Line label={t("Passphrase")} name="passphrase" type="password" autoComplete="current-password" />
         )}
-        <button type="submit" className="primary">{WORDS.unlock}</button>
-      </form>
+        <button type="submit" className="primary">{t("Unlock my keys")}</button>
+      </Form>
       {error !== undefined && <Refused error={error} />}
     </>
   );
@@ -134,13 +140,13 @@ function Bring({ opened }: { opened: (kit: Kit) => void }) {
   if (kit) return <Protect kit={() => kit} checked kept={opened} />;
   const check = (found: Kit) => {
     const here = { chainId: deployment.chainId, consent: deployment.contracts.consent, patient: account };
-    if (placeOf(found) !== placeOf(here)) throw new Error(WORDS.wrongOwner);
+    if (placeOf(found) !== placeOf(here)) throw new Error(t("This recovery kit is for another person or another system."));
     setKit(found);
   };
   return (
     <>
-      <p>{WORDS.absent}</p>
-      <OpenKit verb={WORDS.bring} opened={check} />
+      <p>{t("Your keys are on your own device, and not in this browser. Bring your recovery kit to use them here.")}</p>
+      <OpenKit verb={t("Bring my recovery kit")} opened={check} />
     </>
   );
 }
@@ -153,14 +159,14 @@ function Yours({ own, remove }: { own: Own; remove: () => Promise<void> }) {
   useEffect(() => hold(own, true), [own, hold]);
   return (
     <>
-      <p role="status" className="said">{WORDS.yours}</p>
+      <p role="status" className="said">{t("You keep your keys yourself. They are unlocked until you sign out.")}</p>
       <Show of={closed}>{(scopes) => (scopes.length > 0 ? <Refused error={new Caught("swapped-key")} /> : null)}</Show>
       <Renew own={own} />
-      <h2>Recovery kit</h2>
+      <h2>{t("Recovery kit")}</h2>
       {kit ? <KitStep kit={own.kit} done={() => setKit(false)} /> : (
         <div className="buttons">
-          <button type="button" onClick={() => setKit(true)}>{WORDS.another}</button>
-          <button type="button" className="plain" onClick={remove}>{WORDS.remove}</button>
+          <button type="button" onClick={() => setKit(true)}>{t("Make another recovery kit")}</button>
+          <button type="button" className="plain" onClick={remove}>{t("Remove my keys from this browser")}</button>
         </div>
       )}
     </>
