@@ -41,6 +41,19 @@ function child(of: Element, name: string): Element | undefined {
   return [...of.children].find((element) => element.localName === name);
 }
 
+/** The narrative as text, a line for each block; the bytes themselves if they are no C-CDA. */
+export function narrative(xml: string): string {
+  const read = sections(xml);
+  if (!read) return xml;
+  return read.sections.map((section) => [section.title, ...lines(section.text)].join("\n")).join("\n\n");
+}
+
+function lines(text: Element): string[] {
+  const blocks = [...text.querySelectorAll("paragraph, item, tr")];
+  const worded = (element: Element) => [...element.childNodes].map((node) => node.textContent?.trim()).filter(Boolean).join(" ").replace(/\s+/g, " ");
+  return (blocks.length > 0 ? blocks : [text]).map(worded);
+}
+
 export function Ccda({ xml }: { xml: string }) {
   const read = sections(xml);
   if (!read) return <pre className="text">{xml}</pre>;

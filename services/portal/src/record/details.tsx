@@ -3,6 +3,7 @@ import type { Resource } from "../api/types";
 import { capital } from "../words/scopes";
 import { fhirDate } from "../words/when";
 import { locale, type Message, t } from "../words/language";
+import type { Attachment } from "./document";
 
 // A FHIR resource as rows. Anything may be missing or of another type than expected; nothing here is ever markup.
 
@@ -12,8 +13,56 @@ type Any = Record<string, unknown>;
 /** Rows beyond these are not shown one by one. */
 const MOST = 200;
 
+/** Single values as terms; what there are several of, with several elements each, as tables. */
 export function Details({ resource }: { resource: Resource }) {
-  return <Terms rows={rowsOf(resource)} />;
+  if (resource.resourceType === "Patient") return <Terms rows={rowsOf(resource)} />;
+  const several = Object.entries(resource).filter(([key, value]) => !HIDDEN.has(key) && isTable(value)) as [string, Any[]][];
+  const single = Object.fromEntries(Object.entries(resource).filter(([key]) => !several.some(([one]) => one === key))) as Resource;
+  return (
+    <>
+      <Terms rows={rowsOf(single)} />
+      {several.map(([key, rows]) => (
+        <section key={key}>
+          <h2>{spoken(key)}</h2>
+          <Rows rows={rows.slice(0, MOST)} />
+        </section>
+      ))}
+    </>
+  );
+}
+
+function isTable(value: unknown): boolean {
+  const structured = (one: unknown) => typeof one === "object" && one !== null && !Array.isArray(one) && brief(one as Any) === undefined && !isAttachment(one);
+  return Array.isArray(value) && value.length > 0 && value.every(structured);
+}
+
+function Rows({ rows }: { rows: Any[] }) {
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((key) => !HIDDEN.has(key));
+  const cell = (value: unknown) => {
+    const inner: Row[] = [];
+    walk("", value, inner, 0);
+    return inner.map(([name, text]) => (name ? `${name}: ${text}` : text)).join("; ") || "–";
+  };
+  return (
+    <div className="wide">
+      <table>
+        <thead><tr>{columns.map((key) => <th key={key} scope="col">{spoken(key)}</th>)}</tr></thead>
+        <tbody>{rows.map((row, place) => <tr key={place}>{columns.map((key) => <td key={key}><bdi>{cell(row[key])}</bdi></td>)}</tr>)}</tbody>
+      </table>
+    </div>
+  );
+}
+
+function isAttachment(value: unknown): value is Attachment {
+  const { contentType, url, data } = (value ?? {}) as Any;
+  return isText(contentType) && (isText(url) || isText(data));
+}
+
+/** Every document that hangs on a resource, wherever it stands in it. */
+export function attachmentsOf(value: unknown, depth = 0): Attachment[] {
+  if (typeof value !== "object" || value === null || depth > 6) return [];
+  if (isAttachment(value)) return [value];
+  return Object.entries(value).flatMap(([key, inner]) => (HIDDEN.has(key) ? [] : attachmentsOf(inner, depth + 1)));
 }
 
 export function Terms({ rows }: { rows: [string, ReactNode][] }) {
@@ -75,6 +124,10 @@ function walk(name: string, value: unknown, rows: Row[], depth: number): void {
     rows.push([name, scalar(value)]);
     return;
   }
+  if (isAttachment(value)) {
+    if (value.title) rows.push([name, value.title]);
+    return;
+  }
   const short = brief(value as Any);
   if (short !== undefined) {
     if (short) rows.push([name, short]);
@@ -120,8 +173,53 @@ function scalar(value: unknown): string {
   return /^\d{4}-\d\d-\d\d/.test(text) ? fhirDate(text) : text;
 }
 
+/** Elements that have a word of their own; the others are said by their names in FHIR. */
+const ELEMENTS: Record<string, Message> = {
+  status: "Status",
+  docStatus: "State",
+  type: "Kind",
+  category: "Category",
+  code: "Code",
+  subject: "Patient",
+  patient: "Patient",
+  beneficiary: "Insured person",
+  subscriber: "Subscriber",
+  subscriberId: "Number of the subscriber",
+  relationship: "Relationship",
+  payor: "Payer",
+  insurer: "Insurer",
+  provider: "Provider",
+  author: "Author",
+  date: "Date",
+  created: "Made",
+  period: "Period",
+  description: "Description",
+  title: "Title",
+  name: "Name",
+  value: "Value",
+  identifier: "Number",
+  outcome: "Outcome",
+  disposition: "Decision",
+  adjudication: "Assessment",
+  amount: "Amount",
+  total: "Total",
+  payment: "Payment",
+  item: "Item",
+  entry: "Entry",
+  sequence: "Number",
+  itemSequence: "Number",
+  content: "Content",
+  attachment: "Document",
+  request: "Request",
+  use: "Use",
+  mode: "Mode",
+  note: "Note",
+  text: "Text",
+};
+
 /** `billablePeriod` → `Billable period`. */
 function spoken(key: string): string {
+  if (Object.hasOwn(ELEMENTS, key)) return t(ELEMENTS[key]!);
   return capital(key.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase());
 }
 

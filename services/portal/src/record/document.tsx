@@ -1,6 +1,6 @@
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import type { Gateway } from "../api/gateway";
-import { Show, useLoad } from "../parts/load";
+import { Loading, Show, useLoad } from "../parts/load";
 import { Ccda } from "./ccda";
 import { locale, t } from "../words/language";
 
@@ -13,15 +13,18 @@ export interface Attachment {
 }
 
 /** Bytes up to here are read as text; a browser shows longer ones badly. */
-const LONGEST_TEXT = 2_000_000;
+export const LONGEST_TEXT = 2_000_000;
+
+/** Read by a program of its own, which is loaded when there is one to read. */
+const Dicom = lazy(() => import("./dicom/view"));
 
 /** One document, shown by what it says it is. It is opened when it is asked for: opening stands in the patient's journal. */
 export function Document({ gateway, attachment }: { gateway: Gateway; attachment: Attachment }) {
-  const blob = useLoad(() => bytes(gateway, attachment), [gateway, attachment.url, attachment.data]);
+  const blob = useLoad(() => bytesOf(gateway, attachment), [gateway, attachment.url, attachment.data]);
   return <Show of={blob}>{(found) => <Shown blob={found} attachment={attachment} />}</Show>;
 }
 
-async function bytes(gateway: Gateway, attachment: Attachment): Promise<Blob> {
+export async function bytesOf(gateway: Gateway, attachment: Attachment): Promise<Blob> {
   if (attachment.data !== undefined) {
     return new Blob([Uint8Array.from(atob(attachment.data), (letter) => letter.charCodeAt(0))]);
   }
@@ -29,8 +32,17 @@ async function bytes(gateway: Gateway, attachment: Attachment): Promise<Blob> {
   return gateway.bytes(attachment.url);
 }
 
+/** What a document says it is, without its parameters. */
+export function typeOf(attachment: Attachment): string {
+  return (attachment.contentType ?? "").split(";")[0]!.trim().toLowerCase();
+}
+
+export function textual(type: string): boolean {
+  return type.startsWith("text/") || type.endsWith("/xml") || type.endsWith("+xml") || type === "application/json";
+}
+
 function Shown({ blob, attachment }: { blob: Blob; attachment: Attachment }) {
-  const type = (attachment.contentType ?? "").split(";")[0]!.trim().toLowerCase();
+  const type = typeOf(attachment);
   const title = attachment.title ?? t("Document");
   return (
     <figure className="document">
@@ -46,9 +58,8 @@ function Body({ blob, type, title }: { blob: Blob; type: string; title: string }
   // Never SVG or HTML: those are programs.
   if (["image/png", "image/jpeg", "image/gif", "image/webp"].includes(type)) return <Picture blob={blob} type={type} title={title} />;
   if (type === "application/pdf") return <Pdf blob={blob} title={title} />;
-  const textual = type.startsWith("text/") || type.endsWith("/xml") || type.endsWith("+xml") || type === "application/json";
-  if (textual && blob.size <= LONGEST_TEXT) return <Text blob={blob} xml={/xml/.test(type)} />;
-  if (type === "application/dicom") return <p className="quiet">{t("A medical image (DICOM). Save it and open it in an image viewer.")}</p>;
+  if (textual(type) && blob.size <= LONGEST_TEXT) return <Text blob={blob} xml={/xml/.test(type)} />;
+  if (type === "application/dicom") return <Suspense fallback={<Loading />}><Dicom blob={blob} title={title} /></Suspense>;
   return <p className="quiet">{t("This page cannot show this kind of document ({type}). Save it to open it elsewhere.", { type: type || t("unknown") })}</p>;
 }
 
@@ -70,7 +81,9 @@ function Picture({ blob, type, title }: { blob: Blob; type: string; title: strin
 
 function Pdf({ blob, title }: { blob: Blob; title: string }) {
   const url = useUrl(blob, "application/pdf");
-  return url ? <iframe src={url} title={title} /> : null;
+  // Browsers of most phones have no place for a PDF within a page.
+  if (!navigator.pdfViewerEnabled) return <p className="quiet">{t("This browser cannot show a PDF here. Save it to open it.")}</p>;
+  return url ? <iframe src={`${url}#view=FitH&navpanes=0`} title={title} /> : null;
 }
 
 function Text({ blob, xml }: { blob: Blob; xml: boolean }) {

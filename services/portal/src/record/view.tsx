@@ -5,7 +5,8 @@ import { Show, useLoad } from "../parts/load";
 import { useSession } from "../session";
 import { typeWords } from "../words/scopes";
 import { fhirDate } from "../words/when";
-import { amount, coded, Details, isText, list, Terms } from "./details";
+import { Changes } from "./changes";
+import { amount, attachmentsOf, coded, Details, isText, list, Terms } from "./details";
 import { type Attachment, Document } from "./document";
 import { Proof } from "./proof";
 import { t } from "../words/language";
@@ -46,6 +47,7 @@ export function RecordView({ type, id, back, write }: { type: string; id: string
             <h1 tabIndex={-1}>{titleOf(found)}</h1>
             <Versions history={history.value} chosen={version ?? metaOf(found).versionId} choose={setVersion} />
             <Content gateway={gateway} resource={found} />
+            <Since gateway={gateway} history={history.value} resource={found} />
             {write && <p><button type="button" onClick={() => write(found)}>{t("Write a corrected version")}</button></p>}
             <ProofOf resource={found} />
           </>
@@ -74,6 +76,15 @@ function Versions({ history, chosen, choose }: { history: Bundle | undefined; ch
   );
 }
 
+/** Against the version before, if there is one. */
+function Since({ gateway, history, resource }: { gateway: Gateway; history: Bundle | undefined; resource: Resource }) {
+  const versions = (history?.entry ?? []).flatMap((entry) => entry.resource ?? []);
+  const before = versions[versions.findIndex((one) => metaOf(one).versionId === metaOf(resource).versionId) + 1];
+  if (!before || before === versions[0]) return null;
+  const version = metaOf(before).versionId ?? "";
+  return <Changes key={version} gateway={gateway} before={before} after={resource} version={version} />;
+}
+
 export function ProofOf({ resource }: { resource: Resource }) {
   const cid = metaOf(resource).extension?.find((e) => e.url === "urn:chartseal:extension:cid")?.valueString;
   return cid ? <Proof key={cid} cid={cid} /> : null;
@@ -81,8 +92,9 @@ export function ProofOf({ resource }: { resource: Resource }) {
 
 export function Content({ gateway, resource }: { gateway: Gateway; resource: Resource }) {
   if (resource.resourceType === "Claim") return <Claim gateway={gateway} claim={resource} />;
-  if (resource.resourceType !== "DocumentReference") return <Details resource={resource} />;
-  const attachments = list(resource.content).map((content) => (content.attachment ?? {}) as Attachment);
+  const attachments = attachmentsOf(resource);
+  const documents = attachments.map((attachment, place) => <Document key={attachment.url ?? place} gateway={gateway} attachment={attachment} />);
+  if (resource.resourceType !== "DocumentReference") return <><Details resource={resource} />{documents}</>;
   const rows: [string, string][] = [];
   if (coded(resource.type)) rows.push([t("Kind"), coded(resource.type)]);
   if (isText(resource.date)) rows.push([t("Date"), fhirDate(resource.date)]);
@@ -90,9 +102,7 @@ export function Content({ gateway, resource }: { gateway: Gateway; resource: Res
   return (
     <>
       <Terms rows={rows} />
-      {attachments.map((attachment, place) => (
-        <Document key={attachment.url ?? place} gateway={gateway} attachment={attachment} />
-      ))}
+      {documents}
     </>
   );
 }
