@@ -43,11 +43,12 @@ test: build $(TYPES) clients portal ## run every test: Rust, Solidity, TypeScrip
 
 clients: $(PYTHON_CLIENTS) $(NODE_CLIENTS) $(FUZZER) ## install the FHIR clients that tests/clients drives, and schemathesis
 
-bench: $(RAGE) $(NODE) $(KUBO) ## measure beside the floor and the peers (rage, age, raw inserts, ipfs add), after seeing that each opens the other's files
+bench: $(RAGE) $(NODE) $(KUBO) $(PORTAL) ## measure beside the floor and the peers (rage, age, raw inserts, ipfs add), after seeing that each opens the other's files
 	$(CARGO) build --release --workspace --bins --locked
 	cd bench && RAGE=$(RAGE) CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) test --release --locked
 	cd bench && CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) run --release --locked -- envelope --rage $(RAGE)
 	cd bench && CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) run --release --locked -- pipeline
+	cd services/portal && npm run --silent build && npm run --silent interactive
 
 fuzz: ## throw RUNS (2,000,000) damaged inputs at each parser of strangers' bytes; needs cargo-fuzz
 	CARGO_TARGET_DIR=$(abspath $(TARGET))/fuzz fuzz/run.sh $(RUNS)

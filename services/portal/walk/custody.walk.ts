@@ -1,14 +1,16 @@
 // A patient takes the keys over: afterwards database, vault and backup of the gateway open nothing that is written, and the
 // patient with the recovery kit alone opens everything.
 
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Deployment, Hex } from "../src/api/types";
-import { browser, Person, program, ready, type System, up } from "./system";
+import { ar } from "../src/words/ar";
+import { fr } from "../src/words/fr";
+import { document, Hospital, seeEach, sendEach } from "./documents";
+import { browser, Person, ready, type System, untranslated, up } from "./system";
 import { newest, reached, recover, recoverByRoot, rootOf, steal, type Stolen } from "./thief";
 
 const ALICE = "Alice, a patient";
@@ -23,6 +25,7 @@ describe.skipIf(!ready())("own keys", () => {
   let doctor: Person;
   let patient: Hex;
   let before: Stolen[];
+  const english = (language: "fr" | "ar") => untranslated({ fr, ar }[language]);
   const kit = () => join(home, "kit.age");
   let kitPhrase: string;
   let late: string;
@@ -39,24 +42,10 @@ describe.skipIf(!ready())("own keys", () => {
     rmSync(home, { recursive: true, force: true });
   });
 
-  /** The hospital's system adds a note, over FHIR; gives its CID. */
+  /** The hospital's system adds a note; gives its CID. */
   async function write(text: string): Promise<string> {
-    const token = spawnSync(program("chartseal"), ["token", "--client", "hospital", "--data", system.data]).stdout.toString().trim();
-    const { patients } = JSON.parse(readFileSync(join(system.data, "stack.json"), "utf8")) as { patients: { address: string; fhirId: string }[] };
-    const { fhirId } = patients.find((one) => one.address.toLowerCase() === patient.toLowerCase())!;
-    const note = {
-      resourceType: "DocumentReference",
-      status: "current",
-      type: { text: "Progress note" },
-      description: text,
-      subject: { reference: `Patient/${fhirId}` },
-      content: [{ attachment: { contentType: "text/plain", title: text, data: btoa(text) } }],
-    };
-    const headers = { authorization: `Bearer ${token}`, "content-type": "application/fhir+json" };
-    const answer = await fetch(`${system.gateway}/fhir/R4/DocumentReference`, { method: "POST", headers, body: JSON.stringify(note) });
-    const body = (await answer.json()) as { meta: { extension: { url: string; valueString: string }[] } };
-    expect(answer.status, JSON.stringify(body)).toBe(201);
-    return body.meta.extension.find((one) => one.url === "urn:chartseal:extension:cid")!.valueString;
+    const { meta } = await new Hospital(system).write(patient, document(text, "text/plain", new TextEncoder().encode(text)));
+    return meta.extension.find((one) => one.url === "urn:chartseal:extension:cid")!.valueString;
   }
 
   async function asked(person: Person, permission: "Read" | "Add to (without reading)", reason: string): Promise<void> {
@@ -127,6 +116,7 @@ describe.skipIf(!ready())("own keys", () => {
     await page.getByLabel("Choose a passphrase of at least 12 characters").fill(PASSPHRASE);
     await page.getByLabel("The same passphrase again").fill(PASSPHRASE);
     await alice.accessible();
+    await alice.alsoTranslated(english);
     await page.getByRole("button", { name: "Use a passphrase" }).click();
     await page.getByRole("heading", { name: "Save your recovery kit" }).waitFor({ timeout: 60_000 });
 
@@ -136,6 +126,7 @@ describe.skipIf(!ready())("own keys", () => {
     await page.getByRole("button", { name: "Save the file" }).waitFor({ timeout: 60_000 });
     expect(await page.getByRole("button", { name: "Read what you sign" }).count()).toBe(0);
     await alice.accessible();
+    await alice.alsoTranslated(english);
     await alice.shot("recovery-kit");
     const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save the file" }).click()]);
     await download.saveAs(kit());
@@ -152,6 +143,7 @@ describe.skipIf(!ready())("own keys", () => {
     await unlocked(page);
     await page.getByRole("heading", { name: "Hand over" }).waitFor({ timeout: 60_000 });
     await alice.accessible();
+    await alice.alsoTranslated(english);
     await page.getByRole("button", { name: "Read what you sign" }).click();
     const sheet = page.getByRole("dialog");
     await sheet.locator(".sentence").waitFor({ timeout: 60_000 });
@@ -162,16 +154,13 @@ describe.skipIf(!ready())("own keys", () => {
 
     // Closed before it counted.
     await unlocked(page);
-    await expect.poll(async () => {
-      const again = page.getByRole("button", { name: "Look again" });
-      if ((await again.count()) > 0) await again.click({ timeout: 2_000 }).catch(() => undefined);
-      return page.getByText("You keep your keys yourself").count();
-    }, { timeout: 90_000, interval: 500 }).toBe(1);
+    await page.getByText("You keep your keys yourself").waitFor({ timeout: 90_000 });
     await page.getByText("No key needs to be renewed.").waitFor();
     await alice.accessible();
+    await alice.alsoTranslated(english);
     await alice.shot("own-keys");
     const stored = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
-    expect(stored).toBe("{}");
+    expect(stored).toBe('{"language":"en"}');
   });
 
   test("afterwards, what the gateway holds and ever held opens nothing that is written", async () => {
@@ -241,8 +230,19 @@ describe.skipIf(!ready())("own keys", () => {
       await route.fulfill({ json: { ...receipt, root: `0x${"12".repeat(32)}` } });
     });
     await page.getByRole("button", { name: "Check the proof" }).click();
-    await page.getByText("The proof does not hold.").waitFor();
-    await page.unrouteAll({ behavior: "wait" });
+    await page.getByText("No: The chain holds the batch’s seal").waitFor();
+    await refused("The proof of this record does not hold");
+
+    // A path that leads to that root from another record.
+    await alice.visit("My records");
+    await page.getByRole("button", { name: titled }).click();
+    await page.route("**/v1/receipts/*", async (route) => {
+      const receipt = (await (await route.fetch()).json()) as { epoch: number };
+      await route.fulfill({ json: { ...receipt, epoch: receipt.epoch + 1 } });
+    });
+    await page.getByRole("button", { name: "Check the proof" }).click();
+    await page.getByText("No: The record is part of the sealed batch").waitFor();
+    await refused("The proof of this record does not hold");
 
     // One byte of a record.
     await alice.visit("Overview");
@@ -300,6 +300,10 @@ describe.skipIf(!ready())("own keys", () => {
     await page.getByText("You keep your keys yourself").waitFor({ timeout: 60_000 });
     await bob.visit("Overview");
     await page.getByText("Denis").first().waitFor();
+    // Every kind of document is opened in the browser, by the same pages.
+    await sendEach(system, system.accounts.find((account) => account.name === "bob")!.address, await page.screenshot());
+    await bob.visit("My records");
+    await seeEach(bob);
     await bob.leave();
   });
 

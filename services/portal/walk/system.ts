@@ -9,7 +9,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from "playwrig
 import { expect } from "vitest";
 
 const HERE = import.meta.dirname;
-const ROOT = resolve(HERE, "../../..");
+export const ROOT = resolve(HERE, "../../..");
 const PROGRAM = process.env.PROGRAMS ?? join(ROOT, "target/debug");
 const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -75,7 +75,8 @@ export class Person {
 
   private constructor(readonly page: Page, private readonly context: BrowserContext, private readonly system: System) {}
 
-  static async enter(browser: Browser, system: System, door: string, wallet: string, options: { width?: number; dark?: boolean } = {}): Promise<Person> {
+  /** Somebody who has not signed in. */
+  static async at(browser: Browser, system: System, path: string, options: { width?: number; dark?: boolean } = {}): Promise<Person> {
     const context = await browser.newContext({
       viewport: { width: options.width ?? 1000, height: 800 },
       colorScheme: options.dark ? "dark" : "light",
@@ -84,7 +85,14 @@ export class Person {
     page.setDefaultTimeout(15_000);
     const person = new Person(page, context, system);
     person.watch();
-    await page.goto(`${system.gateway}${door}`);
+    await page.goto(`${system.gateway}${path}`);
+    await page.locator("main h1").waitFor();
+    return person;
+  }
+
+  static async enter(browser: Browser, system: System, door: string, wallet: string, options: { width?: number; dark?: boolean } = {}): Promise<Person> {
+    const person = await Person.at(browser, system, door, options);
+    const { page } = person;
     await page.getByRole("button", { name: `Sample: ${wallet}` }).waitFor();
     await person.accessible();
     await person.shot(`sign-in${door}`);
@@ -100,7 +108,8 @@ export class Person {
     this.page.on("pageerror", (error) => this.wrong.push(String(error)));
     this.page.on("request", (request) => {
       const url = new URL(request.url());
-      const ours = url.protocol === "blob:" || url.protocol === "data:" || [this.system.gateway, this.system.node].includes(url.origin);
+      // The browser's own PDF viewer is an extension of it.
+      const ours = ["blob:", "data:", "chrome-extension:", "chrome:"].includes(url.protocol) || [this.system.gateway, this.system.node].includes(url.origin);
       if (!ours) this.wrong.push(`a request to ${url.origin}`);
     });
   }
@@ -124,7 +133,7 @@ export class Person {
       await this.page.locator(`nav a[href="${link}"]`).click();
       await this.page.locator("main h1").waitFor();
       await this.page.locator("main .quiet[role=status]").first().waitFor({ state: "detached" });
-      await this.accessible();
+      await this.everywhere();
       if (language === "ar") await this.shot(`${link.slice(1)}-${language}`);
       expect((await this.read()).filter((text) => english.has(text)), `English at ${link} in ${language}`).toEqual([]);
     }
@@ -134,7 +143,7 @@ export class Person {
   async alsoTranslated(english: (language: "fr" | "ar") => Set<string>): Promise<void> {
     for (const language of ["fr", "ar"] as const) {
       await this.speak(language);
-      await this.accessible();
+      await this.everywhere();
       const left = (await this.read()).filter((text) => english(language).has(text));
       expect(left, `English in ${language}`).toEqual([]);
     }
@@ -158,14 +167,30 @@ export class Person {
     });
   }
 
+  /** The page on a desk and on a phone, in both themes. */
+  async everywhere(): Promise<void> {
+    const [size, dark] = [this.page.viewportSize()!, await this.page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches)];
+    for (const width of [1000, 360]) {
+      await this.page.setViewportSize({ ...size, width });
+      await this.page.emulateMedia({ colorScheme: "light" });
+      await this.accessible();
+      // Of what axe looks at, only colours change with the theme.
+      await this.page.emulateMedia({ colorScheme: "dark" });
+      await this.accessible("color-contrast");
+    }
+    await this.page.setViewportSize(size);
+    await this.page.emulateMedia({ colorScheme: dark ? "dark" : "light" });
+  }
+
   /** axe-core finds nothing, and nothing is wider than the window. */
-  async accessible(): Promise<void> {
+  async accessible(only?: "color-contrast"): Promise<void> {
     // Through the protocol, not as a script of the page: its policy lets none in.
-    await this.page.evaluate(AXE);
-    const violations = await this.page.evaluate(async () => {
-      const { axe } = window as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
-      return (await axe.run()).violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`);
-    });
+    if (!(await this.page.evaluate(() => "axe" in window))) await this.page.evaluate(AXE);
+    const violations = await this.page.evaluate(async (rule) => {
+      const { axe } = window as unknown as { axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
+      const options = { resultTypes: ["violations"], ...(rule ? { runOnly: [rule] } : {}) };
+      return (await axe.run(options)).violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`);
+    }, only);
     expect(violations).toEqual([]);
     const over = await this.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     expect(over, "pixels wider than the window").toBeLessThanOrEqual(0);
@@ -204,6 +229,11 @@ export class Person {
     await this.context.close();
     expect(this.wrong).toEqual([]);
   }
+}
+
+/** What must not be read any more in a language: sentences whose translation differs. */
+export function untranslated(catalogue: Record<string, unknown>): Set<string> {
+  return new Set(Object.keys(catalogue).filter((key) => catalogue[key] !== key));
 }
 
 /** The longest picture; a long list is cut there. */

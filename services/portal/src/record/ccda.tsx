@@ -1,4 +1,7 @@
 import { createElement, type ReactNode } from "react";
+import { fhirDate } from "../words/when";
+import { type Message, t } from "../words/language";
+import { Terms } from "./details";
 
 // A C-CDA's narrative: its sections' titles and text. Only element names of the list become elements of ours, without any
 // of their attributes; all else becomes its text. Nothing of the document is ever parsed as HTML.
@@ -13,6 +16,7 @@ const AS: Record<string, string> = {
   tr: "tr",
   th: "th",
   td: "td",
+  caption: "strong",
   br: "br",
   sub: "sub",
   sup: "sup",
@@ -25,8 +29,15 @@ interface Section {
   text: Element;
 }
 
-/** The narrative sections; undefined if the bytes are no C-CDA. */
-export function sections(xml: string): { title: string; sections: Section[] } | undefined {
+interface Read {
+  title: string;
+  /** About whom, when and by whom. */
+  head: [Message, string][];
+  sections: Section[];
+}
+
+/** Head and narrative sections; undefined if the bytes are no C-CDA. */
+export function sections(xml: string): Read | undefined {
   const document = new DOMParser().parseFromString(xml, "application/xml");
   const root = document.documentElement;
   if (document.querySelector("parsererror") || root.localName !== "ClinicalDocument") return undefined;
@@ -34,7 +45,30 @@ export function sections(xml: string): { title: string; sections: Section[] } | 
     const text = child(section, "text");
     return text ? [{ title: child(section, "title")?.textContent?.trim() ?? "", text }] : [];
   });
-  return { title: child(root, "title")?.textContent?.trim() ?? "", sections: found };
+  return { title: child(root, "title")?.textContent?.trim() ?? "", head: headOf(root), sections: found };
+}
+
+function headOf(root: Element): [Message, string][] {
+  const words = (selector: string) => {
+    const name = root.querySelector(selector);
+    const parts = name && name.children.length > 0 ? [...name.children].filter((part) => part.localName !== "suffix").map((part) => part.textContent) : [name?.textContent];
+    return parts.map((part) => part?.trim()).filter(Boolean).join(" ");
+  };
+  const date = (selector: string) => day(root.querySelector(selector)?.getAttribute("value") ?? "");
+  const rows: [Message, string][] = [
+    ["Name", words("recordTarget > patientRole > patient > name")],
+    ["Born", date("recordTarget > patientRole > patient > birthTime")],
+    ["Date", date(":root > effectiveTime")],
+    ["Author", words("author > assignedAuthor > assignedPerson > name")],
+    ["Made at", words("custodian > assignedCustodian > representedCustodianOrganization > name")],
+  ];
+  return rows.filter(([, value]) => value !== "");
+}
+
+/** `20260131…` as a date of the reader's language. */
+function day(text: string): string {
+  const parts = /^(\d{4})(\d\d)(\d\d)/.exec(text);
+  return parts ? fhirDate(`${parts[1]}-${parts[2]}-${parts[3]}`) : "";
 }
 
 function child(of: Element, name: string): Element | undefined {
@@ -60,6 +94,7 @@ export function Ccda({ xml }: { xml: string }) {
   return (
     <div className="narrative">
       {read.title && <h2>{read.title}</h2>}
+      <Terms rows={read.head.map(([name, value]) => [t(name), value])} />
       {read.sections.map((section, place) => (
         <section key={place}>
           {section.title && <h3>{section.title}</h3>}

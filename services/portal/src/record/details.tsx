@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import type { Resource } from "../api/types";
-import { capital } from "../words/scopes";
+import { capital, typeWords } from "../words/scopes";
 import { fhirDate } from "../words/when";
 import { locale, type Message, t } from "../words/language";
 import type { Attachment } from "./document";
@@ -140,14 +140,20 @@ function walk(name: string, value: unknown, rows: Row[], depth: number): void {
 
 /** The data types that read well in one line. */
 function brief(value: Any): string | undefined {
-  if ("coding" in value) return coded(value);
+  if ("coding" in value || (isText(value.text) && Object.keys(value).length === 1)) return coded(value);
   if (typeof value.value === "number" && ("currency" in value || "unit" in value || "code" in value)) return amount(value);
-  if (isText(value.reference) || isText(value.display)) return isText(value.display) ? value.display : String(value.reference);
+  if (isText(value.reference) || isText(value.display)) return isText(value.display) ? value.display : referred(String(value.reference));
   if (isText(value.start) || isText(value.end)) {
     return [value.start, value.end].filter(isText).map(fhirDate).join(" – ");
   }
   if (isText(value.system) && isText(value.value)) return value.value;
   return undefined;
+}
+
+/** `Claim/<64 hexadecimal digits>` → `Insurance claim 0123…cdef`: enough to compare, and no wall of digits. */
+function referred(reference: string): string {
+  const own = /^([A-Za-z]+)\/([0-9a-f]{4})[0-9a-f]{56}([0-9a-f]{4})$/.exec(reference);
+  return own ? `${own[1] === "Patient" ? t("Patient") : typeWords(own[1]!)} ${own[2]}…${own[3]}` : reference;
 }
 
 export function amount(value: unknown): string {

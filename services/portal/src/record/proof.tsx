@@ -1,5 +1,6 @@
 import { useState } from "react";
 import type { Receipt } from "../api/types";
+import { Caught } from "../custody/caught";
 import { Refused } from "../parts/load";
 import { check, type Step } from "../proof/receipt";
 import { useSession } from "../session";
@@ -31,9 +32,7 @@ export function Proof({ cid }: { cid: string }) {
       {error !== undefined && <Refused error={error} />}
       {done && (
         <div role="status">
-          <p className={done.steps.every((step) => step.holds) ? "holds" : "fails"}>
-            <strong>{done.steps.every((step) => step.holds) ? t("The proof holds.") : t("The proof does not hold.")}</strong>
-          </p>
+          {done.steps.every((step) => step.holds) ? <p className="holds">{t("The proof holds.")}</p> : <Refused error={new Caught("wrong-proof")} />}
           <ul className="steps">
             {done.steps.map((step) => <li key={step.says}>{step.holds ? t("Yes: {what}", { what: t(step.says) }) : t("No: {what}", { what: t(step.says) })}</li>)}
           </ul>

@@ -33,7 +33,7 @@ export function Write({ patient, scopes, replaces, stored, back }: Props) {
     if (file && file.size > LARGEST) return setWrong({ text: t("The file is larger than 6 MB. Send it through the hospital’s system.") });
     setWrong({});
     const data = await base64(file ?? new Blob([text]));
-    const contentType = file ? file.type || "application/octet-stream" : "text/plain; charset=utf-8";
+    const contentType = file ? kindOf(file) : "text/plain; charset=utf-8";
     const resource = compose(replaces, title.trim(), { contentType, title: title.trim(), data });
     const body = replaces?.id ? { patient, resource, replaces: replaces.id } : { patient, scope, resource };
     let id = "";
@@ -62,11 +62,16 @@ export function Write({ patient, scopes, replaces, stored, back }: Props) {
         )}
         <Line label={t("Title")} name="title" longest={120} value={title} change={setTitle} />
         <Line label={t("Text")} name="text" rows={10} value={text} change={setText} disabled={file !== undefined} />
-        <label>{t("Or a file (PDF, picture)")} <input type="file" accept="application/pdf,image/png,image/jpeg,text/xml,text/plain" onChange={(event) => setFile(event.target.files?.[0])} /></label>
+        <label>{t("Or a file (PDF, picture, DICOM)")} <input type="file" accept="application/pdf,image/png,image/jpeg,text/xml,text/plain,application/dicom,.dcm" onChange={(event) => setFile(event.target.files?.[0])} /></label>
         <button type="submit" className="primary">{t("Read what you sign")}</button>
       </Form>
     </>
   );
+}
+
+/** Browsers have no word for DICOM. */
+function kindOf(file: File): string {
+  return file.type || (/\.dcm$/i.test(file.name) ? "application/dicom" : "application/octet-stream");
 }
 
 /** A correction keeps what it does not change. */

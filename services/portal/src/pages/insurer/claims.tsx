@@ -1,5 +1,6 @@
 import { useState } from "react";
 import type { Bundle, Resource } from "../../api/types";
+import { Form, Line, type Wrong } from "../../parts/fields";
 import { Refused } from "../../parts/load";
 import { Content, ProofOf, titleOf } from "../../record/view";
 import { useSession } from "../../session";
@@ -10,8 +11,11 @@ export function Claims() {
   const [number, setNumber] = useState("");
   const [found, setFound] = useState<Resource[]>();
   const [error, setError] = useState<unknown>();
+  const [wrong, setWrong] = useState<Wrong>({});
   const [busy, setBusy] = useState(false);
   const look = async () => {
+    if (number.trim() === "") return setWrong({ number: t("Type the number of the claim.") });
+    setWrong({});
     setBusy(true);
     setError(undefined);
     setFound(undefined);
@@ -26,15 +30,10 @@ export function Claims() {
   return (
     <>
       <h1 tabIndex={-1}>{t("Look up a claim")}</h1>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void look();
-        }}
-      >
-        <label>{t("Claim number")}<input value={number} required autoComplete="off" onChange={(event) => setNumber(event.target.value)} /></label>
-        <button type="submit" className="primary" disabled={busy || number.trim() === ""}>{busy ? t("Looking…") : t("Look up")}</button>
-      </form>
+      <Form wrong={wrong} submit={() => void look()}>
+        <Line label={t("Claim number")} name="number" code value={number} change={setNumber} />
+        <button type="submit" className="primary" disabled={busy}>{busy ? t("Looking…") : t("Look up")}</button>
+      </Form>
       {error !== undefined && <Refused error={error} />}
       <div role="status">
         {found?.length === 0 && (

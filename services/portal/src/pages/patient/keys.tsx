@@ -57,24 +57,20 @@ function Kit({ custodian }: { custodian: string }) {
     if (await decide(plan)) setOpened(true);
   };
   return (
-    <>
-      <h2>{t("Recovery kit")}</h2>
-      <p>
-        {t("The kit is a file and a passphrase. With both you can open all your records without any hospital or server. It is made once, when you open your record, and shown only then: {custodian} keeps no copy of the passphrase.", { custodian: names.of(custodian) })}
-      </p>
-      {backup ? <Made backup={backup} /> : (
-        <Show of={grants}>
-          {(all) =>
-            all.length > 0 ? (
-              <p className="quiet">{t("Your record is open already: its kit was shown then and cannot be shown again.")}</p>
-            ) : (
-              <button type="button" className="primary" onClick={open}>{t("Open my record")}</button>
-            )
-          }
-        </Show>
-      )}
-      {opened && <p role="status" className="said">{t("Your record is open.")}</p>}
-    </>
+    <Show of={grants}>
+      {(all) =>
+        all.length > 0 && !backup ? null : (
+          <>
+            <h2>{t("Recovery kit")}</h2>
+            <p>
+              {t("The kit is a file and a passphrase. With both you can open all your records without any hospital or server. It is made once, when you open your record, and shown only then: {custodian} keeps no copy of the passphrase.", { custodian: names.of(custodian) })}
+            </p>
+            {backup ? <Made backup={backup} /> : <button type="button" className="primary" onClick={open}>{t("Open my record")}</button>}
+            {opened && <p role="status" className="said">{t("Your record is open.")}</p>}
+          </>
+        )
+      }
+    </Show>
   );
 }
 

@@ -50,6 +50,7 @@ const MODALITIES: Record<string, Message> = {
   US: "Ultrasound",
   CR: "X-ray",
   DX: "X-ray",
+  NM: "Nuclear medicine",
   SR: "Report of an examination",
   RTPLAN: "Plan of a radiotherapy",
 };

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import type { Intent } from "../../../api/types";
 import { Caught } from "../../../custody/caught";
 import type { Own } from "../../../custody/own";
@@ -14,7 +14,12 @@ export function HandOver({ own, done }: { own: Own; done: () => Promise<void> })
   const decide = useDecide();
   const [error, setError] = useState<unknown>();
   // Signed before the tab was closed: then nothing is to be signed again.
-  const rows = useLoad(() => own.maker.rows(), [own]);
+  const underWay = useLoad(() => isUnderWay(own), [own]);
+  useEffect(() => {
+    if (!underWay.value) return undefined;
+    const timer = setInterval(() => void underWay.reload().then(done), 1_000);
+    return () => clearInterval(timer);
+  }, [underWay.value, underWay.reload, done]);
   const settle = async () => {
     const closed = (await own.maker.ring()).closed();
     if (closed.length > 0) throw new Caught("swapped-key");
@@ -31,14 +36,9 @@ export function HandOver({ own, done }: { own: Own; done: () => Promise<void> })
     }
   };
   return (
-    <Show of={rows}>
-      {(all) =>
-        all.some((row) => row.pending) ? (
-          <>
-            <p role="status">{t("Your record is moving to your new keys. This takes a few seconds; you can close this page.")}</p>
-            <button type="button" onClick={done}>{t("Look again")}</button>
-          </>
-        ) : (
+    <Show of={underWay}>
+      {(moving) =>
+        moving ? <p role="status">{t("Your record is moving to your new keys. This takes a few seconds; you can close this page.")}</p> : (
           <>
             <p>{t("Everything is ready. Sign once: your record moves on to your new keys, and the old ones are destroyed.")}</p>
             <button type="button" className="primary" onClick={sign}>{t("Read what you sign")}</button>
@@ -48,6 +48,12 @@ export function HandOver({ own, done }: { own: Own; done: () => Promise<void> })
       }
     </Show>
   );
+}
+
+/** The epochs come first, one by one; the change of custody behind the last of them is in the decision alone. */
+async function isUnderWay(own: Own): Promise<boolean> {
+  const [rows, decisions] = await Promise.all([own.maker.rows(), own.maker.gateway.get<Intent[]>("/v1/intents?kind=takeOver")]);
+  return rows.some((row) => row.pending) || decisions.some(({ state }) => state === "signed" || state === "submitted");
 }
 
 async function layOut(own: Own): Promise<Intent> {
