@@ -42,7 +42,7 @@ describe("a file from a stranger", () => {
     for (const bytes of [new Uint8Array(), new Uint8Array(200), new TextEncoder().encode("%PDF-1.7 ".repeat(40))]) expect(() => read(bytes)).toThrow();
   });
 
-  test("cut anywhere or changed anywhere, it is read or refused, and never walked past its end", () => {
+  test("cut anywhere or changed anywhere, it is read or refused, and never walked past its end", { timeout: 60_000 }, () => {
     const whole = sample("test-SR.dcm");
     for (let end = 0; end < whole.length; end += 13) attempt(whole.slice(0, end));
     for (let at = 128; at < whole.length; at += 11) {
@@ -64,7 +64,8 @@ function attempt(bytes: Uint8Array): void {
   try {
     const file = read(bytes);
     pictureOf(file);
-    for (const value of file.elements.values()) expect(value.byteOffset + value.length).toBeLessThanOrEqual(bytes.byteOffset + bytes.length);
+    const end = bytes.byteOffset + bytes.length;
+    expect([...file.elements.values()].every((value) => value.byteOffset + value.length <= end)).toBe(true);
   } catch (refused) {
     expect(refused).toBeInstanceOf(Error);
     expect(refused).not.toBeInstanceOf(TypeError);

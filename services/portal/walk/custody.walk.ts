@@ -97,7 +97,7 @@ describe.skipIf(!ready())("own keys", () => {
       const left = await end.count();
       await end.first().click();
       await alice.sign("End access and sign");
-      await expect.poll(() => end.count(), { timeout: 15_000 }).toBe(left - 1);
+      await expect.poll(() => end.count(), { timeout: 45_000 }).toBe(left - 1);
     }
     const hospital = await Person.enter(chromium, system, "/doctor", "The hospital");
     await asked(hospital, "Add to (without reading)", "To go on adding to the record");

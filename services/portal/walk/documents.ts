@@ -91,7 +91,7 @@ const SEEN: Record<string, (page: Page) => Promise<unknown>> = {
   Photograph: (page) => expect.poll(() => page.getByRole("img", { name: "Photograph" }).evaluate((img: HTMLImageElement) => img.naturalWidth)).toBeGreaterThan(0),
   // Chromium's own viewer, in a frame of its own.
   "Letter on paper": (page) =>
-    expect.poll(async () => (await Promise.all(page.frames().map((frame) => frame.content().catch(() => "")))).some((html) => html.includes("application/x-google-chrome-pdf")), { timeout: 15_000 }).toBe(true),
+    expect.poll(async () => (await Promise.all(page.frames().map((frame) => frame.content().catch(() => "")))).some((html) => html.includes("application/x-google-chrome-pdf")), { timeout: 45_000 }).toBe(true),
   "Report of the operation": (page) => page.locator(".narrative section h3").first().waitFor(),
   "Insurance cover": async (page) => {
     await page.getByRole("columnheader", { name: "Value" }).waitFor();

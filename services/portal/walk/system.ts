@@ -82,7 +82,7 @@ export class Person {
       colorScheme: options.dark ? "dark" : "light",
     });
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(45_000);
     const person = new Person(page, context, system);
     person.watch();
     await page.goto(`${system.gateway}${path}`);

@@ -5,7 +5,7 @@ import type { Resource } from "../api/types";
 import { Show, useLoad } from "../parts/load";
 import { t } from "../words/language";
 import { narrative } from "./ccda";
-import { attachmentsOf } from "./details";
+import { attachmentsOf, Wide } from "./details";
 import { changesOf, differences, type Part } from "./difference";
 import { type Attachment, bytesOf, LONGEST_TEXT, textual, typeOf } from "./document";
 
@@ -35,7 +35,7 @@ function Both({ gateway, before, after }: Omit<Props, "version">) {
   return (
     <>
       {changes.length > 0 && (
-        <div className="wide">
+        <Wide name={t("What changed")}>
           <table>
             <thead><tr><th scope="col">{t("What")}</th><th scope="col">{t("Before")}</th><th scope="col">{t("Now")}</th></tr></thead>
             <tbody>
@@ -48,7 +48,7 @@ function Both({ gateway, before, after }: Omit<Props, "version">) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Wide>
       )}
       {pairs.map(([one, other], place) => <Documents key={place} gateway={gateway} before={one} after={other} />)}
       {changes.length === 0 && pairs.length === 0 && <p className="quiet">{t("Nothing that is shown here changed.")}</p>}

@@ -24,7 +24,7 @@ export function Details({ resource }: { resource: Resource }) {
       {several.map(([key, rows]) => (
         <section key={key}>
           <h2>{spoken(key)}</h2>
-          <Rows rows={rows.slice(0, MOST)} />
+          <Rows name={spoken(key)} rows={rows.slice(0, MOST)} />
         </section>
       ))}
     </>
@@ -36,7 +36,7 @@ function isTable(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0 && value.every(structured);
 }
 
-function Rows({ rows }: { rows: Any[] }) {
+function Rows({ name, rows }: { name: string; rows: Any[] }) {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((key) => !HIDDEN.has(key));
   const cell = (value: unknown) => {
     const inner: Row[] = [];
@@ -44,13 +44,18 @@ function Rows({ rows }: { rows: Any[] }) {
     return inner.map(([name, text]) => (name ? `${name}: ${text}` : text)).join("; ") || "–";
   };
   return (
-    <div className="wide">
+    <Wide name={name}>
       <table>
         <thead><tr>{columns.map((key) => <th key={key} scope="col">{spoken(key)}</th>)}</tr></thead>
         <tbody>{rows.map((row, place) => <tr key={place}>{columns.map((key) => <td key={key}><bdi>{cell(row[key])}</bdi></td>)}</tr>)}</tbody>
       </table>
-    </div>
+    </Wide>
   );
+}
+
+/** A table that may be wider than a phone: it is moved sideways, with the keyboard too. */
+export function Wide({ name, children }: { name: string; children: ReactNode }) {
+  return <div className="wide" role="region" aria-label={name} tabIndex={0}>{children}</div>;
 }
 
 function isAttachment(value: unknown): value is Attachment {

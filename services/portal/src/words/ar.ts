@@ -536,4 +536,5 @@ export const ar = {
   Note: "ملاحظة",
   "Type the number of the claim.": "اكتب رقم المطالبة.",
   "Nuclear medicine": "الطب النووي",
+  "What changed": "ما تغيّر",
 } satisfies Record<string, Text>;

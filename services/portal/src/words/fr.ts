@@ -536,4 +536,5 @@ export const fr = {
   Note: "Remarque",
   "Type the number of the claim.": "Saisissez le numéro de la demande.",
   "Nuclear medicine": "Médecine nucléaire",
+  "What changed": "Ce qui a changé",
 } satisfies Record<string, Text>;
