@@ -163,6 +163,9 @@ pub struct Limits {
     pub open_registrations: u32,
     /// Registrations one address may have waiting.
     pub registrations_per_address: u32,
+    /// Bytes of the sealed papers of one registration; kept while it waits, so the database holds at most
+    /// `open_registrations` times as many.
+    pub papers_bytes: u64,
 }
 
 impl Limits {
@@ -200,6 +203,7 @@ impl Default for Limits {
             large_bodies_bytes: 256 * 1024 * 1024,
             open_registrations: 500,
             registrations_per_address: 2,
+            papers_bytes: 2 * 1024 * 1024,
         }
     }
 }

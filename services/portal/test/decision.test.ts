@@ -13,6 +13,8 @@ const deployment: Deployment = {
   firstBlock: 1,
   confirmations: 2,
   organisations: [],
+  papersRecipient: "age1",
+  papersBytes: 0,
 };
 const around = { deployment, account: A as `0x${string}`, names: new Names(deployment, A) };
 

@@ -14,7 +14,9 @@
 #![warn(missing_docs)]
 
 mod anchored;
+mod application;
 mod audit;
+mod backlog;
 mod batch;
 mod cell;
 mod client;
@@ -52,7 +54,9 @@ use std::{path::Path, sync::Arc};
 
 pub use crate::{
     anchored::{AnchoredBatch, AnchoredRecord, TakenIn},
+    application::{Application, Refusal},
     audit::{AuditEntry, NewAudit, Sealing, Unsealed},
+    backlog::Backlog,
     batch::{Batch, BatchId, Mined, SentTransaction},
     client::Client,
     commit::{AttachmentPlace, NewAttachment, NewRecord, RecordCommit},

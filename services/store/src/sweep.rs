@@ -9,14 +9,14 @@ use crate::{
 /// What a sweep took away.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Swept {
-    /// Sessions, tokens, replay values and kept answers.
+    /// Sessions, tokens, replay values, kept answers, and the papers of registrations that wait for nobody.
     pub rows: u64,
     /// Staged uploads nobody used: (path, sealed size). Their bytes are the caller's to delete.
     pub staged: Vec<Staged>,
 }
 
 impl Store {
-    /// Deletes what has expired and moves unsigned intents to `expired`.
+    /// Deletes what has expired or is not needed any more, and moves unsigned intents to `expired`.
     pub async fn sweep(&self, now: u64) -> Result<Swept, Error> {
         let expired = self.expire_intents(now).await?;
         if expired > 0 {
@@ -32,6 +32,13 @@ impl Store {
         ] {
             swept.rows += query(statement).bind(int(now)?).execute(&mut tx).await?;
         }
+        swept.rows += query(
+            "-- papers_sweep
+             UPDATE application SET papers = NULL
+             WHERE papers IS NOT NULL AND intent IN (SELECT id FROM intent WHERE kind = 'register' AND state <> 'prepared')",
+        )
+        .execute(&mut tx)
+        .await?;
         let staged = query(
             "-- staged_sweep
              DELETE FROM staged WHERE expires_at <= $1

@@ -278,7 +278,8 @@ pub fn scopes(app: &App, patient: Address) -> Vec<Scope> {
 }
 
 /// Since when somebody who holds this epoch's secret may not read any more, if somebody does and the time is known: what
-/// was sealed to the epoch later is open to them. Suspensions and narrowed grants have no time.
+/// was sealed to the epoch later is open to them. The earliest of what ended it counts: expiry, refusal, a grant without READ
+/// in its place, suspension or retirement of the reader, the end of its credential.
 pub async fn exposed_since(app: &App, patient: Address, scope: &Scope, epoch: u32) -> Result<Option<u64>, Problem> {
     let mut since = None;
     for (slot, state) in app.index.grants_of_patient(patient) {
@@ -288,11 +289,16 @@ pub async fn exposed_since(app: &App, patient: Address, scope: &Scope, epoch: u3
         if app.index.wrapped_up_to(slot) < epoch || !has_ended(app, slot, &state).await? {
             continue;
         }
+        let now = app.clock.seconds();
         let refused = app.store.tombstone(slot).await?.filter(|t| t.serial >= terms.serial);
-        let ended = refused.map_or(terms.until, |t| t.refused_at.min(terms.until));
-        if ended <= app.clock.seconds() {
-            since = Some(since.map_or(ended, |first: u64| first.min(ended)));
-        }
+        let ends = [
+            Some(terms.until),
+            refused.map(|t| t.refused_at),
+            app.index.narrowed_since(slot),
+            app.index.inactive_since(terms.grantee, now),
+            since,
+        ];
+        since = ends.into_iter().flatten().filter(|end| *end <= now).min();
     }
     Ok(since)
 }

@@ -67,6 +67,16 @@ impl Index {
         self.read(|s| s.account_at(who, block))
     }
 
+    /// Since when the account has not been active; none while it is.
+    pub fn inactive_since(&self, who: Address, now: u64) -> Option<u64> {
+        self.read(|s| s.inactive_since(who, now))
+    }
+
+    /// Since when the slot's grants have not given READ any more although one did before.
+    pub fn narrowed_since(&self, slot: Slot) -> Option<u64> {
+        self.read(|s| s.narrowed_since(slot))
+    }
+
     /// A slot at the newest block.
     pub fn grant(&self, slot: Slot) -> GrantState {
         self.read(|s| s.grant(slot))

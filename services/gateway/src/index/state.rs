@@ -7,9 +7,10 @@ use alloy::primitives::{Address, B256};
 use chartseal_chain::Head;
 use chartseal_record::{
     Compartment, Slot,
-    account::{Account, Custody, Role},
+    account::{Account, Custody, Role, Status},
     event::{Event, Logged},
     grant::GrantState,
+    typed,
 };
 
 /// An epoch as the chain tells it.
@@ -113,6 +114,39 @@ impl State {
     /// The account at the end of `block`.
     pub fn account_at(&self, who: Address, block: u64) -> Option<Account> {
         Account::fold(self.accounts.get(&who)?.iter().filter(|logged| logged.block <= block))
+    }
+
+    /// Since when the account has not been active: its suspension or retirement, or the end of its credential. None while
+    /// it is active, and for one that is not registered.
+    pub fn inactive_since(&self, who: Address, now: u64) -> Option<u64> {
+        let mut set = None;
+        for logged in self.accounts.get(&who)? {
+            if let Event::StatusChanged { status, .. } = logged.event {
+                let active = Status::from_number(status) == Some(Status::Active);
+                set = if active { None } else { set.or(Some(logged.timestamp)) };
+            }
+        }
+        let expiry = self.account(who)?.credential_expiry;
+        let expired = (expiry != 0 && expiry <= now).then_some(expiry);
+        [set, expired].into_iter().flatten().min()
+    }
+
+    /// Since when the slot's grants have not given READ any more although one did before: the first that left it out.
+    pub fn narrowed_since(&self, slot: Slot) -> Option<u64> {
+        let mut read = false;
+        let mut since = None;
+        for logged in self.slots.get(&slot)? {
+            if let Event::Granted { permission, .. } = logged.event {
+                let reads = permission & typed::READ != 0;
+                since = if reads {
+                    None
+                } else {
+                    since.or(read.then_some(logged.timestamp))
+                };
+                read |= reads;
+            }
+        }
+        since
     }
 
     /// The account an address acts for: itself if registered, else the one that was handed over to it.

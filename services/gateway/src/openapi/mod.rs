@@ -73,7 +73,7 @@ fn operations(api: &mut Value) -> impl Iterator<Item = &mut Value> {
     })
 }
 
-const TAGS: [(&str, &str); 16] = [
+const TAGS: [(&str, &str); 17] = [
     ("deployment", "Chain, contracts, organisations."),
     ("sessions", "People sign in and out with a wallet."),
     ("tokens", "Systems get a token."),
@@ -89,6 +89,7 @@ const TAGS: [(&str, &str); 16] = [
     ("releases", "Release keys."),
     ("audit", "Who did what."),
     ("content", "Ciphertext by its CID."),
+    ("system", "How the gateway stands, for registrars."),
     ("operations", "For those who watch the process."),
 ];
 

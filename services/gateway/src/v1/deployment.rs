@@ -26,6 +26,10 @@ struct Deployment {
     /// Blocks until a grant counts, its own block included.
     confirmations: u64,
     organisations: Vec<Organisation>,
+    /// The age recipient to which applicants seal their papers for the registrar.
+    papers_recipient: String,
+    /// Bytes of the sealed papers, at most.
+    papers_bytes: u64,
 }
 
 /// An organisation served here.
@@ -59,5 +63,7 @@ async fn show(State(app): State<App>) -> Json<Deployment> {
                 registrar: o.registrar,
             })
             .collect(),
+        papers_recipient: super::intents::papers_recipient(&app),
+        papers_bytes: app.config.limits.papers_bytes,
     })
 }

@@ -15,6 +15,7 @@ pub mod records;
 pub mod releases;
 pub mod requests;
 pub mod sessions;
+pub mod system;
 
 use alloy::primitives::Address;
 use axum::{
@@ -51,6 +52,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(releases::routes())
         .merge(requests::routes())
         .merge(sessions::routes())
+        .merge(system::routes())
 }
 
 /// A signature that is asked for.

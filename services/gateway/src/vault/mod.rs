@@ -41,6 +41,8 @@ pub enum Kind {
     Audit,
     /// A request for access with its reason; place = its digest.
     Request,
+    /// Why a registrar refused a registration; place = the intent.
+    Refusal,
     /// An answer kept under an Idempotency-Key; place = the caller.
     Answer,
     /// The name, type and file key of bytes that wait for their record.
@@ -61,6 +63,7 @@ impl Kind {
             Self::ReleaseKey => "release-key",
             Self::Audit => "audit",
             Self::Request => "request",
+            Self::Refusal => "refusal",
             Self::Answer => "answer",
             Self::Staged => "staged",
             Self::Backup => "backup",

@@ -36,6 +36,11 @@ export class Gateway {
     return this.json<T>("PUT", path, JSON.stringify(body), { "content-type": "application/json" });
   }
 
+  /** Bytes as they are. */
+  attach<T>(path: string, bytes: Uint8Array<ArrayBuffer>): Promise<T> {
+    return this.json<T>("PUT", path, bytes, { "content-type": "application/octet-stream" });
+  }
+
   /** A FHIR search by POST: what is searched for stays out of URLs. */
   search<T>(type: string, terms: Record<string, string>): Promise<T> {
     return this.json<T>("POST", `/fhir/R4/${type}/_search`, new URLSearchParams(terms).toString(), {
@@ -53,12 +58,12 @@ export class Gateway {
     await this.send("DELETE", "/v1/sessions");
   }
 
-  private async json<T>(method: string, path: string, body?: string, headers?: Record<string, string>): Promise<T> {
+  private async json<T>(method: string, path: string, body?: string | Uint8Array<ArrayBuffer>, headers?: Record<string, string>): Promise<T> {
     const response = await this.send(method, path, body, headers);
     return (await response.json()) as T;
   }
 
-  private async send(method: string, url: string, body?: string, headers: Record<string, string> = {}) {
+  private async send(method: string, url: string, body?: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) {
     const path = own(url);
     if (this.token) headers.authorization = `Bearer ${this.token}`;
     let response: Response;

@@ -20,6 +20,7 @@ export type AccessRequest = Schemas["Request"];
 export type Grant = Schemas["Grant"];
 export type RecordRow = Schemas["Record"];
 export type JournalEntry = Schemas["AuditEntry"];
+export type SystemState = Schemas["System"];
 export type Receipt = Schemas["Receipt"];
 
 /** EIP-712 data as a wallet takes it: narrower than the contract, which leaves the members open. */

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod access;
+mod applications;
 mod batches;
 mod chain;
 mod custody;

@@ -7,7 +7,9 @@ mod enrol;
 mod grant;
 mod kinds;
 mod list;
+mod papers;
 mod prepare;
+mod refuse;
 mod revoke;
 mod show;
 mod sign;
@@ -18,10 +20,13 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::app::App;
 
 pub use access::{open as open_request, task as task_of, withdraw_for};
+pub use papers::recipient as papers_recipient;
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(prepare::prepare, list::list))
         .routes(routes!(show::show))
         .routes(routes!(sign::sign))
+        .routes(routes!(papers::attach, papers::read))
+        .routes(routes!(refuse::refuse))
 }

@@ -16,6 +16,7 @@ use crate::{
     openapi::words::{AddressSchema, HashSchema, IntentStateSchema},
     problem::Problem,
     v1::{At, ToSign},
+    vault::Kind,
 };
 
 /// A decision as those see it who take part in it.
@@ -32,6 +33,9 @@ pub struct Shown {
     account: Address,
     /// Of an enrolment and of taking the keys over: of all its steps together.
     state: IntentState,
+    /// The decision of which this is one step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<String>,
     transaction: Option<B256>,
     block: Option<u64>,
     gas_used: Option<u64>,
@@ -54,9 +58,25 @@ pub struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     registration: Option<Value>,
+    /// Of a registration: whether papers are attached to it for the registrar.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    papers: Option<bool>,
+    /// Of a registration that a registrar refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<Refusal>,
     /// An enrolment's, in the answer that lays it out and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<Backup>,
+}
+
+/// A registrar's no.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Refusal)]
+struct Refusal {
+    /// The registrar's words.
+    reason: String,
+    /// Unix seconds.
+    at: u64,
 }
 
 /// One decision of an enrolment.
@@ -120,6 +140,7 @@ pub async fn render(app: &App, caller: &Caller, intent: &Intent, decision: &Deci
         kind: intent.kind.clone(),
         account: intent.account,
         state: visible(app, intent),
+        parent: intent.parent.clone(),
         transaction: intent.sent.as_ref().map(|s| s.hash),
         block: intent.mined.map(|m| m.block),
         gas_used: intent.mined.map(|m| m.gas_used),
@@ -130,11 +151,16 @@ pub async fn render(app: &App, caller: &Caller, intent: &Intent, decision: &Deci
         steps: None,
         receipt: None,
         registration: None,
+        papers: None,
+        refusal: None,
         backup: None,
     };
     match decision {
         // A registrar countersigns a hash; this is what it is the hash of.
-        Decision::Register { register } => shown.registration = serde_json::to_value(register).ok(),
+        Decision::Register { register } => {
+            shown.registration = serde_json::to_value(register).ok();
+            application(app, intent, &mut shown).await?;
+        }
         Decision::Enrol { .. } | Decision::TakeOver { .. } => steps(app, intent, &mut shown).await?,
         Decision::Revoke { revoke } if intent.state != IntentState::Prepared => {
             let target = Target::from_fields(&revoke.scope, revoke.record);
@@ -147,6 +173,20 @@ pub async fn render(app: &App, caller: &Caller, intent: &Intent, decision: &Deci
         _ => {}
     }
     Ok(shown)
+}
+
+/// What came with a registration, and a registrar's no to it.
+async fn application(app: &App, intent: &Intent, shown: &mut Shown) -> Result<(), Problem> {
+    let found = app.store.application(&intent.id).await?;
+    shown.papers = Some(found.papers);
+    if let Some(refused) = found.refusal {
+        let reason = app.vault.open(intent.org, Kind::Refusal, &intent.id, &refused.reason)?;
+        shown.refusal = Some(Refusal {
+            reason: String::from_utf8_lossy(&reason).into_owned(),
+            at: refused.at,
+        });
+    }
+    Ok(())
 }
 
 /// The submitter may be a block ahead of our index. Confirmed is said when what it decided counts here too.
