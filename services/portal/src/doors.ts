@@ -55,6 +55,7 @@ export const DOORS: Door[] = [
     pages: [
       ["/administrator", "Waiting"],
       ["/administrator/accounts", "Accounts"],
+      ["/administrator/system", "System"],
     ],
   },
 ];

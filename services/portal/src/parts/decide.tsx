@@ -10,6 +10,7 @@ import { explain, type Explained } from "../words/decision";
 import { same } from "../words/names";
 import { Refused } from "./load";
 import { Sheet } from "./sheet";
+import { UnderWay } from "./under-way";
 import { locale, t } from "../words/language";
 
 export interface Plan {
@@ -76,6 +77,7 @@ export function Decisions({ children }: { children: ReactNode }) {
   return (
     <I18nProvider locale={locale()}>
       <Context value={decide}>
+        {!open && <UnderWay />}
         {children}
         {open && <Decision plan={open.plan} close={close} />}
       </Context>

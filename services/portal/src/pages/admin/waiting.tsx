@@ -2,8 +2,10 @@ import { useState } from "react";
 import { hashStruct } from "viem";
 import type { Intent, ToSign } from "../../api/types";
 import { signing, useDecide } from "../../parts/decide";
-import { Show, useLoad } from "../../parts/load";
+import { Refused, Show, useLoad } from "../../parts/load";
+import { fingerprint, type Papers, unpacked } from "../../papers";
 import { Terms } from "../../record/details";
+import { Document } from "../../record/document";
 import { useSession } from "../../session";
 import { registrationTerms } from "../../words/decision";
 import { atMinute } from "../../words/when";
@@ -30,8 +32,8 @@ export function Waiting() {
               <Registration
                 key={one.id}
                 one={one}
-                done={() => {
-                  setSaid(t("{address} is registered.", { address: one.account }));
+                done={(refused) => {
+                  setSaid(refused ? t("{address} is refused and sees why.", { address: one.account }) : t("{address} is registered.", { address: one.account }));
                   void waiting.reload();
                 }}
               />
@@ -63,7 +65,7 @@ export function isOf(registration: Record<string, unknown>, sign: ToSign[]): boo
   return sign.length > 0 && sign.every((entry) => entry.typedData.message.registration === hash);
 }
 
-function Registration({ one, done }: { one: Intent; done: () => void }) {
+function Registration({ one, done }: { one: Intent; done: (refused: boolean) => void }) {
   const { gateway, names } = useSession();
   const decide = useDecide();
   const { registration } = one;
@@ -75,14 +77,93 @@ function Registration({ one, done }: { one: Intent; done: () => void }) {
       }
       return <Terms rows={registrationTerms(registration, names)} />;
     };
-    if (await decide({ ...plan, more })) done();
+    if (await decide({ ...plan, more })) done(false);
   };
+  const [refusing, setRefusing] = useState(false);
   return (
     <article className="request">
       <h2 className="address">{one.account}</h2>
       {registration ? <Terms rows={registrationTerms(registration, names)} /> : <p className="warning">{t("The gateway does not say what was signed, so it cannot be confirmed here.")}</p>}
       <p className="quiet">{t("Asked on {date}", { date: atMinute(one.createdAt) })}</p>
-      <button type="button" className="primary" disabled={!registration} onClick={confirm}>{t("Confirm…")}</button>
+      {one.papers && <ReadPapers one={one} />}
+      {refusing ? (
+        <Refuse id={one.id} done={() => done(true)} back={() => setRefusing(false)} />
+      ) : (
+        <div className="buttons">
+          <button type="button" className="primary" disabled={!registration} onClick={confirm}>{t("Confirm…")}</button>
+          <button type="button" onClick={() => setRefusing(true)}>{t("Refuse…")}</button>
+        </div>
+      )}
     </article>
+  );
+}
+
+/** Opened when they are asked for: that they were read stands in the journal. */
+function ReadPapers({ one }: { one: Intent }) {
+  const { gateway } = useSession();
+  const [papers, setPapers] = useState<Papers>();
+  const [error, setError] = useState<unknown>();
+  const open = async () => {
+    setError(undefined);
+    try {
+      const blob = await gateway.bytes(`/v1/intents/${one.id}/papers`);
+      const found = unpacked(new Uint8Array(await blob.arrayBuffer()));
+      if (!found) throw new Error(t("These papers are of a kind this page does not show. Refuse, and ask for a PDF or a picture."));
+      setPapers(found);
+    } catch (failed) {
+      setError(failed);
+    }
+  };
+  if (error !== undefined) return <Refused error={error} again={open} />;
+  if (!papers) return <p><button type="button" onClick={open}>{t("Open the papers")}</button></p>;
+  const { type, credential, file } = papers;
+  const holds = credential && fingerprint(credential) === one.registration?.credential;
+  return (
+    <>
+      {credential && <Terms rows={[[t("Number of the licence"), credential.number]]} />}
+      <p className={holds ? "holds" : "fails"}>{holds ? t("The number is the one whose fingerprint was signed.") : t("The papers do not show the number whose fingerprint was signed.")}</p>
+      <Document gateway={gateway} attachment={{ contentType: type, title: t("Papers"), data: base64(file) }} />
+    </>
+  );
+}
+
+function base64(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
+function Refuse({ id, done, back }: { id: string; done: () => void; back: () => void }) {
+  const { gateway } = useSession();
+  const [reason, setReason] = useState("");
+  const [wrong, setWrong] = useState("");
+  const [error, setError] = useState<unknown>();
+  const refuse = async () => {
+    setError(undefined);
+    if (reason.trim() === "") return setWrong(t("Say why: the person reads it and can put it right."));
+    setWrong("");
+    try {
+      await gateway.put(`/v1/intents/${id}/refusal`, { reason: reason.trim() });
+      done();
+    } catch (failed) {
+      setError(failed);
+    }
+  };
+  return (
+    <form
+      noValidate
+      onSubmit={(event) => {
+        event.preventDefault();
+        void refuse();
+      }}
+    >
+      <label>{t("Why, for the applicant to read")}<textarea rows={3} maxLength={240} value={reason} onChange={(event) => setReason(event.target.value)} /></label>
+      {wrong && <p className="warning" role="alert">{wrong}</p>}
+      {error !== undefined && <Refused error={error} />}
+      <div className="buttons">
+        <button type="submit" className="danger">{t("Refuse this registration")}</button>
+        <button type="button" className="plain" onClick={back}>{t("Go back")}</button>
+      </div>
+    </form>
   );
 }
