@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { expect } from "vitest";
+import { type Held, inject } from "./wallet";
 
 const HERE = import.meta.dirname;
 export const ROOT = resolve(HERE, "../../..");
@@ -37,9 +38,10 @@ export interface System {
   stop(): Promise<void>;
 }
 
-export async function up(): Promise<System> {
+/** `build`: which build stands at its `/`. */
+export async function up(build: "samples" | "production" = "samples"): Promise<System> {
   const data = mkdtempSync(join(tmpdir(), "portal-walk-"));
-  const arguments_ = ["up", "--data", data, "--port", "0", "--portal", join(HERE, "../dist/samples")];
+  const arguments_ = ["up", "--data", data, "--port", "0", "--portal", join(HERE, "../dist", build)];
   const child = spawn(join(PROGRAM, "chartseal"), arguments_, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
   await running(child);
   const json = JSON.parse(readFileSync(join(data, "stack.json"), "utf8")) as { gateway: string; rpc: string; accounts: System["accounts"] };
@@ -69,36 +71,70 @@ export async function browser(): Promise<Browser> {
   return chromium.launch({ executablePath: CHROMIUM!, args: ["--no-sandbox"] });
 }
 
+interface Options {
+  width?: number;
+  dark?: boolean;
+  /** The wallet's name. */
+  wallet?: string;
+  /** `false`: only pages that are asked about are checked for accessibility. */
+  checked?: boolean;
+}
+
+function context(browser: Browser, options: Options): Promise<BrowserContext> {
+  return browser.newContext({
+    viewport: { width: options.width ?? 1000, height: 800 },
+    colorScheme: options.dark ? "dark" : "light",
+  });
+}
+
 /** A person with a browser of their own. What it must never do is collected and checked at the end. */
 export class Person {
   readonly wrong: string[] = [];
 
-  private constructor(readonly page: Page, private readonly context: BrowserContext, private readonly system: System) {}
+  private constructor(readonly page: Page, private readonly context: BrowserContext, private readonly system: System, private readonly options: Options) {}
 
   /** Somebody who has not signed in. */
-  static async at(browser: Browser, system: System, path: string, options: { width?: number; dark?: boolean } = {}): Promise<Person> {
-    const context = await browser.newContext({
-      viewport: { width: options.width ?? 1000, height: 800 },
-      colorScheme: options.dark ? "dark" : "light",
-    });
+  static async at(browser: Browser, system: System, path: string, options: Options = {}): Promise<Person> {
+    return Person.goes(await context(browser, options), system, path, options);
+  }
+
+  /** Signs in at a door: with a sample wallet, by its name, or with a wallet of one's own. */
+  static async enter(browser: Browser, system: System, door: string, wallet: string | Held, options: Options = {}): Promise<Person> {
+    const inside = await context(browser, options);
+    if (typeof wallet !== "string") await inject(inside, wallet, system.node);
+    const name = typeof wallet === "string" ? `Sample: ${wallet}` : wallet.name;
+    return Person.opens(inside, system, door, { ...options, wallet: name });
+  }
+
+  private static async goes(context: BrowserContext, system: System, path: string, options: Options): Promise<Person> {
     const page = await context.newPage();
     page.setDefaultTimeout(45_000);
-    const person = new Person(page, context, system);
+    const person = new Person(page, context, system, options);
     person.watch();
     await page.goto(`${system.gateway}${path}`);
     await page.locator("main h1").waitFor();
     return person;
   }
 
-  static async enter(browser: Browser, system: System, door: string, wallet: string, options: { width?: number; dark?: boolean } = {}): Promise<Person> {
-    const person = await Person.at(browser, system, door, options);
-    const { page } = person;
-    await page.getByRole("button", { name: `Sample: ${wallet}` }).waitFor();
-    await person.accessible();
+  private static async opens(context: BrowserContext, system: System, door: string, options: Options): Promise<Person> {
+    const person = await Person.goes(context, system, door, options);
+    await person.page.getByRole("button", { name: options.wallet! }).waitFor();
+    await person.check();
     await person.shot(`sign-in${door}`);
-    await page.getByRole("button", { name: `Sample: ${wallet}` }).click();
-    await page.getByRole("button", { name: "Sign out" }).waitFor();
+    await person.signsIn();
     return person;
+  }
+
+  async signsIn(): Promise<void> {
+    await this.page.getByRole("button", { name: this.options.wallet! }).click();
+    await this.page.getByRole("button", { name: "Sign out" }).waitFor();
+  }
+
+  /** Closes the tab and opens the door in a new one, in the same browser. */
+  async closesAndOpens(door: string): Promise<Person> {
+    await this.page.close();
+    expect(this.wrong).toEqual([]);
+    return Person.opens(this.context, this.system, door, this.options);
   }
 
   private watch(): void {
@@ -117,8 +153,13 @@ export class Person {
   async visit(link: string): Promise<void> {
     await this.page.getByRole("navigation").getByRole("link", { name: link, exact: true }).click();
     await this.settled();
-    await this.accessible();
+    await this.check();
     await this.shot(link);
+  }
+
+  /** `accessible`, unless another walk looks at the same pages. */
+  private async check(): Promise<void> {
+    if (this.options.checked !== false) await this.accessible();
   }
 
   async settled(): Promise<void> {
@@ -217,7 +258,7 @@ export class Person {
   /** Reads the sheet's sentence and signs. */
   async sign(button: string, keyboard = false): Promise<string> {
     const sentence = (await this.page.locator(".sheet .sentence").first().textContent()) ?? "";
-    await this.accessible();
+    await this.check();
     await this.shot(`sheet ${button}`);
     if (keyboard) await this.byKeyboard(button);
     else await this.page.getByRole("button", { name: button }).click();
