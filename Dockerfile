@@ -13,7 +13,15 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
         target/release/chartseal target/release/chartseal-gateway \
         target/release/chartseal-submitter target/release/chartseal-reader
 
-# Contracts are compiled into the programs, so an image needs nothing but them.
+# The web app, without the wallet of the development accounts.
+FROM node:22-bookworm-slim AS portal
+WORKDIR /portal
+COPY services/portal/package.json services/portal/package-lock.json ./
+RUN npm ci --no-audit --no-fund --ignore-scripts
+COPY services/portal/ ./
+RUN npm run build
+
+# Contracts are compiled into the programs, so an image needs nothing but them and the portal.
 FROM debian:bookworm-slim AS chartseal
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
@@ -22,6 +30,7 @@ RUN apt-get update \
     # A named volume takes the owner of the folder it is first mounted over.
     && install -d -o chartseal -g chartseal -m 700 /data /keys
 COPY --from=build /programs/ /usr/local/bin/
+COPY --from=portal /portal/dist/production/ /usr/share/chartseal/portal/
 USER chartseal
 CMD ["chartseal", "--help"]
 
