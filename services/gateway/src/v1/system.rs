@@ -84,8 +84,8 @@ struct Backlog {
     extensions(("x-refusals" = json!(["forbidden"]))),
 )]
 async fn show(State(app): State<App>, Visitor(caller): Visitor) -> Result<Json<System>, Problem> {
-    let head = app.chain.head().await;
     registrar(&app, caller.person()?).await?;
+    let head = app.chain.head().await;
     let now = app.clock.seconds();
     let followed = app.index.head();
     let age = followed.map(|head| now.saturating_sub(head.timestamp));
