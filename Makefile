@@ -53,11 +53,12 @@ bench: $(RAGE) $(NODE) $(KUBO) $(PORTAL) ## measure beside the floor and the pee
 fuzz: ## throw RUNS (2,000,000) damaged inputs at each parser of strangers' bytes; needs cargo-fuzz
 	CARGO_TARGET_DIR=$(abspath $(TARGET))/fuzz fuzz/run.sh $(RUNS)
 
-soak: build $(RAGE) ## hours of what test does in minutes: 5,000 fresh cases of every property, 20,000 drawn requests of FHIR and of the native API, 200 runs and 300 kills of the weather, peers at 300 MiB, ten times fuzz
+soak: build $(RAGE) ## hours of what test does in minutes: 5,000 fresh cases of every property, 20,000 drawn requests of FHIR and of the native API, 200 runs and 300 kills of the weather, a document of 2 GiB, peers at 300 MiB, ten times fuzz
 	PROPTEST_CASES=5000 PROPTEST_RNG_SEED=$$(date +%s) $(CARGO) test --workspace --locked --test properties
 	CONTRACT_EXAMPLES=150 $(CARGO) test --workspace --locked --test contract -- --nocapture
 	FHIR_FUZZ_REQUESTS=20000 $(CARGO) test --workspace --locked --test fhir_fuzz -- --nocapture
 	WEATHER_RUNS=200 WEATHER_KILLS=300 WEATHER_OUTAGE=60 WEATHER_SEED=$$(date +%s) $(CARGO) test --workspace --locked --test weather -- --nocapture
+	LARGE_MIB=2048 $(CARGO) test --workspace --locked --test large -- --nocapture
 	cd bench && RAGE=$(RAGE) CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) test --release --locked
 	$(MAKE) fuzz RUNS=$(RUNS)0
 

@@ -21,6 +21,7 @@ use crate::{
     portal::{Portal, PortalError},
     problem::Failure,
     rate::Rates,
+    read::stretch::Known,
     statement::Keys,
     vault::Vault,
 };
@@ -36,6 +37,8 @@ pub struct Parts {
     pub contracts: Contracts,
     pub store: Store,
     pub content: Content,
+    /// What was read of large documents' files before.
+    pub known: Known,
     pub chain: Client,
     pub vault: Vault,
     pub clock: Arc<dyn Clock>,
@@ -143,6 +146,7 @@ impl App {
             contracts,
             store,
             content,
+            known: Known::default(),
             chain,
             vault,
             clock,

@@ -8,7 +8,13 @@ use bytes::Bytes;
 use cid::Cid;
 use futures::Stream;
 
-use crate::{Bearer, Error, FileWriter, Http, Kubo, Local, block::links, car::ROOT_LIMIT, incoming::Incoming, unixfs};
+use crate::{
+    Bearer, Error, FileWriter, Http, Kubo, Local,
+    block::links,
+    car::ROOT_LIMIT,
+    incoming::Incoming,
+    unixfs::{self, Nodes},
+};
 
 /// Where content is kept, and read from. Cheap to clone.
 #[derive(Clone)]
@@ -68,14 +74,17 @@ impl Content {
     ///
     /// [`Error::Corrupt`] if what is there is not what the CID names.
     pub async fn get(&self, cid: &Cid) -> Result<Option<Bytes>, Error> {
-        match self {
+        let (place, found) = match self {
             Self::Local(local) => {
                 let (local, cid) = (local.clone(), *cid);
-                blocking(move || local.get(&cid)).await
+                ("folder", blocking(move || local.get(&cid)).await?)
             }
-            Self::Kubo(kubo) => kubo.get(cid).await,
-            Self::Http(http) => http.get(cid).await,
-        }
+            Self::Kubo(kubo) => ("kubo", kubo.get(cid).await?),
+            Self::Http(http) => ("gateway", http.get(cid).await?),
+        };
+        let bytes = found.as_ref().map_or(0, Bytes::len);
+        metrics::counter!("chartseal_content_read_bytes_total", "place" => place).increment(bytes as u64);
+        Ok(found)
     }
 
     /// Whether the place holds the block itself, without a look at its bytes: it may still prove damaged.
@@ -177,6 +186,25 @@ impl Content {
         cid: &Cid,
         range: impl RangeBounds<u64>,
     ) -> impl Stream<Item = Result<Bytes, Error>> + Send + Unpin + 'static {
+        self.read(None, cid, range)
+    }
+
+    /// The same for who reads here and there in the same files: their inner nodes are read once.
+    pub fn read_again(
+        &self,
+        nodes: &Nodes,
+        cid: &Cid,
+        range: impl RangeBounds<u64>,
+    ) -> impl Stream<Item = Result<Bytes, Error>> + Send + Unpin + 'static {
+        self.read(Some(nodes.clone()), cid, range)
+    }
+
+    fn read(
+        &self,
+        nodes: Option<Nodes>,
+        cid: &Cid,
+        range: impl RangeBounds<u64>,
+    ) -> impl Stream<Item = Result<Bytes, Error>> + Send + Unpin + 'static {
         let start = match range.start_bound() {
             Bound::Included(start) => *start,
             Bound::Excluded(before) => before.saturating_add(1),
@@ -187,7 +215,7 @@ impl Content {
             Bound::Excluded(end) => Some(*end),
             Bound::Unbounded => None,
         };
-        Box::pin(unixfs::read_file(self.clone(), *cid, start, end))
+        Box::pin(unixfs::read_file(self.clone(), nodes, *cid, start, end))
     }
 
     /// Bytes in a file, from its root block alone; None when the place does not have it.

@@ -73,6 +73,8 @@ pub struct Served {
     pub content: Option<String>,
     /// The folder of a built portal, served at the gateway's `/`.
     pub portal: Option<PathBuf>,
+    /// Limits of the gateway that are not its own: a name in `[limits]` and its number.
+    pub limits: Vec<(&'static str, u64)>,
 }
 
 impl Served {
@@ -173,6 +175,9 @@ fn gateway(
         rpc = quoted(url(ports.rpc)),
         deployment = path(&folder.join("deployment.json")),
     );
+    for (name, limit) in &served.limits {
+        text += &format!("{name} = {limit}\n");
+    }
     if let Some(portal) = &served.portal {
         let built = portal.canonicalize();
         let built = built.with_context(|| {

@@ -147,6 +147,7 @@ async fn main() -> ExitCode {
                     hospital_only,
                     content,
                     portal,
+                    limits: vec![],
                 },
             })
             .await

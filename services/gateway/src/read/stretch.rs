@@ -1,12 +1,16 @@
 //! A stretch of a document: only the chunks that hold it are read and opened.
 
-use std::ops::Range;
+use std::{
+    collections::HashMap,
+    ops::Range,
+    sync::{Mutex, PoisonError},
+};
 
 use chartseal_envelope::{
     age::{self, CHUNK, Ranges},
     record::AttachmentRef,
 };
-use chartseal_ipfs::Bytes;
+use chartseal_ipfs::{Bytes, unixfs::Nodes};
 use cid::Cid;
 use futures::{
     StreamExt,
@@ -20,6 +24,37 @@ use crate::{app::App, problem::Problem, write::SMALL};
 const BEGINNING: u64 = 184;
 /// Plaintext opened at a time: four chunks, 256 KiB.
 const PIECE: u64 = 4 * CHUNK as u64;
+
+/// Beginnings that are remembered; then all are forgotten and read again. 10,000 of them are about 3 MiB.
+const MOST: usize = 10_000;
+
+/// What a viewer that reads slice after slice would have read again each time: the inner nodes of files, and their
+/// beginnings, for which a leaf of 1 MiB is read. All of it is ciphertext.
+#[derive(Debug, Default)]
+pub struct Known {
+    nodes: Nodes,
+    beginnings: Mutex<HashMap<Cid, Vec<u8>>>,
+}
+
+impl Known {
+    async fn beginning(&self, app: &App, cid: &Cid) -> Result<Vec<u8>, Problem> {
+        let beginnings = || self.beginnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(beginning) = beginnings().get(cid) {
+            return Ok(beginning.clone());
+        }
+        let mut beginning = Vec::with_capacity(BEGINNING as usize);
+        let mut pieces = app.content.read_again(&self.nodes, cid, 0..BEGINNING);
+        while let Some(piece) = pieces.next().await {
+            beginning.extend_from_slice(&piece.map_err(|error| failed(cid, error))?);
+        }
+        let mut beginnings = beginnings();
+        if beginnings.len() >= MOST {
+            beginnings.clear();
+        }
+        beginnings.insert(*cid, beginning.clone());
+        Ok(beginning)
+    }
+}
 
 /// The bytes `range` of a document, which must lie within its size. A small document is proved whole before a byte leaves.
 /// Of a large one each chunk is authentic and in its place, and the size is the sealed record's word, so nothing has to be
@@ -40,15 +75,11 @@ pub async fn stretch(
         return document::pieces(app, reference).await;
     }
     let cid = reference.cid;
-    let mut beginning = Vec::new();
-    let mut first = app.content.read_file(&cid, 0..BEGINNING);
-    while let Some(piece) = first.next().await {
-        beginning.extend_from_slice(&piece.map_err(|error| failed(&cid, error))?);
-    }
+    let beginning = app.known.beginning(app, &cid).await?;
     let ranges = Ranges::with_file_key(&reference.file_key, &beginning, size).map_err(|_| corrupt(&cid))?;
     let sealed = ranges.sealed(range.clone()).map_err(|_| corrupt(&cid))?;
     let opening = Opening {
-        sealed: app.content.read_file(&cid, sealed).boxed(),
+        sealed: app.content.read_again(&app.known.nodes, &cid, sealed).boxed(),
         ranges,
         held: Vec::new(),
         left: range,

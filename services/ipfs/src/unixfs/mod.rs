@@ -3,10 +3,12 @@
 
 mod builder;
 mod node;
+mod nodes;
 mod reader;
 
 pub use builder::{FileBuilder, Finished};
 pub(crate) use node::links;
+pub use nodes::Nodes;
 pub use reader::file_cid;
 pub(crate) use reader::{read_file, size};
 

@@ -9,7 +9,7 @@ use chartseal_record::content::{DAG_PB, RAW};
 use cid::Cid;
 use futures::{Stream, stream};
 
-use super::{CHUNK, DEPTH_LIMIT, FileBuilder, node};
+use super::{CHUNK, DEPTH_LIMIT, FileBuilder, Nodes, node};
 use crate::{Content, Error};
 
 /// A stretch of the file and the block that stands for it.
@@ -24,6 +24,7 @@ struct Part {
 
 struct Walk {
     source: Content,
+    nodes: Option<Nodes>,
     root: Cid,
     range: Range<u64>,
     /// Parts still to be read, the next one last.
@@ -34,12 +35,14 @@ struct Walk {
 /// A range beyond the end is an error; so is a missing or damaged block, at its place in the stream.
 pub(crate) fn read_file(
     source: Content,
+    nodes: Option<Nodes>,
     root: Cid,
     start: u64,
     end: Option<u64>,
 ) -> impl Stream<Item = Result<Bytes, Error>> + Send + 'static {
     let walk = Walk {
         source,
+        nodes,
         root,
         range: start..end.unwrap_or(u64::MAX),
         ahead: vec![Part {
@@ -119,11 +122,19 @@ impl Walk {
     }
 
     async fn fetch(&self, cid: &Cid) -> Result<Bytes, Error> {
-        self.source.get(cid).await?.ok_or_else(|| Error::MissingBlock {
+        let nodes = self.nodes.as_ref().filter(|_| cid.codec() == DAG_PB);
+        if let Some(node) = nodes.and_then(|nodes| nodes.get(cid)) {
+            return Ok(node);
+        }
+        let block = self.source.get(cid).await?.ok_or_else(|| Error::MissingBlock {
             root: Box::new(self.root),
             cid: Box::new(*cid),
             place: self.source.place(),
-        })
+        })?;
+        if let Some(nodes) = nodes {
+            nodes.keep(cid, &block);
+        }
+        Ok(block)
     }
 
     fn check_range(&self, size: u64, bounded: bool) -> Result<(), Error> {
