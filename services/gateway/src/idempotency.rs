@@ -96,7 +96,7 @@ impl AtWork {
         if !set.insert(name.clone()) {
             return Err(Problem::new(
                 Code::StillAtWork,
-                "the first request with this Idempotency-Key or condition is not answered yet; send this one again",
+                "the first request with this Idempotency-Key is not answered yet; send this one again",
             ));
         }
         Ok(Turn(self, name))

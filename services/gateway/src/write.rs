@@ -19,7 +19,7 @@ use std::sync::Arc;
 use alloy::primitives::B256;
 use chartseal_envelope::record::RecordHeader;
 use chartseal_record::{ContentHash, Scope, statement::Statement, typed};
-use chartseal_store::Record;
+use chartseal_store::{Condition, Record};
 
 use crate::{
     app::App,
@@ -61,6 +61,8 @@ pub struct Prepared {
     pub resource: Vec<u8>,
     pub documents: Vec<SealedDocument>,
     pub index: Vec<(String, B256)>,
+    /// What it is created under, if only where nothing like it is.
+    pub condition: Option<Condition>,
 }
 
 /// A record that is durable now.
@@ -128,6 +130,7 @@ pub async fn prepare(app: &App, caller: &Caller, upload: Upload) -> Result<Prepa
         resource: bytes,
         documents,
         index,
+        condition: None,
     })
 }
 

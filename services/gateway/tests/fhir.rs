@@ -490,14 +490,46 @@ async fn a_create_that_is_sent_twice_creates_once() {
     let (first, again) = (post(&document(b"hello")).await, post(&document(b"hello")).await);
     assert_eq!((first.status, again.status), (201, 201));
     assert_eq!(
-        (first.bytes, first.headers["location"].clone()),
-        (again.bytes, again.headers["location"].clone())
+        (&first.bytes, &first.headers["location"]),
+        (&again.bytes, &again.headers["location"])
     );
+    let first = first.json();
     assert_eq!(
         post(&document(b"other")).await.code(),
         (422, "idempotency-key-reused".into())
     );
     assert_eq!(get(hospital, "/DocumentReference").await.json()["total"], 1);
+
+    // An update as well: what was done is told again, and not that the version it was made of is stale now.
+    let place = format!("/DocumentReference/{}", first["id"].as_str().unwrap());
+    let mut edited = first.clone();
+    edited["status"] = json!("superseded");
+    let put = async |key: &str, body: &Value| {
+        let headers = [
+            ("content-type", "application/fhir+json"),
+            ("idempotency-key", key),
+            ("if-match", "W/\"1\""),
+        ];
+        send(hospital, Method::PUT, &place, &headers, body.to_string()).await
+    };
+    let (done, again) = (put("u-1", &edited).await, put("u-1", &edited).await);
+    assert_eq!((done.status, again.status), (200, 200), "{}", again.json());
+    assert_eq!((done.header("etag"), again.header("etag")), ("W/\"2\"", "W/\"2\""));
+    assert_eq!(
+        (&done.bytes, done.header("location")),
+        (&again.bytes, again.header("location"))
+    );
+    assert_eq!(put("u-1", &first).await.code(), (422, "idempotency-key-reused".into()));
+    assert_eq!(put("u-2", &edited).await.code(), (412, "stale".into()));
+    let at_once = tokio::join!(put("u-3", &edited), put("k-1", &edited));
+    assert_eq!(at_once.0.status, 412);
+    assert_eq!(
+        at_once.1.code(),
+        (422, "idempotency-key-reused".into()),
+        "a create had it"
+    );
+    let history = get(hospital, &format!("{place}/_history")).await.json();
+    assert_eq!(history["total"], 2);
 
     let headers = [("content-type", "application/pdf"), ("idempotency-key", "b-1")];
     let upload = async |bytes: &str| send(hospital, Method::POST, "/Binary", &headers, bytes.to_owned()).await;

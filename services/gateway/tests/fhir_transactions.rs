@@ -238,9 +238,21 @@ async fn a_transaction_with_one_bad_entry_stores_nothing_and_says_which() {
         ),
         (
             broken(&|e| e[2]["resource"]["author"] = json!([{ "reference": "Practitioner?identifier=1" }])),
-            422,
-            "invalid",
+            412,
+            "stale",
             "Bundle.entry[2].resource",
+        ),
+        (
+            broken(&|e| e[2]["resource"]["author"] = json!([{ "reference": "Practitioner?colour=red" }])),
+            400,
+            "invalid-search",
+            "Bundle.entry[2].resource",
+        ),
+        (
+            broken(&|e| e[0]["resource"]["subject"]["reference"] = json!("Patient?identifier=mrn-1")),
+            412,
+            "stale",
+            "Bundle.entry[0].resource",
         ),
         (
             broken(&|e| e[2] = json!(7)),
@@ -360,5 +372,61 @@ async fn a_conditional_create_finds_what_is_there_and_takes_read_beside_write() 
             .status,
         200
     );
+    world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reference_by_search_becomes_the_one_resource_its_sender_may_find() {
+    let world = World::new().await;
+    let people = world.people().await;
+    enrol(&people).await;
+    let hospital = &people.hospital;
+    let mut patient = json!({ "resourceType": "Patient", "identifier": [alice()["identifier"], { "system": "http://hospital.example/mrn", "value": "7" }] });
+    let stored = create(hospital, "Patient", &patient).await.json();
+    let doctor = people.doctor.address();
+    let of_the_doctor = format!("Practitioner?identifier=urn:chartseal:account|eip155:31337:{doctor}");
+    let sent = |subject: &str, author: &str| {
+        let mut resource = document(b"hello");
+        resource["subject"] = json!({ "reference": subject });
+        resource["author"] = json!([{ "reference": author }]);
+        let request = json!({ "method": "POST", "url": "DocumentReference", "ifNoneExist": "identifier=doc-1" });
+        bundle(vec![json!({ "request": request, "resource": resource })])
+    };
+    let prefer = [("prefer", "return=representation")];
+    let mrn = "Patient?identifier=http://hospital.example/mrn|7";
+    let done = post(hospital, "/", &prefer, &sent(mrn, &of_the_doctor)).await.json();
+    let kept = &done["entry"][0]["resource"];
+    assert_eq!(
+        kept["subject"]["reference"],
+        format!("Patient/{}", stored["id"].as_str().unwrap()),
+        "{done}"
+    );
+    let author = kept["author"][0]["reference"].as_str().unwrap();
+    assert_eq!(
+        get(hospital, &format!("/{author}")).await.json()["resourceType"],
+        "Practitioner"
+    );
+
+    // Several are as none, and who may not read the patient finds nobody.
+    patient["identifier"][1]["use"] = json!("old");
+    assert_eq!(create(hospital, "Patient", &patient).await.status, 201);
+    let refused = post(hospital, "/", &[], &sent(mrn, &of_the_doctor)).await;
+    assert_eq!(refused.code(), (412, "stale".into()), "{}", refused.json());
+    people.insurer.decide("statementKey", json!({ "generate": true })).await;
+    let refused = post(&people.insurer, "/", &[], &sent(mrn, &of_the_doctor)).await;
+    assert_eq!(refused.code(), (412, "stale".into()), "{}", refused.json());
+    // The same transaction never makes two under one condition.
+    let mut twice = sent(&format!("Patient/{}", stored["id"].as_str().unwrap()), &of_the_doctor);
+    let mut entry = twice["entry"][0].clone();
+    entry["request"]["ifNoneExist"] = json!("identifier=doc-2");
+    entry["resource"]["identifier"][0]["value"] = json!("doc-2");
+    twice["entry"] = json!([entry, entry]);
+    let refused = post(hospital, "/", &[], &twice).await;
+    assert_eq!(refused.code(), (400, "invalid-element".into()), "{}", refused.json());
+    assert_eq!(
+        refused.json()["issue"][0]["expression"][0],
+        "Bundle.entry[1].request.ifNoneExist"
+    );
+    assert_eq!(total(hospital, "/DocumentReference?identifier=doc-2").await, 0);
     world.stop.cancel();
 }

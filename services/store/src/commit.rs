@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    AuditEntry, Error, KeptAnswer, NewAudit, Sealing, Standing, Store, audit,
+    AuditEntry, Condition, Error, KeptAnswer, NewAudit, Sealing, Standing, Store, audit,
     engine::{Locks, Pool, Tx, collided, lost},
     record,
 };
@@ -104,6 +104,8 @@ pub struct RecordCommit {
     pub sealing: Option<Sealing>,
     /// What must still be true of the record's compartment.
     pub standing: Option<Standing>,
+    /// What it is created under, if only where nothing like it is.
+    pub condition: Option<Condition>,
 }
 
 impl RecordCommit {
@@ -183,8 +185,8 @@ impl Store {
     ///
     /// A version above 1 must follow the newest one ([`Error::StaleVersion`]); the same Idempotency-Key answers once
     /// ([`Error::IdempotencyKeyUsed`]); a staged upload is used once ([`Error::Moved`]); a compartment whose
-    /// [`Standing`] has changed takes nothing ([`Error::StandingChanged`]). If the caller stops waiting, the commit may
-    /// still happen.
+    /// [`Standing`] has changed takes nothing ([`Error::StandingChanged`]); of two under one [`Condition`] one is refused
+    /// ([`Error::ConditionMet`]). If the caller stops waiting, the commit may still happen.
     pub async fn commit_record(&self, commit: RecordCommit) -> Result<i64, Error> {
         Ok(self.commit_records(vec![commit]).await?[0])
     }

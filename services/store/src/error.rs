@@ -68,6 +68,9 @@ pub enum Error {
     /// A slot of the compartment was refused, or an epoch number taken, since the commit was made up.
     #[error("the custody of compartment {} has changed; admit the writer and seal to the newest epoch again", .0.0)]
     StandingChanged(chartseal_record::Compartment),
+    /// Another record was created under the same condition since it was looked for.
+    #[error("another record was created under this condition since it was looked for; look again")]
+    ConditionMet,
     /// The same sealed bytes are already a record.
     #[error("record {0} is stored already; expected bytes sealed anew")]
     RecordExists(chartseal_record::ContentHash),

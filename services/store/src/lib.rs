@@ -21,6 +21,7 @@ mod batch;
 mod cell;
 mod client;
 mod commit;
+mod condition;
 mod engine;
 mod epoch_mark;
 mod error;
@@ -60,6 +61,7 @@ pub use crate::{
     batch::{Batch, BatchId, Mined, SentTransaction},
     client::Client,
     commit::{AttachmentPlace, NewAttachment, NewRecord, RecordCommit},
+    condition::Condition,
     error::Error,
     event::{Block, BlockPlace},
     idempotency::KeptAnswer,

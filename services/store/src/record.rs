@@ -6,6 +6,7 @@ use chartseal_record::{Compartment, ContentHash, Scope, state::RecordState};
 use crate::{
     AttachmentPlace, BatchId, Error, NewRecord, RecordCommit, Store, audit,
     cell::{Cells, int},
+    condition,
     engine::{Locks, Row, Tx, Violated, query, violated},
     idempotency, outbox, staged, standing,
 };
@@ -201,6 +202,9 @@ pub(crate) fn lock(commit: &RecordCommit, locks: &mut Locks) {
             locks.refusal(slot, false);
         }
     }
+    if let Some(condition) = &commit.condition {
+        locks.condition(condition.hash);
+    }
 }
 
 /// Inserts everything a commit holds, under its locks, and returns the record's `seq`.
@@ -210,6 +214,9 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, commit: &RecordCommit) -> Result<i64
         && standing::of(&mut *tx, record.compartment, standing.slots()).await? != *standing
     {
         return Err(Error::StandingChanged(record.compartment));
+    }
+    if let Some(condition) = &commit.condition {
+        condition::meet(tx, condition, record.content_hash).await?;
     }
     let seq = insert_row(tx, commit).await?;
     outbox::insert(tx, record.org, seq, &record.content_hash.to_string(), &commit.sealed).await?;

@@ -9,7 +9,7 @@ use crate::{
 /// What a sweep took away.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Swept {
-    /// Sessions, tokens, replay values, kept answers, and the papers of registrations that wait for nobody.
+    /// Sessions, tokens, replay values, kept answers, conditions met, and the papers of registrations that wait for nobody.
     pub rows: u64,
     /// Staged uploads nobody used: (path, sealed size). Their bytes are the caller's to delete.
     pub staged: Vec<Staged>,
@@ -29,6 +29,7 @@ impl Store {
             "-- token_sweep\nDELETE FROM token WHERE expires_at <= $1",
             "-- replay_sweep\nDELETE FROM replay WHERE expires_at <= $1",
             "-- idempotency_sweep\nDELETE FROM idempotency WHERE expires_at <= $1",
+            "-- condition_sweep\nDELETE FROM condition_met WHERE expires_at <= $1",
         ] {
             swept.rows += query(statement).bind(int(now)?).execute(&mut tx).await?;
         }

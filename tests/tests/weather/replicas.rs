@@ -10,9 +10,12 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use chartseal_stack::{
     client::Gateway,
+    samples::{CLAIM_SYSTEM, xray_claim},
     supervise::{Process, Service, Supervised},
 };
 use chartseal_tests::program;
+use futures::future::join_all;
+use reqwest::Method;
 use serde_json::json;
 
 use crate::{
@@ -112,6 +115,7 @@ async fn together(ground: &mut Ground) -> Result<()> {
     };
     let both = [Gateway::new(&run.ground.json.gateway)?, Gateway::new(&second.base)?];
 
+    once_under_a_condition(&run, &both).await?;
     for (number, mut step) in draw(seed(), false).into_iter().enumerate() {
         // The hospital writes at one, the patients decide at the other, and all others read at the first.
         turn(&mut run.people, &both[number % 2], &both[(number + 1) % 2])?;
@@ -158,6 +162,33 @@ async fn together(ground: &mut Ground) -> Result<()> {
     println!("seed {}: two of each, then one of each: {figures:?}", seed());
     second.gateway.stop().await;
     second.submitter.stop().await;
+    Ok(())
+}
+
+/// Asked at both at once, again and again: under one condition one record comes into being.
+async fn once_under_a_condition(run: &Run<'_>, both: &[Gateway; 2]) -> Result<()> {
+    let token = run.people.hospital.bearer().context("no token")?;
+    let both = both.each_ref().map(|gateway| gateway.with_token(token));
+    let patient = &run.ground.json.samples.patients[0].fhir_id;
+    for round in 0..20 {
+        let claim = xray_claim(patient, &format!("R-{round}"), &[]);
+        let condition = format!("identifier={CLAIM_SYSTEM}|R-{round}");
+        let headers = [("If-None-Exist", condition.as_str())];
+        let asked = both
+            .iter()
+            .map(|gateway| gateway.json(Method::POST, "/fhir/R4/Claim", &headers, &claim));
+        let mut told = Vec::new();
+        for answer in join_all(asked).await {
+            told.push(answer?.status);
+        }
+        let created = told.iter().filter(|status| **status == 201).count();
+        ensure!(
+            created == 1 && told.iter().all(|status| [200, 201, 409].contains(status)),
+            "round {round}: {told:?}"
+        );
+        let found = both[0].get(&format!("/fhir/R4/Claim?{condition}")).await?.expect(200)?;
+        ensure!(found["total"] == 1, "round {round}: {} records", found["total"]);
+    }
     Ok(())
 }
 

@@ -173,6 +173,7 @@ async fn stretch(app: &App, patient: &Patient, from: u64, entries: &[Recorded]) 
             audit: vec![],
             sealing: Some(sealing),
             standing: Some(standing),
+            condition: None,
         };
         match app.store.commit_record(commit).await {
             Ok(_) => return Ok(true),

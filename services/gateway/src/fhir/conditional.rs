@@ -1,8 +1,8 @@
 //! If-None-Exist: a create that finds what it would have created.
 
-use alloy::primitives::{B256, keccak256};
+use alloy::primitives::{Address, B256};
 use chartseal_record::{Target, typed};
-use chartseal_store::Record;
+use chartseal_store::{Condition, Record};
 
 use super::{
     create, find,
@@ -10,25 +10,26 @@ use super::{
     kind::Kind,
     outcome::Outcome,
     scope,
-    search::{Here, Query, read_form},
+    search::{Here, Query, Window, read_form},
 };
 use crate::{
     app::App,
     auth::{caller::Caller, scopes::Interaction},
+    blind,
     custody::live,
-    idempotency::Turn,
     problem::{Code, Problem},
     write,
 };
 
-/// Whom a turn belongs to in [`crate::idempotency::AtWork`]: a condition is everybody's.
-const EVERYBODY: &str = "if-none-exist";
+/// Seconds a condition that was met is remembered: two days, as uploads are waited for at most.
+const MEMORY: u64 = 2 * 86_400;
 
 /// What a condition met.
 #[derive(Debug)]
-pub enum Found<'a> {
-    /// Nothing; until the turn is dropped nobody else creates under the same condition in this process.
-    None(Turn<'a>),
+pub enum Found {
+    /// Nothing. The commit that carries the condition is refused if another comes first, at this gateway or at any other
+    /// of the same database.
+    None(Condition),
     /// One record, opened.
     One(Box<Record>, Json),
 }
@@ -37,13 +38,7 @@ pub enum Found<'a> {
 ///
 /// "None exists" is said of what the caller may read, so it must be able to read where the resource would go: who may only
 /// write there could be told of neither the one nor the other.
-pub async fn look<'a>(
-    app: &'a App,
-    caller: &Caller,
-    kind: Kind,
-    condition: &str,
-    resource: &Json,
-) -> Result<Found<'a>, Outcome> {
+pub async fn look(app: &App, caller: &Caller, kind: Kind, condition: &str, resource: &Json) -> Result<Found, Outcome> {
     caller.may(kind.as_str(), Interaction::Search)?;
     let base = app.config.url("/fhir/R4");
     let here = Here {
@@ -57,10 +52,13 @@ pub async fn look<'a>(
         return Err(Outcome::new(Code::InvalidSearch, text));
     }
     readable(app, caller, kind, resource).await?;
-    let turn = app.at_work.begin(EVERYBODY, key(kind, &query))?;
+    // Before the search: what comes in after it was begun is noticed at the commit.
+    let expires_at = app.clock.seconds() + MEMORY;
+    let condition = app.store.condition(hash(app, kind, &query), expires_at).await;
+    let condition = condition.map_err(Problem::from)?;
     let mut found = find::matches(app, caller, kind, &query).await?;
     match (found.pop(), found.is_empty()) {
-        (None, _) => Ok(Found::None(turn)),
+        (None, _) => Ok(Found::None(condition)),
         (Some((row, json)), true) => Ok(Found::One(Box::new(row), json)),
         (Some(_), false) => Err(Outcome::new(
             Code::Stale,
@@ -69,8 +67,10 @@ pub async fn look<'a>(
     }
 }
 
-fn key(kind: Kind, query: &Query) -> B256 {
-    keccak256(format!("{}?{}", kind.as_str(), query.form(query.window)))
+/// A condition is everybody's, so it belongs to no organisation.
+fn hash(app: &App, kind: Kind, query: &Query) -> B256 {
+    let name = blind::name(kind.as_str(), "if-none-exist");
+    blind::value(&app.vault, Address::ZERO, &name, &query.form(Window::default()))
 }
 
 async fn readable(app: &App, caller: &Caller, kind: Kind, resource: &Json) -> Result<(), Outcome> {

@@ -6,13 +6,13 @@ use axum::{
     response::Response,
 };
 use chartseal_record::state::RecordState;
-use chartseal_store::{KeptAnswer, Record};
+use chartseal_store::Record;
 
 use super::{
     conditional::{self, Found},
     json::Json,
     kind::Kind,
-    once::{self, Look, Told},
+    once::{self, Key, Look, Told},
     outcome::Outcome,
     reference::{self, PatientRef, RecordId},
     request::{Resource, Who, prefers},
@@ -35,16 +35,17 @@ pub async fn create(
     body: Resource,
 ) -> Result<Response, Outcome> {
     caller.may(kind.as_str(), Interaction::Create)?;
-    let _turn = match headers.get("if-none-exist") {
+    let condition = match headers.get("if-none-exist") {
         None => None,
         Some(query) => {
             match conditional::look(&app, &caller, kind, query.to_str().unwrap_or_default(), &body.json).await? {
-                Found::None(turn) => Some(turn),
+                Found::None(condition) => Some(condition),
                 Found::One(row, json) => return Ok(existing(&app, kind, &headers, &row, json)),
             }
         }
     };
-    let key = match once::look(&app, &caller, &headers, &request_of(kind, &body.bytes)).await? {
+    let request = once::request("POST", kind.as_str(), &body.bytes);
+    let key = match once::look(&app, &caller, &headers, &request).await? {
         Look::Answered(before) => return again(&app, &caller, kind, &headers, &before).await,
         Look::Fresh(key) => Some(key),
         Look::None => None,
@@ -58,18 +59,12 @@ pub async fn create(
         replaces: None,
         scope: None,
     };
-    let prepared = write::prepare(&app, &caller, upload).await?;
-    let keep = |stored: &Stored| {
-        let told = Told {
-            status: StatusCode::CREATED,
-            location: location(&app, kind, stored),
-        };
-        key.map(|key| key.keep(&app, &caller, told))
-    };
-    finish(&app, &caller, kind, &headers, StatusCode::CREATED, prepared, keep).await
+    let mut prepared = write::prepare(&app, &caller, upload).await?;
+    prepared.condition = condition;
+    finish(&app, &caller, kind, &headers, StatusCode::CREATED, prepared, key).await
 }
 
-/// Commits and answers; shared with update.
+/// Commits and answers, and keeps the answer under its key; shared with update.
 pub async fn finish(
     app: &App,
     caller: &Caller,
@@ -77,8 +72,12 @@ pub async fn finish(
     headers: &HeaderMap,
     status: StatusCode,
     prepared: Prepared,
-    keep: impl Fn(&Stored) -> Option<KeptAnswer>,
+    key: Option<Key>,
 ) -> Result<Response, Outcome> {
+    let keep = |stored: &Stored| {
+        let location = location(app, kind, stored);
+        key.map(|key| key.keep(app, caller, Told { status, location }))
+    };
     let (stored, resource) = write::sign_and_commit(app, caller, prepared, keep).await?;
     let resource = Json::parse(&resource)?;
     let served = respond::served(&app.config, resource, stored.content, RecordState::Stored);
@@ -113,7 +112,7 @@ fn location(app: &App, kind: Kind, stored: &Stored) -> String {
 
 /// The answer to a request that was answered before. Who may read the record sees it again, as any reader does; who may
 /// not (WRITE alone never reads back) is told where it is.
-async fn again(
+pub async fn again(
     app: &App,
     caller: &Caller,
     kind: Kind,
@@ -149,11 +148,6 @@ fn version_at(location: &str) -> Option<(RecordId, u32)> {
     Some((id.parse().ok()?, version.parse().ok()?))
 }
 
-/// The same bytes to another type are another request.
-fn request_of(kind: Kind, body: &[u8]) -> Vec<u8> {
-    [b"POST ", kind.as_str().as_bytes(), b"\n", body].concat()
-}
-
 /// Whose statements this gateway may sign at once: the organisations it serves. A person's wallet signs drafts.
 pub fn check_author(app: &App, caller: &Caller) -> Result<(), Problem> {
     let author = write::may_author(app, caller)?;
@@ -175,15 +169,17 @@ pub fn patient(app: &App, kind: Kind, resource: &Json) -> Option<PatientRef> {
     }
 }
 
-/// A conditional reference (`Patient?identifier=…`) becomes the identifier it names: what is stored must not have to
-/// be searched for again.
+/// A reference to the patient by the account (`Patient?identifier=urn:chartseal:account|…`) becomes the identifier it
+/// names: what is stored must not have to be searched for again.
 pub fn resolved(kind: Kind, mut resource: Json) -> Json {
     let subject = kind.subject().and_then(|element| resource.get_mut(element));
     let Some(subject) = subject else { return resource };
     let identifier = subject
         .text("reference")
         .and_then(|text| text.strip_prefix("Patient?identifier="));
-    if let Some((system, value)) = identifier.and_then(|text| text.split_once('|')) {
+    if let Some((system, value)) = identifier.and_then(|text| text.split_once('|'))
+        && system == reference::ACCOUNT
+    {
         let identifier = Json::from([("system", system.into()), ("value", value.into())]);
         subject.remove("reference");
         subject.set("identifier", identifier);
@@ -203,10 +199,5 @@ mod tests {
             String::from_utf8(kept.to_bytes()).unwrap(),
             r#"{"resourceType":"Claim","patient":{"identifier":{"system":"urn:chartseal:account","value":"eip155:1:0xab"}}}"#
         );
-    }
-
-    #[test]
-    fn the_same_body_to_another_type_is_another_request() {
-        assert_ne!(request_of(Kind::Claim, b"{}"), request_of(Kind::Patient, b"{}"));
     }
 }

@@ -1,4 +1,4 @@
-//! Idempotency-Key on a FHIR create: where the record went is committed with the record, so the pair cannot come apart.
+//! Idempotency-Key on a FHIR create or update: where the record went is committed with the record, so the pair cannot come apart.
 //!
 //! Only the status and the place are kept. What a repeated request is shown of the resource is read again, with a live
 //! grant and an audit entry: a kept copy would outlive the revocation, outside every epoch's key.
@@ -39,6 +39,11 @@ pub enum Look {
     Fresh(Key),
 }
 
+/// What a key stands for: the same bytes sent to another place are another request.
+pub fn request(method: &str, place: &str, body: &[u8]) -> Vec<u8> {
+    [method.as_bytes(), b" ", place.as_bytes(), b"\n", body].concat()
+}
+
 /// Looks for the answer to a request. The same key with another request is refused.
 pub async fn look(app: &App, caller: &Caller, headers: &HeaderMap, request: &[u8]) -> Result<Look, Problem> {
     let Some(key) = idempotency::key(headers)? else {
@@ -73,5 +78,17 @@ impl Key {
             body: Bytes::new(),
             expires_at: idempotency::expiry(app),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_body_to_another_place_is_another_request() {
+        let claim = request("POST", "Claim", b"{}");
+        assert_ne!(claim, request("POST", "Patient", b"{}"));
+        assert_ne!(claim, request("PUT", "Claim", b"{}"));
     }
 }

@@ -12,6 +12,7 @@ use super::{
     create,
     json::Json,
     kind::Kind,
+    once::{self, Look},
     outcome::Outcome,
     reference::RecordId,
     request::{Resource, Who},
@@ -25,7 +26,8 @@ use crate::{
     write::{self, Upload},
 };
 
-/// The handler. `If-Match` is honoured if it is sent; a stale one is 412.
+/// The handler. `If-Match` is honoured if it is sent; a stale one is 412, except for who sends under an Idempotency-Key what
+/// was done already.
 pub async fn update(
     State(app): State<App>,
     Who(caller): Who,
@@ -40,6 +42,12 @@ pub async fn update(
     }
     check_id(&body.json, &id)?;
     create::check_author(&app, &caller)?;
+    let request = once::request("PUT", &format!("{}/{id}", kind.as_str()), &body.bytes);
+    let key = match once::look(&app, &caller, &headers, &request).await? {
+        Look::Answered(before) => return create::again(&app, &caller, kind, &headers, &before).await,
+        Look::Fresh(key) => Some(key),
+        Look::None => None,
+    };
     let before = newest(&app, kind, &id).await?.ok_or_else(Problem::not_found)?;
     let expected = version::if_match(&headers)?;
     let patient = create::patient(&app, kind, &body.json);
@@ -60,7 +68,7 @@ pub async fn update(
         prepared.give_up(&app).await;
         return Err(stale());
     }
-    create::finish(&app, &caller, kind, &headers, StatusCode::OK, prepared, |_| None).await
+    create::finish(&app, &caller, kind, &headers, StatusCode::OK, prepared, key).await
 }
 
 /// Shares its path with types that can be updated, so what the router says in Allow would be wrong.

@@ -196,6 +196,7 @@ fn seal(
         audit: vec![entry(app, caller, prepared)?],
         sealing: None,
         standing: None,
+        condition: prepared.condition,
     };
     Ok((stored, commit))
 }
@@ -224,6 +225,10 @@ impl From<StoreError> for NotStored {
             StoreError::IdempotencyKeyUsed => (
                 Code::StillAtWork,
                 "another request with this Idempotency-Key was answered in this moment; send this one again for its answer",
+            ),
+            StoreError::ConditionMet => (
+                Code::StillAtWork,
+                "another request created under this condition (If-None-Exist) in this moment; send this one again to be shown what",
             ),
             StoreError::Moved { table: "staged", .. } => (
                 Code::WrongState,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{Address, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
 use chartseal_record::{Compartment, Slot};
 
 use super::Tx;
@@ -35,6 +35,11 @@ impl Locks {
     /// until those under way are in.
     pub fn arrival(&mut self, alone: bool) -> &mut Self {
         self.add("arrival", &[], alone)
+    }
+
+    /// What was last created under a condition.
+    pub fn condition(&mut self, hash: B256) -> &mut Self {
+        self.add("condition", hash.as_slice(), true)
     }
 
     /// The blocks of the chain: appended and removed by one at a time.

@@ -282,3 +282,57 @@ async fn a_staged_upload_is_used_once_and_only_by_its_owner() {
         assert_eq!(store.record(record(3).record.content_hash).await.unwrap(), None);
     }
 }
+
+#[tokio::test]
+async fn records_of_one_transaction_are_stored_in_order_or_not_at_all() {
+    for stage in Stage::each().await {
+        let store = &stage.store;
+        let entry = |text: &str| NewAudit {
+            org: ORG,
+            patient: PATIENT,
+            recorded_at: NOW,
+            digest: B256::ZERO,
+            sealed: text.as_bytes().to_vec().into(),
+        };
+        let (mut one, mut two) = (record(1), record(2));
+        one.audit = vec![entry("one")];
+        two.audit = vec![entry("two")];
+        // The third is the second's next version: what came before it in the same transaction is there for it.
+        let three = next_version(&two, 3);
+        let seqs = store
+            .commit_records(vec![one.clone(), two.clone(), three])
+            .await
+            .unwrap();
+        assert!(seqs.is_sorted() && seqs.len() == 3, "{seqs:?}");
+        let newest = store.newest_version(two.record.record_id).await.unwrap().unwrap();
+        assert_eq!((newest.seq, newest.version), (seqs[2], 2));
+        assert_eq!(store.audit(ORG, PATIENT, 0, 10).await.unwrap().len(), 2);
+
+        // Whichever is refused, its companions leave nothing, and neighbours of the same group stay.
+        for refused in 0..3 {
+            let seed = 10 * (refused + 1);
+            let mut together: Vec<_> = (seed..seed + 3).map(record).collect();
+            together
+                .iter_mut()
+                .for_each(|commit| commit.audit = vec![entry("gone")]);
+            let stale = next_version(&one, seed + 3);
+            let gap = chartseal_store::NewRecord {
+                version: 9,
+                ..stale.record.clone()
+            };
+            together[refused as usize].record = gap;
+            let hashes: Vec<_> = together.iter().map(|commit| commit.record.content_hash).collect();
+            let beside = record(seed + 5);
+            let (lost, kept) = tokio::join!(store.commit_records(together), store.commit_record(beside));
+            assert!(matches!(lost, Err(Error::StaleVersion { version: 9, .. })), "{lost:?}");
+            kept.unwrap();
+            for hash in hashes {
+                assert_eq!(store.record(hash).await.unwrap(), None, "entry {refused} was refused");
+                assert_eq!(store.outbox(&hash.to_string()).await.unwrap(), None);
+            }
+        }
+        assert_eq!(store.audit(ORG, PATIENT, 0, 10).await.unwrap().len(), 2);
+        let stage = stage.reopen().await;
+        assert_eq!(stage.store.records_after(0, 100).await.unwrap().len(), 6);
+    }
+}

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use alloy_primitives::{B256, keccak256};
 use chartseal_record::{Slot, merkle::Tree};
-use chartseal_store::{Error, Lease, NewAudit, NewBatch, RecordCommit, Store, Tombstone};
+use chartseal_store::{Condition, Error, Lease, NewAudit, NewBatch, RecordCommit, Store, Tombstone};
 use futures::future::join_all;
 
 use crate::stage::{NOW, ORG, PATIENT, Stage, record, word};
@@ -195,5 +195,45 @@ async fn no_record_comes_in_after_another_gateway_has_refused_its_slot() {
             }
             assert_eq!(seen, arrived);
         }
+    }
+}
+
+#[tokio::test]
+async fn of_two_gateways_that_found_nothing_under_a_condition_one_creates() {
+    for stage in Stage::each().await {
+        let (here, there) = (stage.store.clone(), stage.another().await);
+        let under = |seed: u32, condition: Condition| RecordCommit {
+            condition: Some(condition),
+            ..record(seed)
+        };
+        for round in 0..10 {
+            let hash = word("condition", round % 2);
+            let (a, b) = (
+                here.condition(hash, NOW + 60).await.unwrap(),
+                there.condition(hash, NOW + 60).await.unwrap(),
+            );
+            assert_eq!(a, b, "both looked before either created");
+            let (seed, other) = (10 * round, word("condition", 100 + round));
+            let free = here.condition(other, NOW + 60).await.unwrap();
+            let (a, b, c) = tokio::join!(
+                here.commit_record(under(seed, a)),
+                there.commit_record(under(seed + 1, b)),
+                there.commit_record(under(seed + 2, free)),
+            );
+            c.unwrap();
+            assert_eq!([&a, &b].into_iter().filter(|told| told.is_ok()).count(), 1);
+            let lost = a.err().or(b.err()).unwrap();
+            assert!(matches!(lost, Error::ConditionMet), "{lost}");
+        }
+        // One transaction is no way around it.
+        let again = here.condition(word("condition", 0), NOW + 60).await.unwrap();
+        let both = vec![under(1001, again), under(1002, again)];
+        assert!(matches!(here.commit_records(both).await, Err(Error::ConditionMet)));
+        here.commit_record(under(1003, again)).await.unwrap();
+        assert_eq!(here.records_after(0, 100).await.unwrap().len(), 21);
+
+        assert_eq!(here.sweep(NOW + 60).await.unwrap().rows, 12);
+        assert_eq!(there.condition(word("condition", 0), NOW).await.unwrap().last, None);
+        there.close().await;
     }
 }

@@ -176,6 +176,7 @@ pub fn record(seed: u32) -> RecordCommit {
         audit: vec![],
         sealing: None,
         standing: None,
+        condition: None,
     }
 }
 

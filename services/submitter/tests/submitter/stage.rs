@@ -132,6 +132,7 @@ impl Stage {
             audit: vec![],
             sealing: None,
             standing: None,
+            condition: None,
         };
         self.store.commit_record(commit.clone()).await.unwrap();
         commit

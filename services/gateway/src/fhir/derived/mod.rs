@@ -39,7 +39,7 @@ use super::{
 use crate::{
     app::App,
     auth::{caller::Caller, scopes::Interaction},
-    problem::Problem,
+    problem::{Code, Problem},
 };
 
 /// A type of resource made here.
@@ -115,8 +115,7 @@ async fn search<D: Derived>(
     };
     let pairs = paging::unfold(app, caller, pairs)?;
     let query = Query::parse(D::NAME, &pairs, prefers(headers, "handling=strict"), here)?;
-    let mut visible = D::visible(app, caller, &query).await?;
-    visible.retain(|resource| query.admits(resource, &base));
+    let visible = matching::<D>(app, caller, &query).await?;
     let total = visible.len();
     let page = visible.into_iter().skip(query.window.offset).take(query.window.count);
     let matches = page.map(|resource| (resource.text("id").unwrap_or_default().to_owned(), resource));
@@ -131,6 +130,27 @@ async fn search<D: Derived>(
     };
     let bundle = bundle::searchset(page, &query, &url, next);
     Ok(([(header::CONTENT_TYPE, FHIR_JSON)], bundle).into_response())
+}
+
+async fn matching<D: Derived>(app: &App, caller: &Caller, query: &Query) -> Result<Vec<Json>, Outcome> {
+    let base = app.config.url("/fhir/R4");
+    let mut visible = D::visible(app, caller, query).await?;
+    visible.retain(|resource| query.admits(resource, &base));
+    Ok(visible)
+}
+
+/// The ids of those of the Directory that a search finds: whom a document names as author or keeper.
+pub async fn ids(app: &App, caller: &Caller, name: &str, query: &Query) -> Result<Vec<String>, Outcome> {
+    let found = match name {
+        Practitioner::NAME => matching::<Practitioner>(app, caller, query).await?,
+        Organization::NAME => matching::<Organization>(app, caller, query).await?,
+        _ => {
+            let text = "resources of this type are not searched for in references; refer to an id";
+            return Err(Outcome::new(Code::NotSupported, text));
+        }
+    };
+    let ids = found.iter().filter_map(|resource| resource.text("id"));
+    Ok(ids.map(str::to_owned).collect())
 }
 
 /// A JSON value of ours as a resource.

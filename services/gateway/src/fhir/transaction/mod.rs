@@ -7,6 +7,7 @@ mod answer;
 mod entry;
 mod names;
 mod plan;
+mod searched;
 
 use axum::{
     body::Body,
@@ -50,7 +51,7 @@ pub async fn transaction(
     for entry in &entries {
         entry.allowed(&caller).map_err(|refused| entry.refused(refused))?;
     }
-    let (planned, _turns) = plan::plan(&app, &caller, entries).await?;
+    let planned = plan::plan(&app, &caller, entries).await?;
     let (records, places): (Vec<_>, Vec<_>) = planned.into_iter().map(Planned::split).unzip();
     let records: Vec<_> = records.into_iter().flatten().collect();
     let contents = answer::contents(&records);

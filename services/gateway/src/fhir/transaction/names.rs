@@ -58,18 +58,6 @@ impl Names {
     }
 }
 
-/// The first reference that could only be resolved by a search.
-pub fn conditional(json: &Json) -> Option<&str> {
-    match json {
-        Json::List(items) => items.iter().find_map(conditional),
-        Json::Object(members) => members.iter().find_map(|(name, value)| match value {
-            Json::Text(text) if name == "reference" && text.contains('?') => Some(text.as_str()),
-            value => conditional(value),
-        }),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,12 +79,5 @@ mod tests {
         let text = String::from_utf8(json.to_bytes()).unwrap();
         let expected = r#"{"identifier":[{"value":"urn:uuid:1"}],"subject":{"reference":"Patient/a"},"text":{"div":"<a href=\"Binary/b\">urn:uuid:2</a>"},"content":[{"attachment":{"url":"Binary/b"}}],"author":[{"reference":"urn:uuid:3"}]}"#;
         assert_eq!(text, expected);
-    }
-
-    #[test]
-    fn a_reference_by_search_is_found_wherever_it_stands() {
-        let json = Json::parse(br#"{"a":[{"reference":"Patient/1"},{"b":{"reference":"Practitioner?identifier=1"}}]}"#)
-            .unwrap();
-        assert_eq!(conditional(&json), Some("Practitioner?identifier=1"));
     }
 }

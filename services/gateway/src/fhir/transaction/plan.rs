@@ -5,13 +5,14 @@ use std::{collections::HashMap, sync::Arc};
 use alloy::primitives::B256;
 use bytes::Bytes;
 use chartseal_record::Scope;
-use chartseal_store::Record;
+use chartseal_store::{Condition, Record};
 use futures::stream;
 use uuid::Uuid;
 
 use super::{
     entry::{self, Asked, Entry},
-    names::{self, Names},
+    names::Names,
+    searched,
 };
 use crate::{
     app::App,
@@ -26,7 +27,6 @@ use crate::{
         reference::{PatientRef, RecordId},
         scope, update,
     },
-    idempotency::Turn,
     problem::{Code, Problem},
     staging,
     write::{self, Prepared, Upload},
@@ -57,22 +57,18 @@ impl Planned {
 }
 
 /// An entry whose name is decided.
-enum Named<'a> {
+enum Named {
     Staged(Uuid),
     Existing(Box<Record>, Json),
-    New(B256, Option<Turn<'a>>),
+    New(B256, Option<Condition>),
     Next(Box<Record>),
 }
 
-/// Admits every entry. If one is refused, nothing of the others is left. The turns of conditional creates are to be kept
-/// until the commit: what was found not to exist must not come into being meanwhile.
-pub async fn plan<'a>(
-    app: &'a App,
-    caller: &Caller,
-    entries: Vec<Entry>,
-) -> Result<(Vec<Planned>, Vec<Turn<'a>>), Outcome> {
+/// Admits every entry. If one is refused, nothing of the others is left.
+pub async fn plan(app: &App, caller: &Caller, mut entries: Vec<Entry>) -> Result<Vec<Planned>, Outcome> {
+    searched::resolve(app, caller, &mut entries).await?;
     let mut names = Names::default();
-    let mut named = Vec::with_capacity(entries.len());
+    let mut named: Vec<Named> = Vec::with_capacity(entries.len());
     let patients = patients(app, &entries);
     let documents = scope_of_documents(app, &entries);
     for entry in &entries {
@@ -82,6 +78,13 @@ pub async fn plan<'a>(
         {
             let path = format!("Bundle.entry[{}].fullUrl", entry.at);
             return Err(Outcome::new(Code::InvalidElement, format!("{path} stands twice in the Bundle")).at(path));
+        }
+        if let Named::New(_, Some(Condition { hash, .. })) = &it
+            && named.iter().any(|other| other.is_under(*hash))
+        {
+            let path = format!("Bundle.entry[{}].request.ifNoneExist", entry.at);
+            let text = "another entry of the Bundle is created under the same condition; refer to that one instead";
+            return Err(Outcome::new(Code::InvalidElement, text).at(path));
         }
         named.push(it);
     }
@@ -99,14 +102,16 @@ pub async fn plan<'a>(
             }
         }
     }
-    let turns = named.into_iter().filter_map(|it| match it {
-        Named::New(_, turn) => turn,
-        _ => None,
-    });
-    Ok((planned, turns.collect()))
+    Ok(planned)
 }
 
-async fn name<'a>(app: &'a App, caller: &Caller, entry: &Entry) -> Result<Named<'a>, Outcome> {
+impl Named {
+    fn is_under(&self, condition: B256) -> bool {
+        matches!(self, Self::New(_, Some(own)) if own.hash == condition)
+    }
+}
+
+async fn name(app: &App, caller: &Caller, entry: &Entry) -> Result<Named, Outcome> {
     Ok(match &entry.asked {
         Asked::Binary => {
             let (content_type, bytes) = binary_create::content(&entry.resource)?;
@@ -117,7 +122,7 @@ async fn name<'a>(app: &'a App, caller: &Caller, entry: &Entry) -> Result<Named<
         Asked::Create(_, None) => Named::New(write::fresh_id().map_err(Problem::from)?, None),
         Asked::Create(kind, Some(query)) => {
             match conditional::look(app, caller, *kind, query, &entry.resource).await? {
-                Found::None(turn) => Named::New(write::fresh_id().map_err(Problem::from)?, Some(turn)),
+                Found::None(condition) => Named::New(write::fresh_id().map_err(Problem::from)?, Some(condition)),
                 Found::One(row, json) => Named::Existing(row, json),
             }
         }
@@ -133,7 +138,7 @@ async fn name<'a>(app: &'a App, caller: &Caller, entry: &Entry) -> Result<Named<
     })
 }
 
-fn name_of(asked: &Asked, it: &Named<'_>) -> String {
+fn name_of(asked: &Asked, it: &Named) -> String {
     let kind = match asked {
         Asked::Binary => "Binary",
         Asked::Create(kind, _) | Asked::Update(kind, ..) => kind.as_str(),
@@ -169,12 +174,12 @@ async fn one(
     app: &App,
     caller: &Caller,
     entry: Entry,
-    it: &Named<'_>,
+    it: &Named,
     names: &Names,
     patients: &HashMap<String, PatientRef>,
     documents: Option<&Scope>,
 ) -> Result<Planned, Outcome> {
-    let (kind, id, replaces) = match (&entry.asked, it) {
+    let (kind, id, replaces, condition) = match (&entry.asked, it) {
         (_, Named::Staged(id)) => {
             return Ok(Planned {
                 place: Place::Staged(*id),
@@ -187,9 +192,11 @@ async fn one(
                 prepared: None,
             });
         }
-        (Asked::Create(kind, _) | Asked::Update(kind, ..), Named::New(id, _)) => (*kind, Some(*id), None),
+        (Asked::Create(kind, _) | Asked::Update(kind, ..), Named::New(id, condition)) => {
+            (*kind, Some(*id), None, *condition)
+        }
         (Asked::Create(kind, _) | Asked::Update(kind, ..), Named::Next(before) | Named::Existing(before, _)) => {
-            (*kind, None, Some(Arc::new(Record::clone(before))))
+            (*kind, None, Some(Arc::new(Record::clone(before))), None)
         }
         (Asked::Binary, _) => return Err(Outcome::new(Code::Internal, "a Binary became a record")),
     };
@@ -198,12 +205,8 @@ async fn one(
         .and_then(|element| entry.resource.get(element)?.text("reference"));
     let patient = subject.and_then(|text| patients.get(text).copied());
     let patient = patient.or_else(|| create::patient(app, kind, &entry.resource));
-    let mut resource = create::resolved(kind, entry.resource);
+    let mut resource = entry.resource;
     names.rewrite(&mut resource);
-    if names::conditional(&resource).is_some() {
-        let text = "a reference by search is resolved only where it names the patient by the account's identifier; refer to ids";
-        return Err(Outcome::new(Code::Invalid, text));
-    }
     let scope = match kind {
         Kind::List if scope::of(&resource, &app.config.scopes)? == Scope::clinical() => documents.cloned(),
         _ => None,
@@ -216,7 +219,8 @@ async fn one(
         replaces,
         scope,
     };
-    let prepared = write::prepare(app, caller, upload).await?;
+    let mut prepared = write::prepare(app, caller, upload).await?;
+    prepared.condition = condition;
     Ok(Planned {
         place: Place::Record(kind),
         prepared: Some(prepared),

@@ -78,6 +78,7 @@ impl Draft {
             resource: self.resource.into_bytes(),
             documents,
             index: self.index,
+            condition: None,
         })
     }
 }
