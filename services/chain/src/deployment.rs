@@ -8,10 +8,11 @@
 use std::sync::LazyLock;
 
 use alloy::{
-    primitives::{Address, Bytes, keccak256},
+    primitives::{Address, B256, Bytes, U256, keccak256},
     providers::Provider,
     sol_types::SolValue,
 };
+use chartseal_record::Contracts;
 use serde::Deserialize;
 
 use crate::{
@@ -60,6 +61,40 @@ pub fn anchors_initcode(directory: Address) -> Bytes {
     initcode(&ANCHORS, directory)
 }
 
+/// Whether `code` is that of `Anchors` in this very deployment: nothing the constructor wrote into it is another's.
+pub fn is_anchors(contracts: &Contracts, code: &[u8]) -> bool {
+    ANCHORS.made(code)
+        && ANCHORS
+            .written(code)
+            .all(|word| word == contracts.directory.into_word())
+}
+
+/// The same for `Consent`, which also keeps its own address, the chain and its EIP-712 domain.
+pub fn is_consent(contracts: &Contracts, code: &[u8]) -> bool {
+    let domain = contracts.consent_domain();
+    let known = [
+        contracts.directory.into_word(),
+        contracts.consent.into_word(),
+        U256::from(contracts.chain_id).into(),
+        domain.separator(),
+        keccak256("Chartseal"),
+        keccak256("1"),
+        short("Chartseal"),
+        short("1"),
+    ];
+    let directory = |word: B256| word == known[0];
+    CONSENT.made(code)
+        && CONSENT.written(code).all(|word| known.contains(&word))
+        && CONSENT.written(code).any(directory)
+}
+
+/// A text of at most 31 bytes as OpenZeppelin's `ShortString` keeps it: left-aligned, its length in the last byte.
+fn short(text: &'static str) -> B256 {
+    let mut word = B256::right_padding_from(text.as_bytes());
+    word[31] = u8::try_from(text.len()).expect("both texts are short");
+    word
+}
+
 /// All three constructors take one address.
 fn initcode(artifact: &Artifact, argument: Address) -> Bytes {
     [&artifact.bytecode[..], &argument.abi_encode()].concat().into()
@@ -77,6 +112,15 @@ impl Artifact {
             bytes
         };
         code.len() == self.deployed_bytecode.len() && blank(code) == blank(&self.deployed_bytecode)
+    }
+
+    /// What the constructor wrote, in code this artifact made.
+    fn written<'a>(&'a self, code: &'a [u8]) -> impl Iterator<Item = B256> + 'a {
+        let word = |place: &Place| {
+            code.get(place.start..place.start + place.length)
+                .map(B256::left_padding_from)
+        };
+        self.immutables.iter().filter_map(word)
     }
 }
 

@@ -18,6 +18,7 @@ mod error;
 pub mod events;
 mod follow;
 mod head;
+mod proofs;
 mod revert;
 mod step;
 mod transaction;

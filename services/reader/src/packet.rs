@@ -1,12 +1,12 @@
 //! `verify` of an evidence packet: all it can without a chain, and with one the anchors, the signers and the grants.
 
-use chartseal_chain::Client;
+use chartseal_chain::{Client, deployment};
 use chartseal_envelope::{
     key::FileKey,
     record::{self, OpenedRecord},
 };
 use chartseal_record::{
-    Slot,
+    B256, Slot,
     packet::{Attachment, Base64, Evidence, Given, Packet, Signed},
 };
 use serde_json::{Value, json};
@@ -52,6 +52,44 @@ pub fn read(bytes: &[u8], report: &mut Report) -> Result<Packet, Failure> {
         json!(records),
     );
     Ok(packet)
+}
+
+/// What its state proofs prove; of a block whose hash somebody `trusted`, which a packet without proofs does not do.
+///
+/// That the proofs lead from the block's hash to each anchor and grant was checked as the packet was read.
+pub fn state(packet: &Packet, trusted: Option<B256>, report: &mut Report) -> Result<(), Failure> {
+    let issuer = &packet.issuer;
+    let Some(proofs) = &packet.proofs else {
+        let sentence = "the packet has no state proofs, so a block's hash proves nothing of it; give a node with --rpc";
+        return trusted.map_or(Ok(()), |_| Err(Failure::Chain(sentence.into())));
+    };
+    let contracts = packet.deployment();
+    if !deployment::is_anchors(&contracts, &proofs.anchors.code)
+        || !deployment::is_consent(&contracts, &proofs.consent.code)
+    {
+        return Err(Failure::Chain(
+            "the code its proofs show is not that of this version's Anchors and Consent with this Directory".into(),
+        ));
+    }
+    if let Some(other) = trusted.filter(|hash| *hash != issuer.block_hash) {
+        return Err(Failure::Chain(format!(
+            "its proofs are of block {} with hash {}, and the one you trust is {other}",
+            issuer.block, issuer.block_hash
+        )));
+    }
+    let whose = match trusted {
+        Some(_) => "which you trust",
+        None => "which is yours to compare: give --block-hash",
+    };
+    report.passed(
+        "state",
+        format!(
+            "each anchor and each grant stood in Anchors and Consent at block {}, hash {}, {whose}",
+            issuer.block, issuer.block_hash
+        ),
+        json!({ "block": issuer.block, "blockHash": issuer.block_hash, "trusted": trusted.is_some() }),
+    );
+    Ok(())
 }
 
 /// As it stood at the issuer's block.

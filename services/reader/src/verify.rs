@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chartseal_chain::Client;
 use chartseal_ipfs::Content;
 use chartseal_record::{
-    Contracts,
+    B256, Contracts,
     manifest::{self, Entry},
     packet::MAX_PACKET,
     receipt::Receipt,
@@ -19,7 +19,8 @@ use crate::{author, failure::Failure, input, packet, place, place::Place};
 /// With --ipfs also that the content and the batch's manifest are there and are what the receipt says.
 ///
 /// Verifies an evidence packet, which its format tells from a receipt: form, grants, authors, records and the issuer's signature.
-/// Without --rpc that is all, needs no network, and says so: anchors and signers are then not looked at.
+/// Without --rpc that is all, needs no network, and says so: signers are then not looked at, nor are anchors. With the
+/// hash of its block, which you have from somewhere you trust, its state proofs show anchors and grants without a node.
 ///
 /// Nothing but the node is believed, and the node only about the chain. Whether this deployment is the one you mean
 /// is yours to compare: give --deployment, or read the addresses.
@@ -34,6 +35,9 @@ pub struct Verify {
     /// A node of the chain, http(s) or ws(s); a receipt needs one
     #[arg(long, value_name = "URL")]
     rpc: Option<String>,
+    /// The hash of the packet's block, 0x…, known to you to be on the chain
+    #[arg(long, value_name = "HASH")]
+    block_hash: Option<B256>,
     /// JSON {"chainId", "contracts": {"directory", "consent", "anchors"}} the file must speak of
     #[arg(long, value_name = "FILE")]
     deployment: Option<PathBuf>,
@@ -75,6 +79,9 @@ impl Verify {
             }
             match (&outcome, &self.rpc) {
                 (Ok(()), Some(_)) => println!("verified"),
+                (Ok(()), None) if self.block_hash.is_some() => {
+                    println!("verified, except that the signers were the accounts' keys: give --rpc to check them");
+                }
                 (Ok(()), None) => println!("verified, except on the chain: give --rpc to check anchors and signers"),
                 (Err(_), _) => {}
             }
@@ -86,6 +93,11 @@ impl Verify {
         let bytes = input::bounded(&self.file, MAX_PACKET as u64)?;
         if is_packet(&bytes) {
             return self.check_packet(&bytes, report).await;
+        }
+        if self.block_hash.is_some() {
+            return Err(Failure::Input(
+                "--block-hash is of a packet with state proofs; a receipt has none".into(),
+            ));
         }
         let receipt = Receipt::parse(&bytes)?;
         report.passed(
@@ -112,6 +124,7 @@ impl Verify {
 
     async fn check_packet(&self, bytes: &[u8], report: &mut Report) -> Result<(), Failure> {
         let packet = packet::read(bytes, report)?;
+        packet::state(&packet, self.block_hash, report)?;
         match self.client(packet.deployment(), report).await? {
             Some(client) => packet::on_chain(&packet, &client, report).await,
             None => Ok(()),

@@ -6,13 +6,15 @@
 
 use std::{fs, path::PathBuf};
 
+use alloy_trie::{HashBuilder, Nibbles, TrieAccount, proof::ProofRetainer};
 use chartseal_record::{
-    Address, B256, Bytes, Compartment, ContentHash, Contracts, Scope, Target,
+    Address, B256, Bytes, Compartment, ContentHash, Contracts, Scope, Target, U256,
     account::{Role, Status},
-    canonical,
+    canonical, keccak256,
     manifest::{Entry, Manifest},
     packet::{
-        Algorithms, Attachment, Author, BadPacket, Base64, Evidence, FORMAT, Given, Issuer, Packet, Signed, Text,
+        Account, Algorithms, Attachment, Author, BadPacket, Base64, Evidence, FORMAT, Given, Issuer, Packet, Proofs,
+        Signed, Text,
     },
     receipt::{self, Addresses, Receipt, manifest_name},
     statement::Statement,
@@ -161,7 +163,92 @@ fn packet() -> Packet {
         grants: vec![grant(&Target::Scope(Scope::claims()), None)],
         records: vec![evidence()],
         not_granted: vec!["DocumentReference/66".into()],
+        proofs: None,
     }
+}
+
+/// A trie of these values under the hashes of these keys: its root, and the nodes to each.
+fn trie(entries: &[(Vec<u8>, Vec<u8>)]) -> (B256, Vec<Vec<Bytes>>) {
+    let path = |key: &[u8]| Nibbles::unpack(keccak256(key));
+    let mut leaves: Vec<_> = entries.iter().map(|(key, value)| (path(key), value)).collect();
+    leaves.sort();
+    let retainer = ProofRetainer::new(leaves.iter().map(|(path, _)| *path).collect());
+    let mut builder = HashBuilder::default().with_proof_retainer(retainer);
+    for (path, value) in &leaves {
+        builder.add_leaf(*path, value);
+    }
+    let root = builder.root();
+    let nodes = builder.take_proof_nodes();
+    let to = |(key, _): &(Vec<u8>, Vec<u8>)| {
+        let nodes = nodes.matching_nodes_sorted(&path(key));
+        nodes.into_iter().map(|(_, node)| node).collect()
+    };
+    (root, entries.iter().map(to).collect())
+}
+
+/// The packet in a block whose state holds its anchor, its grant, and another of each.
+fn proved() -> Packet {
+    let mut packet = packet();
+    let given = &packet.grants[0];
+    let digest = typed::digest(&given.typed(), &contracts().consent_domain());
+    let word = U256::from(2) | U256::from(1) << 64 | U256::from(u64::MAX) << 128 | U256::from(typed::READ) << 192;
+    let word = word | U256::from_be_slice(&digest[..7]) << 200;
+    let slot = |key: B256, value: U256| (key.to_vec(), alloy_rlp::encode(value));
+    let account = |key: B256, value: U256, code: &[u8]| {
+        let (storage_hash, mut storage) = trie(&[slot(key, value), slot(B256::ZERO, U256::from(1))]);
+        storage.truncate(1);
+        Account {
+            nonce: 1,
+            balance: U256::ZERO,
+            storage_hash,
+            code: code.to_vec().into(),
+            proof: vec![],
+            storage,
+        }
+    };
+    let anchor = packet.records[0].storage_key().unwrap();
+    let mut anchors = account(anchor, U256::from(42), b"stands for the code of Anchors");
+    let mut consent = account(given.storage_key().unwrap(), word, b"stands for the code of Consent");
+    let entry = |address: Address, account: &Account| {
+        let leaf = TrieAccount::new(
+            account.nonce,
+            account.balance,
+            account.storage_hash,
+            keccak256(&account.code),
+        );
+        (address.to_vec(), alloy_rlp::encode(leaf))
+    };
+    let (state, proofs) = trie(&[
+        entry(contracts().anchors, &anchors),
+        entry(contracts().consent, &consent),
+    ]);
+    [anchors.proof, consent.proof] = proofs.try_into().unwrap();
+    let fields: [&[u8]; 15] = [
+        &[1; 32],
+        &[2; 32],
+        &[3; 20],
+        state.as_slice(),
+        &[4; 32],
+        &[5; 32],
+        &[0; 256],
+        &[],
+        &[50],
+        &[1],
+        &[],
+        &[7],
+        &[],
+        &[6; 32],
+        &[0; 8],
+    ];
+    let mut header = Vec::new();
+    alloy_rlp::encode_list::<&[u8], [u8]>(&fields, &mut header);
+    packet.issuer.block_hash = keccak256(&header);
+    packet.proofs = Some(Proofs {
+        header: header.into(),
+        anchors,
+        consent,
+    });
+    packet
 }
 
 fn signed(packet: Packet) -> Signed {
@@ -184,6 +271,7 @@ fn vector() -> Value {
         "typedData": typed::typed_data_json(&signed.packet.typed().unwrap(), &contracts().consent_domain()),
         "signingDigest": signed.packet.signing_digest().unwrap(),
         "signer": signed.packet.issuer.signer,
+        "proved": String::from_utf8(self::signed(proved()).write().unwrap()).unwrap(),
     })
 }
 
@@ -197,6 +285,8 @@ fn the_committed_packet_is_what_the_code_makes() {
     assert_eq!(committed, vector());
     let file = committed["file"].as_str().unwrap();
     assert_eq!(Signed::parse(file.as_bytes()).unwrap(), signed(packet()));
+    let file = committed["proved"].as_str().unwrap();
+    assert_eq!(Signed::parse(file.as_bytes()).unwrap(), signed(proved()));
 }
 
 #[test]
@@ -289,10 +379,59 @@ fn the_same_values_written_otherwise_are_refused() {
     assert!(Signed::parse(&case).is_err());
 }
 
+/// Whoever has the issuer's key still cannot prove what was not so.
+#[test]
+fn a_state_that_was_not_is_refused_whoever_signed_it() {
+    let deny = |change: fn(&mut Packet), expected: &str| {
+        let mut packet = proved();
+        change(&mut packet);
+        let refused = Signed::parse(&canonical::write(&signed(packet)).unwrap()).unwrap_err();
+        assert_eq!(refused.to_string(), format!("state proof: {expected}"));
+    };
+    deny(
+        |p| p.issuer.block_hash = B256::ZERO,
+        "the header is not that of the issuer's block",
+    );
+    deny(
+        |p| p.issuer.block = 51,
+        "the header has another number than the issuer's block",
+    );
+    deny(
+        |p| (p.records[0].receipt.block, p.records[0].author.block) = (41, 41),
+        "record 0: its anchor is not in Anchors' storage at that block",
+    );
+    let revoked = "grant 0: its slot did not hold this grant, so revoked, at that block";
+    deny(|p| p.grants[0].revoked = 0, revoked);
+    fn of(packet: &mut Packet) -> &mut Proofs {
+        packet.proofs.as_mut().unwrap()
+    }
+    let anchors = "Anchors is no such account in the state of that block";
+    deny(|p| of(p).anchors.code = Bytes::new(), anchors);
+    deny(|p| of(p).anchors.nonce = 2, anchors);
+    deny(|p| of(p).anchors.storage_hash = B256::ZERO, anchors);
+    deny(|p| of(p).anchors.proof.clear(), anchors);
+    deny(
+        |p| of(p).consent.code = of(p).anchors.code.clone(),
+        "Consent is no such account in the state of that block",
+    );
+    deny(|p| of(p).consent.storage[0].push(Bytes::new()), revoked);
+    deny(
+        |p| of(p).consent.storage.clear(),
+        "there is not one of each record and each grant",
+    );
+    // A block may hold anything else too, so the hash of one is all that a verifier has to trust.
+    let mut header = proved();
+    let forged = alloy_rlp::encode(&of(&mut header).header);
+    header.issuer.block_hash = keccak256(&forged);
+    of(&mut header).header = forged.into();
+    let refused = Signed::parse(&canonical::write(&signed(header)).unwrap()).unwrap_err();
+    assert_eq!(refused, BadPacket::Proofs("the header is not one of a block".into()));
+}
+
 /// Every byte of a packet, changed in up to four ways: refused, with a reason that says nothing of what is inside.
 #[test]
 fn every_changed_byte_is_refused() {
-    let file = signed(packet()).write().unwrap();
+    let file = signed(proved()).write().unwrap();
     let half = file.len().div_ceil(2);
     std::thread::scope(|threads| {
         for from in [0, half] {

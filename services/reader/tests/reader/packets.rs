@@ -1,6 +1,6 @@
 use std::fs;
 
-use chartseal_chain::calls;
+use chartseal_chain::{calls, deployment};
 use chartseal_record::{
     B256, Bytes, ContentHash,
     account::{Role, Status},
@@ -88,7 +88,19 @@ async fn packet(story: &Story) -> Packet {
             attachments: Vec::new(),
         }],
         not_granted: Vec::new(),
+        proofs: None,
     }
+}
+
+/// The same with what the chain's state at the issuer's block proves of it.
+async fn proved(story: &Story) -> Packet {
+    let mut packet = packet(story).await;
+    let anchors = vec![packet.records[0].storage_key().unwrap()];
+    let consent = vec![packet.grants[0].storage_key().unwrap()];
+    let (client, block) = (&story.world.client, packet.issuer.block_hash);
+    packet.proofs = client.proofs(block, anchors, consent).await.unwrap();
+    assert!(packet.proofs.is_some());
+    packet
 }
 
 /// As somebody with the issuer's key would sign it.
@@ -187,17 +199,24 @@ async fn a_packet_of_parts_that_do_not_belong_together_is_refused_whoever_signed
 #[tokio::test(flavor = "multi_thread")]
 async fn a_packet_verifies_with_the_network_cut() {
     let story = Story::tell().await;
-    let file = story.path("packet.json");
-    fs::write(&file, signed(&story, packet(&story).await).write().unwrap()).unwrap();
-    let cut = |args: &[&str]| {
+    let (file, bare) = (story.path("packet.json"), story.path("bare.json"));
+    let packet = proved(&story).await;
+    let hash = packet.issuer.block_hash.to_string();
+    let without = Packet {
+        proofs: None,
+        ..packet.clone()
+    };
+    fs::write(&file, signed(&story, packet).write().unwrap()).unwrap();
+    fs::write(&bare, signed(&story, without).write().unwrap()).unwrap();
+    let cut = |file: &str, args: &[&str]| {
         let mut command = std::process::Command::new("unshare");
         command
-            .args(["--net", "--", env!("CARGO_BIN_EXE_chartseal-reader"), "verify"])
+            .args(["--net", "--", env!("CARGO_BIN_EXE_chartseal-reader"), "verify", file])
             .args(args);
         command.output().unwrap()
     };
     let url = story.world.anvil.url.clone();
-    let control = cut(&[text(file.as_ref()), "--rpc", &url]);
+    let control = cut(&file, &["--rpc", &url]);
     if !control.stderr.starts_with(b"chartseal-reader") {
         assert!(
             std::env::var_os("REQUIRE_ALL").is_none(),
@@ -207,7 +226,85 @@ async fn a_packet_verifies_with_the_network_cut() {
         return;
     }
     assert_eq!(control.status.code(), Some(7), "the chain is out of reach");
-    let alone = cut(&[text(file.as_ref()), "--json"]);
+    let alone = cut(&file, &["--json"]);
     assert_eq!(alone.status.code(), Some(0));
+    let trusted = cut(&file, &["--json", "--block-hash", &hash]);
+    let said: Value = serde_json::from_slice(&trusted.stdout).unwrap();
+    assert_eq!(trusted.status.code(), Some(0), "{said}");
+    assert_eq!(said["checks"]["state"]["trusted"], true, "{said}");
+    let other = B256::repeat_byte(1).to_string();
+    let refused = cut(&file, &["--block-hash", &other]);
+    assert_eq!(refused.status.code(), Some(4));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("the one you trust"));
+    let unproved = cut(&bare, &["--block-hash", &hash]);
+    assert_eq!(
+        unproved.status.code(),
+        Some(4),
+        "a hash proves nothing of a packet without proofs"
+    );
     assert_eq!(run(&["verify", text(file.as_ref())]).code, 0);
+}
+
+/// What the node proves is what the packet says, and only of the state there was: a later packet shows the revocation.
+#[tokio::test(flavor = "multi_thread")]
+async fn state_proofs_are_of_the_packets_own_block_and_of_these_contracts() {
+    let story = Story::tell().await;
+    let before = proved(&story).await;
+    let revoke = typed::Revoke {
+        patient: patient().address(),
+        grantee: doctor().address(),
+        scope: "clinical".into(),
+        record: B256::ZERO,
+        serial: 1,
+    };
+    let domain = story.world.contracts.consent_domain();
+    let call = calls::revoke(&revoke, sign(&patient(), &revoke, &domain));
+    story.world.send(story.world.contracts.consent, call).await;
+
+    let (file, hash) = (story.path("before.json"), before.issuer.block_hash.to_string());
+    fs::write(&file, signed(&story, before.clone()).write().unwrap()).unwrap();
+    let (code, said) = report(&file, &["--block-hash", &hash]).await;
+    assert_eq!(
+        (code, &said["checks"]["grants"][0]["live"]),
+        (0, &json!(true)),
+        "{said}"
+    );
+
+    // The same grant shown in the state after it was revoked.
+    let after = proved(&story).await;
+    let refused = signed(&story, after).write().unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "state proof: grant 0: its slot did not hold this grant, so revoked, at that block"
+    );
+
+    // Contracts of other code prove whatever they like.
+    let contracts = story.world.contracts;
+    let code = |code: &[u8]| {
+        (
+            deployment::is_anchors(&contracts, code),
+            deployment::is_consent(&contracts, code),
+        )
+    };
+    let proofs = before.proofs.clone().unwrap();
+    assert_eq!(code(&proofs.anchors.code), (true, false));
+    assert_eq!(code(&proofs.consent.code), (false, true));
+    let elsewhere = chartseal_record::Contracts {
+        directory: hospital().address(),
+        ..contracts
+    };
+    assert!(!deployment::is_anchors(&elsewhere, &proofs.anchors.code));
+    assert!(!deployment::is_consent(&elsewhere, &proofs.consent.code));
+    for at in (0..proofs.consent.code.len()).step_by(97) {
+        let mut other = proofs.consent.code.to_vec();
+        other[at] ^= 1;
+        assert!(!deployment::is_consent(&contracts, &other), "byte {at}");
+    }
+
+    let file = signed(&story, before).write().unwrap();
+    for at in (0..file.len()).step_by(file.len() / 100) {
+        let mut changed = file.clone();
+        changed[at] ^= 1;
+        assert!(Signed::parse(&changed).is_err(), "byte {at}");
+    }
 }

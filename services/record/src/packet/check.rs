@@ -68,6 +68,9 @@ pub enum BadPacket {
         /// Which parts.
         why: &'static str,
     },
+    /// The chain's state was not what the packet says, or the proof is of something else.
+    #[error("state proof: {0}")]
+    Proofs(String),
     /// A signature that no key made.
     #[error("the issuer's signature: {0}")]
     Signature(#[from] BadSignature),
@@ -131,7 +134,10 @@ impl Packet {
         for (record, evidence) in self.records.iter().enumerate() {
             self.check_record(record, evidence, &contracts)?;
         }
-        Ok(())
+        match &self.proofs {
+            Some(proofs) => self.check_proofs(proofs),
+            None => Ok(()),
+        }
     }
 
     fn check_grant(&self, grant: usize, given: &Given, contracts: &Contracts) -> Result<(), BadPacket> {

@@ -8,6 +8,7 @@
 //! It needs no server of ours to be read: every key is in it, and every algorithm is named.
 
 mod check;
+mod proofs;
 mod words;
 
 use alloy_primitives::{Address, B256, Bytes};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     check::BadPacket,
+    proofs::{Account, Proofs},
     words::{Base64, Text},
 };
 use crate::{
@@ -210,6 +212,9 @@ pub struct Packet {
     pub records: Vec<Evidence>,
     /// References of the claim that were not granted, or not found: the two look the same.
     pub not_granted: Vec<String>,
+    /// That anchors and grants stood on the chain, for who trusts the hash of the issuer's block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proofs: Option<Proofs>,
 }
 
 /// A packet as it stands in a file.
