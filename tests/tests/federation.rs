@@ -41,7 +41,7 @@ async fn an_insurers_gateway_serves_what_a_hospitals_gateway_anchored() {
         served: Served {
             hospital_only: true,
             content: Some(hospitals_node.location()),
-            portal: None,
+            ..Served::default()
         },
         ..Options::empty_in(folder.path().join("hospital"))
     };
