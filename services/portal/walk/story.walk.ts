@@ -79,7 +79,7 @@ describe.skipIf(!ready())("the story", () => {
   async function asks(person: Person, reason: string): Promise<void> {
     await person.visit("Ask for access");
     await person.page.getByLabel("Patient’s address").fill(address);
-    if (person === doctor) await person.page.getByRole("combobox", { name: "What you want to do" }).selectOption("3");
+    if (person === doctor) await person.page.getByText("Read and add to", { exact: true }).click();
     await person.page.getByLabel("Why, in your words").fill(reason);
     await person.page.getByRole("button", { name: "Read what you sign" }).click();
     await person.sign("Sign and ask");

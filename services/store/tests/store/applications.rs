@@ -41,7 +41,7 @@ async fn papers_are_kept_once_and_go_with_the_decision() {
             ),
             "{again:?}"
         );
-        assert_eq!(store.papers("1").await.unwrap().as_deref(), Some(&b"sealed papers"[..]));
+        assert_eq!(store.papers("1").await.unwrap(), Some(b"sealed papers"[..].into()));
 
         store.refuse_application("1", &refusal()).await.unwrap();
         let told = store.application("1").await.unwrap();
