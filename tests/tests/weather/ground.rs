@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant, SystemTime},
 };
@@ -54,7 +55,7 @@ pub struct Ground {
     engine: Engine,
     kubo: Option<Kubo>,
     _guard: Child,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Ground {
@@ -113,8 +114,14 @@ impl Ground {
             engine,
             kubo,
             _guard: guard,
-            _folder: folder,
+            folder,
         })
+    }
+
+    /// Leaves the folder where it is, with the logs and the database of a system that broke a promise.
+    pub fn keep(&mut self) -> &Path {
+        self.folder.disable_cleanup(true);
+        self.folder.path()
     }
 
     /// Whether database and content store are servers, which can go away.

@@ -56,7 +56,8 @@ async fn one(ground: &mut Ground, seed: u64, patients: &[EnrolledPatient]) {
                 .zip(&steps)
                 .map(|(i, step)| format!("  {i:2} {step:?}\n"))
                 .collect();
-            panic!("WEATHER_SEED={seed} fails after {seconds:.1} s: {error:#}\n{told}");
+            let kept = ground.keep().display();
+            panic!("WEATHER_SEED={seed} fails after {seconds:.1} s, all of it is in {kept}: {error:#}\n{told}");
         }
     }
 }
