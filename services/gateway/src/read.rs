@@ -9,8 +9,9 @@ pub mod stretch;
 
 use alloy::primitives::{Address, B256};
 use chartseal_envelope::{
-    key::EpochSecret,
-    record::{self, RecordHeader},
+    age,
+    key::{EpochSecret, FileKey},
+    record::{self, OpenedRecord, RecordHeader},
 };
 use chartseal_ipfs::{Bytes, Error as ContentError, raw_cid};
 use chartseal_record::{Compartment, Scope, Target, account::Role, scope, typed};
@@ -31,6 +32,14 @@ use crate::{
 pub struct Opened {
     pub header: RecordHeader,
     pub json: Json,
+}
+
+/// An opened record, verified, with what proves it to others.
+#[derive(Debug)]
+pub struct Whole {
+    pub file_key: FileKey,
+    pub sealed: Bytes,
+    pub opened: OpenedRecord,
 }
 
 /// The purpose of use a FHIR read is recorded under: v3-ActReason by the caller's role.
@@ -66,14 +75,25 @@ pub async fn secret(
 
 /// Opens a record with its epoch's secret.
 pub async fn open_with(app: &App, secret: &EpochSecret, row: &Record) -> Result<Opened, Problem> {
-    let cid = row.content_hash.cid();
-    let sealed = block(app, &cid).await?;
-    let opened = record::open(secret.identity(), row.compartment, &sealed).map_err(|_| corrupt(&cid))?;
-    authentic(app, row, &opened.header).await?;
-    let json = Json::parse(&opened.resource).map_err(|_| corrupt(&cid))?;
+    let Whole { opened, .. } = whole(app, secret, row).await?;
+    let json = Json::parse(&opened.resource).map_err(|_| corrupt(&row.content_hash.cid()))?;
     Ok(Opened {
         header: opened.header,
         json,
+    })
+}
+
+/// The same with its sealed bytes and the key that opens them alone.
+pub async fn whole(app: &App, secret: &EpochSecret, row: &Record) -> Result<Whole, Problem> {
+    let cid = row.content_hash.cid();
+    let sealed = block(app, &cid).await?;
+    let file_key = age::file_key(secret.identity(), &sealed).map_err(|_| corrupt(&cid))?;
+    let opened = record::open_with_file_key(&file_key, row.compartment, &sealed).map_err(|_| corrupt(&cid))?;
+    authentic(app, row, &opened.header).await?;
+    Ok(Whole {
+        file_key,
+        sealed,
+        opened,
     })
 }
 

@@ -57,6 +57,11 @@ pub async fn sign(app: &App, org: Address, digest: B256) -> Result<Bytes, Proble
     Ok(Bytes::from(signature.as_bytes().to_vec()))
 }
 
+/// The key that [`sign`] signs with now.
+pub async fn key(app: &App, org: Address) -> Result<Address, Problem> {
+    Ok(signer(app, org).await?.address())
+}
+
 /// The key must count in the newest block and in the next one, where what it signs is mined.
 async fn signer(app: &App, org: Address) -> Result<Arc<PrivateKeySigner>, Problem> {
     let head = app.index.head().map_or(0, |h| h.number);

@@ -3,8 +3,9 @@
 use chartseal_chain::{Client, deployment};
 use chartseal_envelope::{
     key::FileKey,
-    record::{self, OpenedRecord},
+    record::{self, AttachmentRef, OpenedRecord},
 };
+use chartseal_ipfs::Content;
 use chartseal_record::{
     B256, Slot,
     packet::{Attachment, Base64, Evidence, Given, Packet, Signed},
@@ -12,7 +13,7 @@ use chartseal_record::{
 use serde_json::{Value, json};
 
 use crate::{
-    author,
+    attachments, author,
     failure::Failure,
     verify::{Report, anchored},
 };
@@ -52,6 +53,33 @@ pub fn read(bytes: &[u8], report: &mut Report) -> Result<Packet, Failure> {
         json!(records),
     );
     Ok(packet)
+}
+
+/// The documents it names and does not hold, fetched and opened with the keys it has.
+pub async fn documents(packet: &Packet, content: &Content, report: &mut Report) -> Result<(), Failure> {
+    let named = packet.records.iter().flat_map(|evidence| &evidence.attachments);
+    let mut fetched = Vec::new();
+    for attachment in named.filter(|attachment| attachment.sealed.is_none()) {
+        let cid = attachment.cid.parse();
+        let named = AttachmentRef {
+            cid: cid.map_err(|_| Failure::Content(format!("{} is no content id", attachment.cid)))?,
+            file_key: key(&attachment.file_key)?,
+            size: attachment.size,
+            sha256: attachment.sha256,
+        };
+        attachments::read(content, &named, |_| Ok(())).await?;
+        fetched.push(&attachment.cid);
+    }
+    report.passed(
+        "documents",
+        format!(
+            "{} of their own are in {} and open to what their records name",
+            fetched.len(),
+            content.place()
+        ),
+        json!(fetched),
+    );
+    Ok(())
 }
 
 /// What its state proofs prove; of a block whose hash somebody `trusted`, which a packet without proofs does not do.

@@ -19,6 +19,7 @@ use crate::{author, failure::Failure, input, packet, place, place::Place};
 /// With --ipfs also that the content and the batch's manifest are there and are what the receipt says.
 ///
 /// Verifies an evidence packet, which its format tells from a receipt: form, grants, authors, records and the issuer's signature.
+/// With --ipfs also the documents that are too large to be in it.
 /// Without --rpc that is all, needs no network, and says so: signers are then not looked at, nor are anchors. With the
 /// hash of its block, which you have from somewhere you trust, its state proofs show anchors and grants without a node.
 ///
@@ -125,6 +126,9 @@ impl Verify {
     async fn check_packet(&self, bytes: &[u8], report: &mut Report) -> Result<(), Failure> {
         let packet = packet::read(bytes, report)?;
         packet::state(&packet, self.block_hash, report)?;
+        if let Some(content) = self.place.content().await? {
+            packet::documents(&packet, &content, report).await?;
+        }
         match self.client(packet.deployment(), report).await? {
             Some(client) => packet::on_chain(&packet, &client, report).await,
             None => Ok(()),

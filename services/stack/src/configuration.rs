@@ -164,7 +164,8 @@ fn gateway(
          \n[database]\n{database}\
          \n[content]\nlocation = {content}\n\
          \n[chain]\nrpc = {rpc}\ndeployment = {deployment}\nconfirmations = {CONFIRMATIONS}\n\
-         \n[limits]\nstranger_rate = 10000\nstranger_burst = 20000\nperson_rate = 10000\nperson_burst = 20000\n",
+         \n[limits]\nstranger_rate = 10000\nstranger_burst = 20000\nperson_rate = 10000\nperson_burst = 20000\n\
+         lookup_rate = 100000\nlookup_burst = 200000\n",
         listen = quoted(loopback(ports.gateway)),
         url = quoted(url(ports.gateway)),
         metrics = quoted(loopback(ports.gateway_metrics)),

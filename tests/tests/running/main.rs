@@ -3,6 +3,7 @@
 
 mod enrolling;
 mod identity;
+mod packets;
 mod proofs;
 mod refusals;
 mod samples;

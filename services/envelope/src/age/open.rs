@@ -55,6 +55,15 @@ pub fn open(identity: &Identity, file: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     open_at_once(&Unlock::Identities(vec![identity.clone()]), file)
 }
 
+/// The file's own key, which opens it and nothing else.
+pub fn file_key(identity: &Identity, file: &[u8]) -> Result<FileKey> {
+    let mut collector = Collector::default();
+    match collector.push(file)? {
+        Some((header, _)) => Unlock::Identities(vec![identity.clone()]).file_key(&header),
+        None => Err(collector.finish()),
+    }
+}
+
 /// Opens a whole file with its own key: an attachment, or a record granted alone.
 ///
 /// A wrong key is an [`Error::HeaderMac`]: a bare key has no stanza that could say "not for me".

@@ -10,6 +10,7 @@ pub mod epochs;
 pub mod grants;
 pub mod intents;
 pub mod ipfs;
+pub mod packets;
 pub mod receipts;
 pub mod records;
 pub mod releases;
@@ -47,6 +48,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(grants::routes())
         .merge(intents::routes())
         .merge(ipfs::routes())
+        .merge(packets::routes())
         .merge(receipts::routes())
         .merge(records::routes())
         .merge(releases::routes())

@@ -52,7 +52,8 @@ async fn show(State(app): State<App>, caller: Caller, At(cid): At<String>) -> Re
     Ok(Json(receipt))
 }
 
-async fn receipt(app: &App, row: &Record) -> Result<Receipt, Problem> {
+/// Without statement and signature, which are inside the sealed bytes.
+pub(super) async fn receipt(app: &App, row: &Record) -> Result<Receipt, Problem> {
     let pending = || {
         Problem::new(
             Code::NotAnchored,

@@ -1,6 +1,7 @@
 use std::fs;
 
 use chartseal_chain::{calls, deployment};
+use chartseal_envelope::record;
 use chartseal_record::{
     B256, Bytes, ContentHash,
     account::{Role, Status},
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     run, run_async,
-    story::{RESOURCE_LATER, Story, doctor, hospital, patient, statement_key},
+    story::{RESOURCE_LATER, Story, compartment, doctor, hospital, patient, statement_key},
     text,
 };
 
@@ -193,6 +194,40 @@ async fn a_packet_of_parts_that_do_not_belong_together_is_refused_whoever_signed
     let pretty = serde_json::to_vec_pretty(&signed(&story, good)).unwrap();
     fs::write(&file, pretty).unwrap();
     assert_eq!(report(&file, &[]).await.0, 17);
+}
+
+/// A document of more than one block is named by its content id; where it is, it is checked too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_too_large_to_embed_is_fetched_and_opened() {
+    let story = Story::tell().await;
+    let mut packet = packet(&story).await;
+    let opened = record::open(story.secrets[0].identity(), compartment(), &story.first.bytes).unwrap();
+    let evidence = &mut packet.records[0];
+    evidence.receipt = Receipt {
+        statement: Some(opened.header.statement.clone()),
+        signature: Some(opened.header.signature.clone()),
+        ..story.receipt.clone()
+    };
+    evidence.file_key = Base64(story.first.file_key.as_bytes().to_vec());
+    evidence.resource = Text(String::from_utf8(opened.resource.to_vec()).unwrap());
+    evidence.sealed = Base64(story.first.bytes.clone());
+    let named = opened.header.attachments.iter().map(|of| Attachment {
+        cid: of.cid.to_string(),
+        file_key: Base64(of.file_key.as_bytes().to_vec()),
+        size: of.size,
+        sha256: of.sha256,
+        sealed: None,
+    });
+    evidence.attachments = named.collect();
+    let cid = evidence.attachments[0].cid.clone();
+    let file = story.path("packet.json");
+    fs::write(&file, signed(&story, packet).write().unwrap()).unwrap();
+    let (code, said) = report(&file, &["--ipfs", text(&story.content)]).await;
+    assert_eq!((code, &said["checks"]["documents"]), (0, &json!([cid])), "{said}");
+    let empty = story.path("empty");
+    fs::create_dir(&empty).unwrap();
+    assert_eq!(report(&file, &["--ipfs", &empty]).await.0, 5);
+    assert_eq!(report(&file, &[]).await.0, 0, "what it names is not looked for unasked");
 }
 
 /// In a network namespace of its own there is nothing, not even loopback.
