@@ -204,7 +204,7 @@ async fn a_document_too_large_to_embed_is_fetched_and_opened() {
     let opened = record::open(story.secrets[0].identity(), compartment(), &story.first.bytes).unwrap();
     let evidence = &mut packet.records[0];
     evidence.receipt = Receipt {
-        statement: Some(opened.header.statement.clone()),
+        statement: Some(opened.header.statement),
         signature: Some(opened.header.signature.clone()),
         ..story.receipt.clone()
     };
