@@ -2,6 +2,7 @@
 
 import { Decrypter, Encrypter, type Identity } from "age-encryption";
 import { bytesToHex, type Hex } from "viem";
+import { fromBase64 } from "../api/base64";
 import type { Receipt } from "../api/types";
 import type { Bytes } from "./capsule";
 import { Caught } from "./caught";
@@ -83,7 +84,7 @@ async function openAge(sealed: Bytes, by: string | Identity): Promise<Bytes> {
 
 /** A document's bytes, checked against what the record says of them. */
 export async function openAttachment(sealed: Bytes, { fileKey, size, sha256: digest }: Attachment): Promise<Bytes> {
-  const key = Uint8Array.from(atob(fileKey), (letter) => letter.charCodeAt(0));
+  const key = fromBase64(fileKey);
   const plain = await openAge(sealed, { unwrapFileKey: () => key });
   if (plain.length !== size || (await sha256(plain)) !== digest) throw new Caught("changed-record");
   return plain;

@@ -1,4 +1,5 @@
 import { lazy, Suspense, useEffect, useState } from "react";
+import { fromBase64 } from "../api/base64";
 import type { Gateway } from "../api/gateway";
 import { Loading, Show, useLoad } from "../parts/load";
 import { Ccda } from "./ccda";
@@ -26,7 +27,7 @@ export function Document({ gateway, attachment }: { gateway: Gateway; attachment
 
 export async function bytesOf(gateway: Gateway, attachment: Attachment): Promise<Blob> {
   if (attachment.data !== undefined) {
-    return new Blob([Uint8Array.from(atob(attachment.data), (letter) => letter.charCodeAt(0))]);
+    return new Blob([fromBase64(attachment.data)]);
   }
   if (!attachment.url) throw new Error(t("The record names a document and not where it is."));
   return gateway.bytes(attachment.url);

@@ -1,5 +1,6 @@
 import { useState } from "react";
 import { hashStruct } from "viem";
+import { toBase64 } from "../../api/base64";
 import type { Intent, ToSign } from "../../api/types";
 import { signing, useDecide } from "../../parts/decide";
 import { Refused, Show, useLoad } from "../../parts/load";
@@ -122,15 +123,9 @@ function ReadPapers({ one }: { one: Intent }) {
     <>
       {credential && <Terms rows={[[t("Number of the licence"), credential.number]]} />}
       <p className={holds ? "holds" : "fails"}>{holds ? t("The number is the one whose fingerprint was signed.") : t("The papers do not show the number whose fingerprint was signed.")}</p>
-      <Document gateway={gateway} attachment={{ contentType: type, title: t("Papers"), data: base64(file) }} />
+      <Document gateway={gateway} attachment={{ contentType: type, title: t("Papers"), data: toBase64(file) }} />
     </>
   );
-}
-
-function base64(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return btoa(text);
 }
 
 function Refuse({ id, done, back }: { id: string; done: () => void; back: () => void }) {

@@ -1,4 +1,5 @@
 import { useState } from "react";
+import { toBase64 } from "../../api/base64";
 import type { Hex, Resource, ToSign } from "../../api/types";
 import { useDecide } from "../../parts/decide";
 import { Form, Line, type Wrong } from "../../parts/fields";
@@ -32,7 +33,7 @@ export function Write({ patient, scopes, replaces, stored, back }: Props) {
     if (!file && text.trim() === "") return setWrong({ text: t("Write something, or choose a file.") });
     if (file && file.size > LARGEST) return setWrong({ text: t("The file is larger than 6 MB. Send it through the hospital’s system.") });
     setWrong({});
-    const data = await base64(file ?? new Blob([text]));
+    const data = toBase64(new Uint8Array(await (file ?? new Blob([text])).arrayBuffer()));
     const contentType = file ? kindOf(file) : "text/plain; charset=utf-8";
     const resource = compose(replaces, title.trim(), { contentType, title: title.trim(), data });
     const body = replaces?.id ? { patient, resource, replaces: replaces.id } : { patient, scope, resource };
@@ -81,11 +82,4 @@ function compose(replaces: Resource | undefined, description: string, attachment
   const { meta: _meta, ...kept } = replaces;
   const others = list(replaces.content).slice(1);
   return { ...kept, resourceType: "DocumentReference", docStatus: "amended", description, content: [...content, ...others] };
-}
-
-async function base64(blob: Blob): Promise<string> {
-  const bytes = new Uint8Array(await blob.arrayBuffer());
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 0x8000) text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
-  return btoa(text);
 }

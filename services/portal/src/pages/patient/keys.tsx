@@ -1,4 +1,5 @@
 import { lazy, Suspense, useState } from "react";
+import { fromBase64 } from "../../api/base64";
 import type { Account, Grant, Intent } from "../../api/types";
 import { signing, useDecide } from "../../parts/decide";
 import { Loading, Show, useLoad } from "../../parts/load";
@@ -76,7 +77,7 @@ function Kit({ custodian }: { custodian: string }) {
 
 function Made({ backup }: { backup: NonNullable<Intent["backup"]> }) {
   const save = () => {
-    const bytes = Uint8Array.from(atob(backup.file), (letter) => letter.charCodeAt(0));
+    const bytes = fromBase64(backup.file);
     const url = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));
     const link = document.createElement("a");
     link.href = url;
