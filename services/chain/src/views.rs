@@ -1,6 +1,9 @@
 //! What the contracts say now.
 
-use alloy::primitives::{Address, B256};
+use alloy::{
+    eips::BlockId,
+    primitives::{Address, B256},
+};
 use chartseal_record::{Compartment, Slot};
 
 use crate::{
@@ -123,16 +126,17 @@ impl Client {
         self.view(self.contracts().consent, call).await
     }
 
-    /// `Consent.epochOf`.
+    /// `Consent.epochOf`, at the newest block.
     pub async fn epoch_of(&self, compartment: Compartment) -> Result<EpochWord, Error> {
-        let e = self
-            .view(
-                self.contracts().consent,
-                Consent::epochOfCall {
-                    compartment: compartment.0,
-                },
-            )
-            .await?;
+        self.epoch_at(compartment, BlockId::latest()).await
+    }
+
+    /// `Consent.epochOf`, at a block.
+    pub async fn epoch_at(&self, compartment: Compartment, at: BlockId) -> Result<EpochWord, Error> {
+        let call = Consent::epochOfCall {
+            compartment: compartment.0,
+        };
+        let e = self.view_at(self.contracts().consent, call, at).await?;
         Ok(EpochWord {
             number: e.number,
             key_hash: e.keyHash.0,

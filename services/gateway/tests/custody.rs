@@ -6,7 +6,6 @@ mod common;
 use std::sync::Arc;
 
 use alloy::{
-    consensus::Transaction,
     primitives::{Address, B256, keccak256},
     providers::{Provider, ext::AnvilApi},
 };
@@ -24,6 +23,7 @@ use chartseal_gateway::{
     serve,
 };
 use chartseal_record::{Compartment, Scope, Slot, Target, clock::SystemClock, typed};
+use chartseal_store::IntentFilter;
 use common::{ALICE, DOCTOR, People, STRANGER, World, terms};
 use serde_json::json;
 
@@ -97,12 +97,7 @@ async fn a_grant_that_a_reorg_has_taken_away_for_a_while_can_be_revoked() {
     let doctor = people.doctor.address();
     people.alice.decide("grant", terms(doctor, "clinical", 1)).await;
     live_now(&world).await.unwrap();
-    // Its transaction is in the newest block that has any.
-    let head = world.provider.get_block_number().await.unwrap();
-    let (block, sent) = last_transaction(&world, head).await;
-    world.provider.anvil_rollback(Some(head - block + 1)).await.unwrap();
-    world.provider.anvil_mine(Some(head - block + 3), None).await.unwrap();
-    world.settle().await;
+    let sent = world.forget_last_transaction().await;
     assert!(
         world.app.index.grant(slot()).terms.is_none(),
         "the chain has forgotten it"
@@ -123,21 +118,6 @@ async fn a_grant_that_a_reorg_has_taken_away_for_a_while_can_be_revoked() {
     world.stop.cancel();
 }
 
-/// The newest transaction up to `head`, and its block.
-async fn last_transaction(world: &World, head: u64) -> (u64, alloy::rpc::types::TransactionRequest) {
-    for number in (0..=head).rev() {
-        let block = world.provider.get_block(number.into()).full().await.unwrap().unwrap();
-        if let Some(last) = block.transactions.into_transactions().last() {
-            let request = alloy::rpc::types::TransactionRequest::default()
-                .to(last.to().unwrap())
-                .input(last.input().clone().into())
-                .nonce(last.nonce());
-            return (number, request);
-        }
-    }
-    unreachable!("a chain with contracts has transactions")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_final_revocation_on_chain_gets_the_custodians_receipt() {
     let world = World::new().await;
@@ -151,6 +131,50 @@ async fn a_final_revocation_on_chain_gets_the_custodians_receipt() {
     let refused = world.app.store.tombstone(slot()).await.unwrap().unwrap();
     assert_eq!((refused.serial, refused.org), (1, people.hospital.address()));
     assert!(refused.receipt["signature"].is_string(), "{}", refused.receipt);
+    world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrap_that_the_chain_refused_is_made_anew() {
+    let world = World::new().await;
+    let people = world.people().await;
+    people.enrol().await;
+    let (alice, doctor) = (people.alice.address(), people.doctor.address());
+    people.alice.decide("grant", terms(doctor, "clinical", 1)).await;
+    people
+        .doctor
+        .decide("encryptionKey", json!({ "custody": "gateway" }))
+        .await;
+    let rewraps = async || {
+        let kind = Some("rewrap".into());
+        let filter = IntentFilter {
+            kind,
+            limit: 10,
+            ..IntentFilter::default()
+        };
+        world.app.store.find_intents(&filter).await.unwrap()
+    };
+    mend::look_after(&world.app, alice).await.unwrap();
+    world.relay().await;
+    mend::look_after(&world.app, alice).await.unwrap();
+    let queued = rewraps().await;
+    assert_eq!(queued.len(), 1);
+
+    // A re-org takes it, another transaction its nonce, and the submitter, who finds the grant gone as well, gives it up.
+    let sent = world.forget_last_transaction().await;
+    let other = sent.to(doctor).input(Default::default());
+    world.provider.send_transaction(other).await.map(drop).unwrap();
+    assert_eq!(world.app.index.grant(slot()).wraps.len(), 1);
+    let (id, now) = (&queued[0].id, world.app.clock.seconds());
+    world.app.store.intent_dropped(id, now).await.unwrap();
+    world.app.store.intent_failed(id, "NotLive", now).await.unwrap();
+
+    mend::look_after(&world.app, alice).await.unwrap();
+    assert_eq!(rewraps().await.len(), 2);
+    assert_eq!(world.relay().await, Vec::<String>::new());
+    let key = world.app.index.account(doctor).unwrap().encryption_key_hash();
+    let wraps = world.app.index.grant(slot()).wraps;
+    assert_eq!(wraps.last().unwrap().recipient_key_hash, key);
     world.stop.cancel();
 }
 

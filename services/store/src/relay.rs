@@ -117,15 +117,38 @@ impl Store {
         tx.commit().await
     }
 
-    /// Signed → confirmed without a transaction: what it decides is in force already.
-    pub async fn intent_in_force(&self, id: &str, now: u64) -> Result<(), Error> {
+    /// Signed → confirmed without a transaction: what it decides was in force at this block already.
+    pub async fn intent_in_force(&self, id: &str, at: Mined, now: u64) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        let done = query("-- intent_in_force\nUPDATE intent SET state = 'confirmed', changed_at = $1 WHERE id = $2 AND state = 'signed'")
-            .bind(int(now)?)
-            .bind(id)
-            .execute(&mut tx)
-            .await?;
+        let done = query(
+            "-- intent_in_force
+             UPDATE intent SET state = 'confirmed', block = $1, block_hash = $2, gas_used = $3, changed_at = $4
+             WHERE id = $5 AND state = 'signed'",
+        )
+        .bind(int(at.block)?)
+        .bind(at.block_hash.as_slice())
+        .bind(int(at.gas_used)?)
+        .bind(int(now)?)
+        .bind(id)
+        .execute(&mut tx)
+        .await?;
         one_moved(done, "intent", id, "signed")?;
+        tx.commit().await
+    }
+
+    /// Confirmed without a transaction → signed: a re-org took the block at which it was in force.
+    pub async fn intent_lapsed(&self, id: &str, now: u64) -> Result<(), Error> {
+        let mut tx = self.write().await?;
+        let done = query(
+            "-- intent_lapsed
+             UPDATE intent SET state = 'signed', block = NULL, block_hash = NULL, gas_used = NULL, changed_at = $1
+             WHERE id = $2 AND state = 'confirmed' AND raw_tx IS NULL",
+        )
+        .bind(int(now)?)
+        .bind(id)
+        .execute(&mut tx)
+        .await?;
+        one_moved(done, "intent", id, "confirmed without a transaction")?;
         tx.commit().await
     }
 
@@ -196,15 +219,17 @@ impl Store {
         Ok(failed)
     }
 
-    /// The nonces of this signer that stand in `submitted` rows: they belong to those rows, whether the chain knows
-    /// them yet or not.
-    pub async fn nonces_in_flight(&self, signer: Address) -> Result<BTreeSet<u64>, Error> {
+    /// The nonces of this signer, from `from` on, that stand in rows. Those of `submitted` rows belong to them, whether the
+    /// chain knows them yet or not. Those of confirmed intents stay theirs when a re-org has taken them from the chain and
+    /// nobody has seen it yet: what would take one of them would be mined before what it needs.
+    pub async fn nonces_taken(&self, signer: Address, from: u64) -> Result<BTreeSet<u64>, Error> {
         query(
-            "-- nonces_in_flight
-             SELECT nonce FROM intent WHERE relayer = $1 AND state = 'submitted'
-             UNION SELECT nonce FROM batch WHERE publisher = $1 AND state = 'submitted'",
+            "-- nonces_taken
+             SELECT nonce FROM intent WHERE relayer = $1 AND nonce >= $2 AND state IN ('submitted', 'confirmed')
+             UNION SELECT nonce FROM batch WHERE publisher = $1 AND nonce >= $2 AND state = 'submitted'",
         )
         .bind(signer.as_slice())
+        .bind(int(from)?)
         .fetch_all(self.reader())
         .await?
         .iter()

@@ -148,8 +148,13 @@ impl Relayer {
                 )
                 .await?
                 {
-                    Verdict::InForce => {
-                        self.store.intent_in_force(&intent.id, now).await?;
+                    Verdict::InForce(block) => {
+                        let at = Mined {
+                            block: block.number,
+                            block_hash: block.hash,
+                            gas_used: 0,
+                        };
+                        self.store.intent_in_force(&intent.id, at, now).await?;
                         tracing::info!(intent = %intent.id, kind = %intent.kind, "intent {} is in force already", intent.id);
                     }
                     Verdict::Later => {
@@ -272,18 +277,21 @@ impl Relayer {
     }
 
     /// Confirmed → submitted, for transactions that are no longer where they were; the identical bytes are sent again
-    /// at the next look.
+    /// at the next look. What was in force without a transaction of ours goes back to signed.
     async fn recheck(&self, from: u64) -> Result<(), Error> {
         for org in &self.orgs {
             for intent in self.store.intents_confirmed_from(*org, from).await? {
-                let (Some(_), Some(place)) = (&intent.sent, intent.mined) else {
-                    continue;
-                };
+                let Some(place) = intent.mined else { continue };
                 let now = self.client.block(BlockId::number(place.block)).await?;
-                if now.is_none_or(|block| block.hash != place.block_hash) {
-                    tracing::warn!(intent = %intent.id, block = place.block, "a re-org dropped intent {}", intent.id);
-                    metrics::counter!("chartseal_reorged_total", "what" => "intent").increment(1);
-                    self.store.intent_dropped(&intent.id, self.clock.seconds()).await?;
+                if now.is_some_and(|block| block.hash == place.block_hash) {
+                    continue;
+                }
+                tracing::warn!(intent = %intent.id, block = place.block, "a re-org dropped intent {}", intent.id);
+                metrics::counter!("chartseal_reorged_total", "what" => "intent").increment(1);
+                let seconds = self.clock.seconds();
+                match intent.sent {
+                    Some(_) => self.store.intent_dropped(&intent.id, seconds).await?,
+                    None => self.store.intent_lapsed(&intent.id, seconds).await?,
                 }
             }
         }

@@ -51,8 +51,8 @@ impl Signer {
 
     /// Signs a call with the lowest free nonce. Nothing is sent: commit the result to its row first.
     pub async fn sign(&self, call: &Call) -> Result<SentTransaction, Error> {
-        let taken = self.store.nonces_in_flight(self.address()).await?;
-        let mut nonce = self.client.transaction_count(self.address(), false).await?;
+        let mut nonce = self.used().await?;
+        let taken = self.store.nonces_taken(self.address(), nonce).await?;
         while taken.contains(&nonce) {
             nonce += 1;
         }
@@ -141,11 +141,11 @@ impl Signer {
     ///
     /// They are not kept: lost, they are found missing and sent again.
     pub async fn fill_gaps(&self) -> Result<u64, Error> {
-        let taken = self.store.nonces_in_flight(self.address()).await?;
+        let next = self.used().await?;
+        let taken = self.store.nonces_taken(self.address(), next).await?;
         let Some(last) = taken.last().copied() else {
             return Ok(0);
         };
-        let next = self.used().await?;
         let mut filled = 0;
         for nonce in (next..last).filter(|nonce| !taken.contains(nonce)) {
             let fees = self.client.fees().await?;

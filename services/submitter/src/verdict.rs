@@ -1,8 +1,10 @@
 //! What a contract's refusal means for an intent: done already, not yet, or never.
 
-use alloy::{primitives::keccak256, sol_types::SolCall};
+use std::cmp::Ordering;
+
+use alloy::{eips::BlockId, primitives::keccak256, sol_types::SolCall};
 use chartseal_chain::{
-    Client, Revert,
+    BlockRef, Client, Revert,
     bindings::{Consent, ConsentErrors, DirectoryErrors},
 };
 use chartseal_record::{Bytes, Compartment};
@@ -19,8 +21,8 @@ const PATIENCE: u64 = 600;
 /// What to do with a refused intent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// What it decides is so already.
-    InForce,
+    /// What it decides is so already, in this block at the latest.
+    InForce(BlockRef),
     /// Something it needs may be on its way.
     Later,
     /// Never.
@@ -36,21 +38,33 @@ pub async fn verdict(
     age: u64,
     in_flight: bool,
 ) -> Result<Verdict, Error> {
+    let patient = age < GRACE || (in_flight && age < PATIENCE);
+    let later_if = |mends: bool| {
+        if patient && mends {
+            Verdict::Later
+        } else {
+            Verdict::Final
+        }
+    };
     if let Revert::Consent(ConsentErrors::EpochNotAhead(e)) = revert
         && e.epoch == e.current
         && let Ok(advance) = Consent::advanceCall::abi_decode(data)
     {
-        // The same epoch with the same key is this very advance; with another key somebody else was first.
-        let on_chain = client.epoch_of(Compartment(e.compartment)).await?;
+        // The refusal is of the pending state. What counts is a block, and which: a re-org may take it.
+        let head = client.head().await?.place();
+        let on_chain = client
+            .epoch_at(Compartment(e.compartment), BlockId::hash(head.hash))
+            .await?;
         let same = on_chain.key_hash[..] == keccak256(&advance.a.key)[..28];
-        return Ok(if same { Verdict::InForce } else { Verdict::Final });
+        return Ok(match on_chain.number.cmp(&e.epoch) {
+            // On its way in a transaction of somebody's.
+            Ordering::Less => later_if(true),
+            // The same epoch with the same key is this very advance; with another key somebody else was first.
+            Ordering::Equal if same => Verdict::InForce(head),
+            Ordering::Equal | Ordering::Greater => Verdict::Final,
+        });
     }
-    let patient = age < GRACE || (in_flight && age < PATIENCE);
-    Ok(if patient && may_mend(revert) {
-        Verdict::Later
-    } else {
-        Verdict::Final
-    })
+    Ok(later_if(may_mend(revert)))
 }
 
 /// Refusals that a registration, grant or advance on its way to the chain (or back to it after a re-org) would lift.
@@ -65,6 +79,7 @@ fn may_mend(revert: &Revert) -> bool {
             e,
             ConsentErrors::NotPatient(_)
                 | ConsentErrors::NotActive(_)
+                | ConsentErrors::NotLive(_)
                 | ConsentErrors::UnknownEpoch(_)
                 | ConsentErrors::NotRecipientKey(_)
                 | ConsentErrors::NotKeyHolder(_)

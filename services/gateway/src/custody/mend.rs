@@ -43,16 +43,24 @@ pub struct Mend {
     /// Patients something happened to, and the block in which it is final.
     waiting: Mutex<HashMap<Address, u64>>,
     bell: Notify,
-    /// After a restart a rewrap may be queued twice; the first wrap of an epoch is the wrap, so the second changes nothing.
-    queued: Mutex<HashSet<B256>>,
+    /// The intent of each rewrap. After a restart one may be queued twice; the first wrap of an epoch is the wrap, so the
+    /// second changes nothing.
+    rewraps: Mutex<HashMap<B256, String>>,
 }
 
 impl Mend {
-    fn first(&self, name: B256) -> bool {
-        self.queued.lock().unwrap_or_else(PoisonError::into_inner).insert(name)
+    fn rewrap_of(&self, place: B256) -> Option<String> {
+        let rewraps = self.rewraps.lock().unwrap_or_else(PoisonError::into_inner);
+        rewraps.get(&place).cloned()
     }
 
-    fn due(&self, block: u64) -> Vec<Address> {
+    fn queued(&self, place: B256, intent: String) {
+        let mut rewraps = self.rewraps.lock().unwrap_or_else(PoisonError::into_inner);
+        rewraps.insert(place, intent);
+    }
+
+    fn due(&self, app: &App) -> Vec<Address> {
+        let block = app.index.head().map_or(0, |h| h.number);
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let due: Vec<Address> = waiting
             .iter()
@@ -61,6 +69,12 @@ impl Mend {
             .collect();
         waiting.retain(|_, final_at| *final_at > block);
         due
+    }
+
+    /// At the next look.
+    fn again(&self, patient: Address) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.entry(patient).or_default();
     }
 }
 
@@ -87,7 +101,8 @@ pub fn followed(app: &App, block: u64, events: &[Logged]) {
 
 /// Looks after everybody at the start and once an hour, and in between after those something happened to.
 ///
-/// Queued epochs are looked at every minute as well: one that the chain refused is in use all the same.
+/// Queued epochs are looked at every minute as well: one that the chain refused is in use all the same. So is whom the
+/// database or the chain was away for.
 pub async fn run(app: App) {
     let (mut round, mut minute) = (tokio::time::interval(ROUND), tokio::time::interval(MINUTE));
     loop {
@@ -96,8 +111,8 @@ pub async fn run(app: App) {
                 leftovers(&app).await;
                 app.index.patients()
             }
-            _ = minute.tick() => Vec::new(),
-            () = app.mend.bell.notified() => app.mend.due(app.index.head().map_or(0, |h| h.number)),
+            _ = minute.tick() => app.mend.due(&app),
+            () = app.mend.bell.notified() => app.mend.due(&app),
         };
         if let Err(problem) = queued_epochs(&app).await {
             tracing::warn!(
@@ -109,8 +124,9 @@ pub async fn run(app: App) {
             if let Err(problem) = look_after(&app, patient).await {
                 tracing::warn!(
                     code = problem.code.as_str(),
-                    "a patient's grants could not be looked after; trying again in an hour"
+                    "a patient's grants could not be looked after; trying again in a minute"
                 );
+                app.mend.again(patient);
             }
         }
     }
@@ -213,12 +229,7 @@ async fn queued_epochs(app: &App) -> Result<(), Problem> {
             app.pending.forget(compartment, number);
             continue;
         }
-        let failed = app
-            .store
-            .intent(&queued.intent)
-            .await?
-            .is_some_and(|i| i.state == IntentState::Failed);
-        if !failed {
+        if !has_failed(app, &queued.intent).await? {
             continue;
         }
         let overtaken = app
@@ -245,6 +256,11 @@ async fn queued_epochs(app: &App) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+async fn has_failed(app: &App, intent: &str) -> Result<bool, Problem> {
+    let intent = app.store.intent(intent).await?;
+    Ok(intent.is_some_and(|i| i.state == IntentState::Failed))
 }
 
 /// Opens the next epoch, if this one was made from the root kept here.
@@ -297,7 +313,12 @@ async fn rewrap(app: &App, patient: &Patient, slot: Slot, scope: &Scope, state: 
         return wrap_anew(app, patient, scope, newest.epoch).await;
     }
     let place = (slot, terms.serial, newest.epoch.number, recipient.key_hash());
-    if !app.mend.first(keccak256(format!("{place:?}"))) {
+    let place = keccak256(format!("{place:?}"));
+    // One that the chain refused is made anew: a re-org may have kept its grant or its epoch away for longer than the
+    // submitter waits, and whatever brings them back brings us here.
+    if let Some(earlier) = app.mend.rewrap_of(place)
+        && !has_failed(app, &earlier).await?
+    {
         return Ok(());
     }
     // None until a patient that came from elsewhere enrols here.
@@ -337,6 +358,7 @@ async fn rewrap(app: &App, patient: &Patient, slot: Slot, scope: &Scope, state: 
     )
     .await?;
     let decision = Decision::Rewrap { rewrap, wrap };
-    queue::signed(app, patient.custodian, &decision, signature, queue::Place::default()).await?;
+    let intent = queue::signed(app, patient.custodian, &decision, signature, queue::Place::default()).await?;
+    app.mend.queued(place, intent);
     Ok(())
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use alloy::{
+    consensus::Transaction,
     dyn_abi::TypedData,
     network::{EthereumWallet, TransactionBuilder},
     primitives::{Address, B256, Bytes},
@@ -117,6 +118,27 @@ impl World {
         let head = self.provider.get_block_number().await.unwrap();
         let reached = tokio::time::timeout(Duration::from_secs(30), self.app.index.reached(head)).await;
         reached.expect("the gateway follows the chain");
+    }
+
+    /// A re-org takes the newest block that has a transaction, and all upon it. Gives the transaction.
+    pub async fn forget_last_transaction(&self) -> TransactionRequest {
+        let head = self.provider.get_block_number().await.unwrap();
+        for number in (0..=head).rev() {
+            let block = self.provider.get_block(number.into()).full().await.unwrap().unwrap();
+            let Some(last) = block.transactions.into_transactions().last() else {
+                continue;
+            };
+            let sent = TransactionRequest::default()
+                .with_to(last.to().unwrap())
+                .with_input(last.input().clone())
+                .with_nonce(last.nonce());
+            let gone = head - number + 1;
+            self.provider.anvil_rollback(Some(gone)).await.unwrap();
+            self.provider.anvil_mine(Some(gone + 2), None).await.unwrap();
+            self.settle().await;
+            return sent;
+        }
+        unreachable!("a chain with contracts has transactions")
     }
 
     /// Sends every decision that is ready, in order, and waits until all count. Gives what the chain refused.

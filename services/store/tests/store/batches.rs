@@ -155,7 +155,7 @@ async fn every_step_starts_from_its_own_state_only() {
         store.batch_submitted(id, &sent(0)).await.unwrap();
         assert_eq!(store.batch(id).await.unwrap().unwrap().sent, Some(sent(0)));
         moved(store.batch_submitted(id, &sent(1)).await);
-        assert_eq!(store.nonces_in_flight(PATIENT).await.unwrap(), [0].into());
+        assert_eq!(store.nonces_taken(PATIENT, 0).await.unwrap(), [0].into());
         let dearer = SentTransaction {
             hash: word("dearer", 0),
             ..sent(0)
@@ -174,7 +174,7 @@ async fn every_step_starts_from_its_own_state_only() {
         assert_eq!((anchored.mined, anchored.anchored_at), (Some(PLACE), Some(NOW + 9)));
         assert_eq!(store.batches_anchored_from(ORG, 7).await.unwrap(), [anchored]);
         assert_eq!(store.batches_anchored_from(ORG, 8).await.unwrap(), []);
-        assert_eq!(store.nonces_in_flight(PATIENT).await.unwrap(), [].into());
+        assert_eq!(store.nonces_taken(PATIENT, 0).await.unwrap(), [].into());
 
         store.batch_back(id).await.unwrap();
         assert_eq!(state().await, RecordState::Batched);

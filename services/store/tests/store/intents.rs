@@ -94,10 +94,10 @@ async fn every_step_starts_from_its_own_state_only() {
 
         store.intent_submitted("1", &sent(3), NOW).await.unwrap();
         moved(store.intent_submitted("1", &sent(4), NOW).await);
-        moved(store.intent_in_force("1", NOW).await);
+        moved(store.intent_in_force("1", PLACE, NOW).await);
         moved(store.intent_confirmed("1", NOW).await);
         moved(store.intent_mined("1", word("transaction", 99), PLACE, NOW).await);
-        assert_eq!(store.nonces_in_flight(ORG).await.unwrap(), [3].into());
+        assert_eq!(store.nonces_taken(ORG, 0).await.unwrap(), [3].into());
         let dearer = SentTransaction {
             hash: word("dearer", 3),
             ..sent(3)
@@ -110,6 +110,12 @@ async fn every_step_starts_from_its_own_state_only() {
         moved(store.intent_replaced("1", &sent(3), &dearer, NOW).await);
         store.intent_confirmed("1", NOW).await.unwrap();
         moved(store.intent_failed("1", "too late", NOW).await);
+        assert_eq!(
+            store.nonces_taken(ORG, 3).await.unwrap(),
+            [3].into(),
+            "a re-org may bring it back"
+        );
+        assert_eq!(store.nonces_taken(ORG, 4).await.unwrap(), [].into());
 
         assert_eq!(store.intents_confirmed_from(ORG, 7).await.unwrap().len(), 1);
         assert_eq!(store.intents_confirmed_from(ORG, 8).await.unwrap().len(), 0);
@@ -123,6 +129,15 @@ async fn every_step_starts_from_its_own_state_only() {
         let back = store.intent("1").await.unwrap().unwrap();
         assert_eq!((back.state, back.sent, back.attempts), (IntentState::Signed, None, 1));
         assert_eq!(back.call, Some((PATIENT, Bytes::from_static(b"calldata"))));
+
+        moved(store.intent_lapsed("1", NOW).await);
+        store.intent_in_force("1", PLACE, NOW).await.unwrap();
+        let found = store.intents_confirmed_from(ORG, 7).await.unwrap();
+        assert_eq!((found[0].mined, &found[0].sent), (Some(PLACE), &None));
+        moved(store.intent_dropped("1", NOW).await);
+        store.intent_lapsed("1", NOW).await.unwrap();
+        let lapsed = store.intent("1").await.unwrap().unwrap();
+        assert_eq!((lapsed.state, lapsed.mined), (IntentState::Signed, None));
     }
 }
 

@@ -99,7 +99,7 @@ async fn the_submitters_role_does_the_submitters_work() {
     store.batch_submitted(batch, &sent(1)).await.unwrap();
     store.batch_replaced(batch, &sent(1), &sent(2)).await.unwrap();
     assert_eq!(store.replaced_of_batch(batch).await.unwrap(), [sent(1)]);
-    assert_eq!(store.nonces_in_flight(PATIENT).await.unwrap(), [2].into());
+    assert_eq!(store.nonces_taken(PATIENT, 0).await.unwrap(), [2].into());
     store.batch_anchored(batch, None, PLACE, NOW).await.unwrap();
     assert_eq!(store.batches_anchored_from(ORG, 7).await.unwrap().len(), 1);
     store.batch_back(batch).await.unwrap();
@@ -125,7 +125,8 @@ async fn the_submitters_role_does_the_submitters_work() {
     store.intent_dropped("a", NOW).await.unwrap();
     store.intent_back("a", NOW).await.unwrap();
     store.intent_failed("b", "refused", NOW).await.unwrap();
-    store.intent_in_force("c", NOW).await.unwrap();
+    store.intent_in_force("c", PLACE, NOW).await.unwrap();
+    store.intent_lapsed("c", NOW).await.unwrap();
     store.release_lease(&lease).await.unwrap();
 }
 

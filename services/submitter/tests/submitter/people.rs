@@ -1,7 +1,7 @@
 //! The people of every test, and what they decide.
 
 use alloy::{
-    primitives::{B256, Bytes},
+    primitives::{B256, Bytes, keccak256},
     signers::local::PrivateKeySigner,
 };
 use chartseal_chain::calls;
@@ -26,6 +26,11 @@ pub fn patient() -> PrivateKeySigner {
     key(5)
 }
 
+/// Somebody else who registers.
+pub fn stranger() -> PrivateKeySigner {
+    key(6)
+}
+
 /// A chain with the hospital registered, its publisher and its statement key listed.
 pub async fn chain() -> Chain {
     let chain = Chain::start().await;
@@ -45,22 +50,55 @@ impl Stage {
 
     /// Calldata of the patient's permission for the hospital to write.
     pub fn grant(&self, scope: &str, serial: u64) -> Bytes {
+        self.permission(scope, serial, typed::WRITE, None)
+    }
+
+    /// Calldata of the patient's permission for the hospital to read, with a wrap of epoch 1.
+    pub fn reading(&self, scope: &str, serial: u64) -> Bytes {
+        self.permission(scope, serial, typed::READ, Some(vec![1; 80].into()))
+    }
+
+    fn permission(&self, scope: &str, serial: u64, permission: u8, wrap: Option<Bytes>) -> Bytes {
+        let sealed = wrap.is_some();
         let grant = typed::Grant {
             patient: patient().address(),
             grantee: hospital().address(),
             scope: scope.into(),
             record: B256::ZERO,
             serial,
-            permission: typed::WRITE,
+            permission,
             until: FAR,
             purpose: "TREAT".into(),
-            epoch: 0,
-            suite: 0,
-            recipientKeyHash: B256::ZERO,
-            wrapHash: B256::ZERO,
+            epoch: u32::from(sealed),
+            suite: if sealed { typed::SUITE_X25519 } else { typed::SUITE_NONE },
+            recipientKeyHash: if sealed { self.hospitals_key_hash() } else { B256::ZERO },
+            wrapHash: wrap.as_ref().map_or(B256::ZERO, keccak256),
         };
         let signature = sign(&patient(), &grant, &self.chain.contracts.consent_domain());
-        calls::grant(&grant, Bytes::new(), signature)
+        calls::grant(&grant, wrap.unwrap_or_default(), signature)
+    }
+
+    /// Calldata of a wrap of a later epoch for the hospital's grant, signed by the custodian's statement key.
+    pub fn rewrap(&self, scope: &str, serial: u64, epoch: u32) -> Bytes {
+        let wrap: Bytes = vec![epoch as u8; 80].into();
+        let rewrap = typed::Rewrap {
+            patient: patient().address(),
+            grantee: hospital().address(),
+            scope: scope.into(),
+            record: B256::ZERO,
+            serial,
+            epoch,
+            suite: typed::SUITE_X25519,
+            recipientKeyHash: self.hospitals_key_hash(),
+            wrapHash: keccak256(&wrap),
+            by: hospital().address(),
+        };
+        let signature = sign(&statement(), &rewrap, &self.chain.contracts.consent_domain());
+        calls::rewrap(&rewrap, wrap, signature)
+    }
+
+    fn hospitals_key_hash(&self) -> B256 {
+        keccak256(&self.chain.registration(hospital().address(), 3, None).encryptionKey)
     }
 
     /// Calldata that opens an epoch with a key made from `seed`, signed by the custodian's statement key.

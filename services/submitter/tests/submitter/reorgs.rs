@@ -1,10 +1,13 @@
 //! Blocks that go away again.
 
-use chartseal_record::state::{IntentState, RecordState};
+use chartseal_record::{
+    Compartment, Scope,
+    state::{IntentState, RecordState},
+};
 use chartseal_submitter::{Heads, Worker};
 
 use crate::{
-    people::{hospital, patient},
+    people::{hospital, patient, stranger},
     stage::{K, Stage},
 };
 
@@ -91,6 +94,81 @@ async fn a_decision_dropped_at_any_depth_is_sent_again_byte_for_byte() {
             intent.mined.map(|m| (m.block, m.block_hash)).unwrap()
         );
     }
+}
+
+#[tokio::test]
+async fn what_was_in_force_until_a_reorg_took_it_is_sent_after_all() {
+    let stage = Stage::open().await;
+    let (directory, consent) = (stage.chain.contracts.directory, stage.chain.contracts.consent);
+    stage.chain.send(directory, stage.registering(&patient(), 1)).await;
+    let mut worker = stage.relayer();
+    // By a transaction that is nobody's here: anyone may relay what is signed.
+    stage.chain.send(consent, stage.advance("clinical", 1, 7)).await;
+    stage
+        .signed("1", "advance", consent, stage.advance("clinical", 1, 7), None)
+        .await;
+    stage
+        .signed("2", "grant", consent, stage.reading("clinical", 1), Some("1"))
+        .await;
+    stage.decided(&mut worker, "2").await;
+    let before = stage.intent("1").await;
+    assert_eq!((before.state, before.sent), (IntentState::Confirmed, None));
+
+    let head = stage.chain.client.head().await.unwrap().number;
+    stage.chain.rollback(head + 1 - before.mined.unwrap().block).await;
+    let granted = stage.decided(&mut worker, "2").await;
+    let opened = stage.decided(&mut worker, "1").await;
+    assert_eq!(
+        (opened.state, granted.state, granted.error),
+        (IntentState::Confirmed, IntentState::Confirmed, None)
+    );
+    assert!(opened.sent.is_some(), "this time it is ours");
+    let epoch = stage
+        .chain
+        .client
+        .epoch_of(Compartment::of(patient().address(), &Scope::clinical()));
+    assert_eq!(epoch.await.unwrap().number, 1);
+}
+
+#[tokio::test]
+async fn a_wrap_waits_for_its_grant_that_a_reorg_has_taken() {
+    let stage = Stage::open().await;
+    let (directory, consent) = (stage.chain.contracts.directory, stage.chain.contracts.consent);
+    stage.chain.send(directory, stage.registering(&patient(), 1)).await;
+    stage.chain.send(consent, stage.advance("clinical", 1, 7)).await;
+    stage.chain.send(consent, stage.advance("clinical", 2, 8)).await;
+    stage.chain.send(consent, stage.reading("clinical", 1)).await;
+    stage.chain.rollback(1).await;
+    stage
+        .signed("1", "rewrap", consent, stage.rewrap("clinical", 1, 2), None)
+        .await;
+    let mut worker = stage.relayer();
+    worker.turn().await.unwrap();
+    assert_eq!(stage.state("1").await, IntentState::Signed);
+    stage.chain.send(consent, stage.reading("clinical", 1)).await;
+    assert_eq!(stage.decided(&mut worker, "1").await.state, IntentState::Confirmed);
+}
+
+#[tokio::test]
+async fn a_reorg_nobody_has_seen_yet_gives_no_nonce_away() {
+    let stage = Stage::open().await;
+    let directory = stage.chain.contracts.directory;
+    stage
+        .signed("1", "register", directory, stage.registering(&patient(), 1), None)
+        .await;
+    let mut worker = stage.relayer();
+    let first = stage.decided(&mut worker, "1").await.sent.unwrap();
+    stage.chain.rollback(K).await;
+    assert_eq!(stage.chain.used(first.signer).await, first.nonce, "its block is gone");
+
+    stage
+        .signed("2", "register", directory, stage.registering(&stranger(), 1), None)
+        .await;
+    let second = worker.sign(&stage.intent("2").await).await.unwrap().unwrap();
+    assert_eq!(second.nonce, first.nonce + 1);
+    stage.decided(&mut worker, "2").await;
+    let again = stage.decided(&mut worker, "1").await;
+    assert_eq!((again.state, again.sent), (IntentState::Confirmed, Some(first)));
 }
 
 #[tokio::test]
