@@ -43,6 +43,11 @@ impl Head {
         }
     }
 
+    /// The newest block on which so many stand, itself included; 0 if there is none yet.
+    pub fn settled(&self, confirmations: u64) -> u64 {
+        (self.number + 1).saturating_sub(confirmations)
+    }
+
     /// How many blocks, itself included, stand on `block`: 1 when it is this head, 0 when it lies above.
     pub fn confirmations(&self, block: u64) -> u64 {
         (self.number + 1).saturating_sub(block)

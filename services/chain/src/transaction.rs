@@ -54,9 +54,9 @@ pub struct Mined {
 }
 
 impl Client {
-    /// How many transactions of `sender` are on the chain, or with `pending` also those that wait: its next nonce.
-    pub async fn transaction_count(&self, sender: Address, pending: bool) -> Result<u64, Error> {
-        let at = if pending { BlockId::pending() } else { BlockId::latest() };
+    /// How many transactions of `sender` the chain holds at a block: its next nonce there. The pending block counts those that
+    /// wait, too.
+    pub async fn transaction_count(&self, sender: Address, at: BlockId) -> Result<u64, Error> {
         self.ask(self.provider().get_transaction_count(sender).block_id(at))
             .await
     }

@@ -213,7 +213,7 @@ impl Publisher {
     /// Submitted → anchored, sent again, or back.
     pub async fn follow(&self, batch: &Batch, head: &Head) -> Result<(), Error> {
         let Some(sent) = &batch.sent else { return Ok(()) };
-        let used = self.client.transaction_count(sent.signer, false).await?;
+        let settled = self.signer.settled(sent, head, self.rules.confirmations).await?;
         match self.client.mined(sent.hash).await? {
             Some(mined) if mined.success => {
                 if head.confirmations(mined.block) >= self.rules.confirmations {
@@ -234,7 +234,7 @@ impl Publisher {
                 }
             }
             None if self.is_anchored(batch, head).await? => {}
-            None if Signer::lost_nonce(used, sent) => {
+            None if Signer::lost_nonce(settled, sent) => {
                 tracing::warn!(
                     batch = batch.id.0,
                     nonce = sent.nonce,

@@ -198,9 +198,9 @@ impl Relayer {
     pub async fn follow(&self, intent: &Intent, head: &Head) -> Result<(), Error> {
         let Some(sent) = &intent.sent else { return Ok(()) };
         let now = self.clock.seconds();
-        let used = self.client.transaction_count(sent.signer, false).await?;
+        let settled = self.signer.settled(sent, head, self.confirmations).await?;
         let Some(mined) = self.client.mined(sent.hash).await? else {
-            return self.missing(intent, sent, used).await;
+            return self.missing(intent, sent, settled).await;
         };
         let deep = head.confirmations(mined.block) >= self.confirmations;
         if mined.success {
@@ -227,7 +227,7 @@ impl Relayer {
     }
 
     /// A transaction that is in no block.
-    async fn missing(&self, intent: &Intent, sent: &SentTransaction, used: u64) -> Result<(), Error> {
+    async fn missing(&self, intent: &Intent, sent: &SentTransaction, settled: u64) -> Result<(), Error> {
         if intent.mined.is_some() {
             tracing::warn!(intent = %intent.id, "a re-org dropped intent {}; its bytes are sent again", intent.id);
             metrics::counter!("chartseal_reorged_total", "what" => "intent").increment(1);
@@ -242,7 +242,7 @@ impl Relayer {
                     .await?);
             }
         }
-        if Signer::lost_nonce(used, sent) {
+        if Signer::lost_nonce(settled, sent) {
             return self.again(intent, "another transaction took its nonce").await;
         }
         if let Some(dearer) = self.signer.outbid(sent).await? {

@@ -6,12 +6,15 @@
 
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
-    eips::eip2718::{Decodable2718, Encodable2718},
+    eips::{
+        BlockId,
+        eip2718::{Decodable2718, Encodable2718},
+    },
     network::TxSignerSync,
     primitives::{Address, Bytes, TxKind, U256},
     signers::local::PrivateKeySigner,
 };
-use chartseal_chain::{Client, Fees};
+use chartseal_chain::{Client, Fees, Head};
 use chartseal_store::{SentTransaction, Store};
 
 use crate::Error;
@@ -124,16 +127,25 @@ impl Signer {
         self.sign_transaction(transaction).map(Some)
     }
 
-    /// Whether a transaction that is not in any block lost its nonce to another one and can never be. `used` must have
+    /// How many transactions of the one that signed `sent` the chain holds in the newest block that has so many confirmations.
+    ///
+    /// Not in the head: a re-org may still give the nonce back, and a node, or the several that answer under one address, may
+    /// count a transaction before it shows its receipt.
+    pub async fn settled(&self, sent: &SentTransaction, head: &Head, confirmations: u64) -> Result<u64, Error> {
+        let at = BlockId::number(head.settled(confirmations));
+        Ok(self.client.transaction_count(sent.signer, at).await?)
+    }
+
+    /// Whether a transaction that is not in any block lost its nonce to another one and can never be. `settled` must have
     /// been read from the chain before the transaction was looked for: read afterwards, it would count the transaction
     /// itself if it was mined in between.
-    pub fn lost_nonce(used: u64, sent: &SentTransaction) -> bool {
-        used > sent.nonce
+    pub fn lost_nonce(settled: u64, sent: &SentTransaction) -> bool {
+        settled > sent.nonce
     }
 
     /// How many of its transactions the chain holds.
     pub async fn used(&self) -> Result<u64, Error> {
-        Ok(self.client.transaction_count(self.address(), false).await?)
+        Ok(self.client.transaction_count(self.address(), BlockId::latest()).await?)
     }
 
     /// Sends plain transfers to itself with the nonces that no row owns but on which rows behind them wait. Returns how

@@ -1,4 +1,5 @@
 use alloy::{
+    eips::BlockId,
     network::{EthereumWallet, TransactionBuilder},
     primitives::{Address, B256, Bytes},
     providers::{DynProvider, Provider, ProviderBuilder},
@@ -93,7 +94,7 @@ impl Chain {
 
     /// Transactions of `sender` on the chain.
     pub async fn used(&self, sender: Address) -> u64 {
-        self.client.transaction_count(sender, false).await.unwrap()
+        self.client.transaction_count(sender, BlockId::latest()).await.unwrap()
     }
 
     /// Sets the next block's base fee, wei per gas.

@@ -93,8 +93,8 @@ async fn identical_bytes_may_be_sent_again_and_a_taken_nonce_is_refused() {
     let known = client.transaction(hash).await.unwrap().unwrap();
     assert_eq!((known.from, known.nonce, known.block), (sender, 0, None));
     assert_eq!(client.mined(hash).await.unwrap(), None);
-    assert_eq!(client.transaction_count(sender, true).await.unwrap(), 1);
-    assert_eq!(client.transaction_count(sender, false).await.unwrap(), 0);
+    assert_eq!(client.transaction_count(sender, BlockId::pending()).await.unwrap(), 1);
+    assert_eq!(client.transaction_count(sender, BlockId::latest()).await.unwrap(), 0);
     world.mine(1).await;
     let mined = client.mined(hash).await.unwrap().unwrap();
     assert!(mined.success && mined.gas_used == 21_000);
@@ -129,7 +129,11 @@ async fn a_transaction_whose_block_left_the_chain_is_not_mined() {
     world.anvil("anvil_rollback", [1]).await;
     assert_eq!(world.client.mined(hash).await.unwrap(), None);
     assert_eq!(
-        world.client.transaction_count(key(1).address(), false).await.unwrap(),
+        world
+            .client
+            .transaction_count(key(1).address(), BlockId::latest())
+            .await
+            .unwrap(),
         0
     );
 }

@@ -10,7 +10,7 @@ use chartseal_submitter::Worker;
 
 use crate::{
     people::{patient, relayer},
-    stage::Stage,
+    stage::{K, Stage},
 };
 
 #[tokio::test]
@@ -35,6 +35,12 @@ async fn a_nonce_taken_by_another_transaction_costs_a_new_signature_and_nothing_
         .get_receipt()
         .await
         .unwrap();
+    // A re-org could still give the nonce back.
+    for _ in 1..K {
+        worker.turn().await.unwrap();
+        assert_eq!(stage.intent("1").await.sent.unwrap().hash, lost.hash);
+        stage.chain.mine(1).await;
+    }
     let intent = stage.decided(&mut worker, "1").await;
     assert_eq!((intent.state, intent.attempts), (IntentState::Confirmed, 1));
     assert_ne!(intent.sent.unwrap().hash, lost.hash);
