@@ -54,7 +54,7 @@ async fn kept_in(content: Option<String>) {
     let options = Options {
         served: Served {
             content: content.clone(),
-            limits: vec![("document_bytes", mib * MIB), ("request_seconds", 1800)],
+            limits: vec![("document_bytes", mib * MIB)],
             ..Served::default()
         },
         ..Options::in_folder(folder.path())

@@ -124,8 +124,10 @@ pub struct Limits {
     pub fhir_json_bytes: u64,
     /// Bytes of any other request.
     pub request_bytes: usize,
-    /// Seconds one request may take.
+    /// Seconds one request may take, besides those its body earns.
     pub request_seconds: u64,
+    /// Bytes of its body that earn a request a second more.
+    pub body_pace: NonZeroU32,
     /// Requests at work at one time.
     pub concurrent_requests: usize,
     /// Of requests that need no token (sign-in, tokens, releases), so many at work at one time; they take none of the
@@ -184,6 +186,7 @@ impl Default for Limits {
             fhir_json_bytes: 32 * 1024 * 1024,
             request_bytes: 256 * 1024,
             request_seconds: 120,
+            body_pace: many(64 * 1024),
             concurrent_requests: 1024,
             stranger_requests: 128,
             requests_per_peer: 512,

@@ -14,6 +14,7 @@ pub mod blind;
 pub mod config;
 mod connections;
 pub mod custody;
+mod deadline;
 pub mod elsewhere;
 pub mod fhir;
 pub mod fsck;

@@ -3,7 +3,7 @@
 //! Logged are method, route pattern, status and duration; never the path, a query, a body or a header, since FHIR
 //! searches put identifiers of people into URLs.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
+    deadline::Deadline,
     fhir::outcome::Outcome,
     peers::Peer,
     portal,
@@ -106,12 +107,17 @@ async fn limited(app: &App, route: &str, request: Request, next: Next) -> Respon
         let text = "too many requests are at work; try again in a moment";
         return refuse(Problem::new(Code::Unavailable, text));
     };
-    let limit = Duration::from_secs(app.config.limits.request_seconds);
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
+    let limits = &app.config.limits;
+    let deadline = Deadline::of(limits);
+    let request = deadline.watch(request);
+    match deadline.hold(next.run(request)).await {
+        Some(response) => response,
+        None => {
             tracing::warn!("a request took too long and was given up");
-            let text = format!("this took longer than {} seconds; try again", limit.as_secs());
+            let text = format!(
+                "this took longer than {} seconds, and a second more for each {} bytes of its body; try again",
+                limits.request_seconds, limits.body_pace
+            );
             refuse(Problem::new(Code::Unavailable, text))
         }
     }

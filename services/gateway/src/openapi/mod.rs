@@ -99,6 +99,7 @@ fn about() -> String {
         ("{request_bytes}", limits.request_bytes.to_string()),
         ("{fhir_json_bytes}", limits.fhir_json_bytes.to_string()),
         ("{request_seconds}", limits.request_seconds.to_string()),
+        ("{body_pace}", limits.body_pace.to_string()),
     ];
     let text = TEXT.trim().to_owned();
     numbers
