@@ -30,6 +30,9 @@ use crate::step::Weather;
 /// How long anything may take to be right again once the weather is over.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// As `chartseal up` has them.
+const BLOCK_SECONDS: u64 = 1;
+
 /// Ends, when this process is gone, whatever names the data folder (`$0`) on its command line. Ctrl-C reaches it as well
 /// as this process, and must not end it first.
 const GUARD: &str = r#"trap '' INT TERM HUP
@@ -147,15 +150,15 @@ impl Ground {
         }
     }
 
-    /// Once in some hundred times anvil (1.7.1) cannot go back to a block and says "Resource not found"; then to the one
-    /// behind it.
+    /// No block may come in between: anvil (1.7.1) then keeps a block whose effects it has taken back, or cannot go back to one
+    /// it has and says "Resource not found".
     async fn reorg(&self, depth: u64) -> Result<()> {
-        let mut shallower = (1..depth).rev();
-        let mut depth = depth;
-        while let Err(error) = self.node.call("anvil_reorg", json!([depth, []])).await {
-            depth = shallower.next().ok_or(error)?;
-        }
-        Ok(())
+        self.node.call("evm_setIntervalMining", json!([0])).await?;
+        // Waits for the one that is being made.
+        self.node.call("evm_mine", json!([])).await?;
+        let done = self.node.call("anvil_reorg", json!([depth, []])).await;
+        self.node.call("evm_setIntervalMining", json!([BLOCK_SECONDS])).await?;
+        done.map(drop)
     }
 
     pub async fn strike(&mut self, weather: Weather) -> Result<()> {
