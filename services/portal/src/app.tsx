@@ -59,10 +59,20 @@ function Behind({ door, path, visit }: { door: Door; path: string; visit: number
   const within = door.roles.includes(session.role);
   return (
     <Frame {...(within ? { door, path } : {})}>
-      <Suspense fallback={<Loading />}>
+      <Suspense fallback={<Entering door={door} />}>
         {within ? <Room key={`${path} ${visit}`} door={door} path={path} /> : session.role === null ? <Stranger door={door} /> : <WrongDoor door={door} role={session.role} />}
       </Suspense>
     </Frame>
+  );
+}
+
+/** With a heading, so that who listens knows where they are before the page is there. */
+function Entering({ door }: { door: Door }) {
+  return (
+    <>
+      <h1 tabIndex={-1}>{t(door.name)}</h1>
+      <Loading />
+    </>
   );
 }
 

@@ -115,7 +115,7 @@ export async function seeEach(person: Person, thorough = true): Promise<void> {
     expect(at, `not in the list: ${[...left].join(", ")}`).toBeLessThan(await open.count());
     await open.nth(at).click();
     await page.getByRole("button", { name: "← Back" }).waitFor();
-    await page.locator("main h1").waitFor();
+    await person.settled();
     const title = await page.locator("main h1").innerText();
     if (left.delete(title)) {
       await SEEN[title]!(page);

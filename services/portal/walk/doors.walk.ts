@@ -1,4 +1,4 @@
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ar } from "../src/words/ar";
 import { fr } from "../src/words/fr";
@@ -18,6 +18,17 @@ describe.skipIf(!ready())("four doors", () => {
     await chromium?.close();
     await system?.stop();
   });
+
+  /** Nothing of this comes to the page until what is returned is called. */
+  async function held(page: Page, url: RegExp): Promise<() => void> {
+    let go = () => {};
+    const gone = new Promise<void>((done) => (go = done));
+    await page.route(url, async (route) => {
+      await gone;
+      await route.continue();
+    });
+    return go;
+  }
 
   test("the home page shows four doors, on a phone and in the dark too", async () => {
     for (const [width, colorScheme] of [[360, "light"], [360, "dark"], [1000, "light"]] as const) {
@@ -62,6 +73,23 @@ describe.skipIf(!ready())("four doors", () => {
     await lost.everywhere();
     await lost.alsoTranslated(english);
     await lost.leave();
+  });
+
+  test("a page is accessible while it is still loaded", async () => {
+    const doctor = await Person.at(chromium, system, "/doctor");
+    const { page } = doctor;
+    const loading = page.getByText("Loading…");
+    const [code, grants] = [await held(page, /\/assets\/rooms-/), await held(page, /\/v1\/grants/)];
+    await page.getByRole("button", { name: "Sample: A doctor" }).click();
+    await loading.waitFor();
+    await doctor.accessible();
+    code();
+    await page.getByRole("heading", { name: "My patients" }).waitFor();
+    await loading.waitFor();
+    await doctor.accessible();
+    grants();
+    await page.getByText("No patient has given you access").waitFor();
+    await doctor.leave();
   });
 
   test("a doctor asks, the patient approves in words, the doctor reads and writes, the patient ends it", async () => {

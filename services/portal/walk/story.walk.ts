@@ -52,8 +52,10 @@ describe.skipIf(!ready())("the story", () => {
       await page.getByLabel("Valid until").fill("2036-01-01");
       await page.getByLabel("Your papers (PDF or picture)").setInputFiles(path("congress.pdf"));
     }
+    const read = page.getByRole("button", { name: "Read what you sign" });
+    await read.waitFor();
     await person.accessible();
-    await page.getByRole("button", { name: "Read what you sign" }).click();
+    await read.click();
     await person.sign("Register and sign");
     await page.getByText("You have signed.").waitFor();
     if (role !== "patient") await page.getByText("Your papers are attached.").waitFor();

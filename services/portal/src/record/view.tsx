@@ -41,10 +41,10 @@ export function RecordView({ type, id, back, write }: { type: string; id: string
   return (
     <>
       <p><button type="button" className="plain" onClick={back}>{t("← Back")}</button></p>
+      <h1 tabIndex={-1}>{resource.value ? titleOf(resource.value) : typeWords(type)}</h1>
       <Show of={resource}>
         {(found) => (
           <>
-            <h1 tabIndex={-1}>{titleOf(found)}</h1>
             <Versions history={history.value} chosen={version ?? metaOf(found).versionId} choose={setVersion} />
             <Content gateway={gateway} resource={found} />
             <Since gateway={gateway} history={history.value} resource={found} />

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import type { Grant, Hex, Resource } from "../../api/types";
-import { Show, useLoad } from "../../parts/load";
+import { type Loaded, Show, useLoad } from "../../parts/load";
 import { RecordList } from "../../record/list";
 import { RecordView } from "../../record/view";
 import { go, usePlace } from "../../router";
@@ -15,15 +15,17 @@ export function Patients() {
   const { gateway, account } = useSession();
   const { patient, record } = usePlace().state;
   // Asked again at each step: a patient may have ended it meanwhile.
-  const grants = useLoad(() => gateway.get<Grant[]>(`/v1/grants?grantee=${account}`), [gateway, patient]);
+  const grants = useLoad(async () => {
+    const all = await gateway.get<Grant[]>(`/v1/grants?grantee=${account}`);
+    return all.filter((grant) => grant.live && grant.scope && (!patient || same(grant.patient, patient)));
+  }, [gateway, account, patient]);
+  if (patient) return <Patient key={record?.id ?? patient} patient={patient} record={record} grants={grants} />;
   return (
-    <Show of={grants}>
-      {(all) => {
-        const live = all.filter((grant) => grant.live && grant.scope);
-        if (!patient) return <Listed grants={live} />;
-        return <Patient key={record?.id ?? patient} patient={patient} record={record} grants={live.filter((g) => same(g.patient, patient))} />;
-      }}
-    </Show>
+    <>
+      <h1 tabIndex={-1}>{t("My patients")}</h1>
+      <p>{t("Patients who let you read or write at the moment.")}</p>
+      <Show of={grants}>{(live) => <Listed grants={live} />}</Show>
+    </>
   );
 }
 
@@ -31,8 +33,6 @@ function Listed({ grants }: { grants: Grant[] }) {
   const patients = [...new Set(grants.map((grant) => grant.patient))];
   return (
     <>
-      <h1 tabIndex={-1}>{t("My patients")}</h1>
-      <p>{t("Patients who let you read or write at the moment.")}</p>
       {patients.length === 0 && <p className="quiet">{t("No patient has given you access. Ask for it under “Ask for access”.")}</p>}
       <ul className="rows">
         {patients.map((patient) => (
@@ -55,12 +55,12 @@ function Listed({ grants }: { grants: Grant[] }) {
 interface Opened {
   patient: Hex;
   record: { type: string; id: string } | undefined;
-  grants: Grant[];
+  grants: Loaded<Grant[]>;
 }
 
 function Patient({ patient, record, grants }: Opened) {
   const [writing, setWriting] = useState<{ replaces?: Resource }>();
-  const writable = grants.filter((grant) => (grant.permission & 2) !== 0).map((grant) => grant.scope);
+  const writable = (grants.value ?? []).filter((grant) => (grant.permission & 2) !== 0).map((grant) => grant.scope);
   if (writing) {
     const stored = (id: string) => {
       setWriting(undefined);
@@ -77,7 +77,9 @@ function Patient({ patient, record, grants }: Opened) {
       <p><button type="button" className="plain" onClick={() => go("/doctor")}>{t("← My patients")}</button></p>
       <h1 tabIndex={-1}>{t("A patient’s record")}</h1>
       <p className="address"><small>{patient}</small></p>
-      {grants.length === 0 && <p className="warning" role="alert">{t("This patient does not let you in any more. What you open from now on is refused.")}</p>}
+      <Show of={grants}>
+        {(live) => (live.length > 0 ? null : <p className="warning" role="alert">{t("This patient does not let you in any more. What you open from now on is refused.")}</p>)}
+      </Show>
       {writable.length > 0 && <p><button type="button" className="primary" onClick={() => setWriting({})}>{t("Write a new record")}</button></p>}
       <RecordList patient={patient} titles={false} open={(type, id) => go("/doctor", { patient, record: { type, id } })} />
     </>
