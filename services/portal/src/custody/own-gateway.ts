@@ -46,9 +46,7 @@ export class OwnGateway extends Gateway {
     const newest = new Map<string, RecordRow>();
     for (const row of await this.rows()) if (row.resourceType === type && !newest.has(row.recordId)) newest.set(row.recordId, row);
     const ring = await this.ring();
-    // One that is caught does not hide the others: it stands in the list, and says what is wrong when it is opened.
-    const opened = await Promise.allSettled([...newest.values()].map((row) => this.open(row, ring)));
-    return bundle(opened.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []))) as T;
+    return bundle(await Promise.all([...newest.values()].map((row) => this.open(row, ring)))) as T;
   }
 
   override async bytes(url: string): Promise<Blob> {

@@ -3,8 +3,9 @@ import { bytesToHex } from "viem";
 import { type Door } from "../doors";
 import type { Intent, Role } from "../api/types";
 import { signing, useDecide } from "../parts/decide";
+import { Choice, FileField, Form, Line, useSending, type Wrong } from "../parts/fields";
 import { Link } from "../parts/link";
-import { Refused, Show, useLoad } from "../parts/load";
+import { Show, useLoad } from "../parts/load";
 import { type Credential, fingerprint, most, sealed, TYPES } from "../papers";
 import { useHere, useSession } from "../session";
 import { ROLES } from "../words/names";
@@ -62,7 +63,7 @@ function Standing({ last, roles, changed }: { last: Intent | undefined; roles: R
               <p>{t("You can register again.")}</p>
             </div>
           )}
-          <Form roles={roles} done={changed} />
+          <Application roles={roles} done={changed} />
         </>
       );
   }
@@ -71,31 +72,31 @@ function Standing({ last, roles, changed }: { last: Intent | undefined; roles: R
 /** The contract's number. */
 const PATIENT = 1;
 
-function Form({ roles, done }: { roles: Role[]; done: () => Promise<void> }) {
+function Application({ roles, done }: { roles: Role[]; done: () => Promise<void> }) {
   const { gateway, deployment } = useSession();
   const decide = useDecide();
   const [role, setRole] = useState(roles[0]!);
   const [custodian, setCustodian] = useState<string>(deployment.organisations[0]?.account ?? "");
-  const [number, setNumber] = useState("");
-  const [expiry, setExpiry] = useState("");
   const [file, setFile] = useState<File>();
-  const [wrong, setWrong] = useState("");
   const wrongFile = useWrongFile();
-  const submit = async () => {
+  const attach = useAttach();
+  const form = useSending(async (filled) => {
     let body: Record<string, unknown> = { kind: "register", role, custodian, custodyMode: "gateway" };
     let credential: Credential | undefined;
     if (role !== "patient") {
-      const until = Date.parse(`${expiry}T00:00:00Z`) / 1000;
-      if (number.trim() === "" || Number.isNaN(until) || until * 1000 < Date.now()) {
-        return setWrong(t("Give the number of your licence and the day until which it is valid."));
-      }
+      const typed = new FormData(filled);
+      const number = String(typed.get("number")).trim();
+      const until = Date.parse(`${String(typed.get("until"))}T00:00:00Z`) / 1000;
+      const wrong: Wrong = {};
+      if (number === "") wrong.number = t("Give the number of your licence.");
+      if (!(until * 1000 > Date.now())) wrong.until = t("Give the day until which your licence is valid. It lies ahead.");
       const why = wrongFile(file);
-      if (why) return setWrong(why);
+      if (why) wrong.papers = why;
+      if (Object.keys(wrong).length > 0) return wrong;
       // Only a salted fingerprint goes on the chain; number and salt go to the registrar with the papers.
-      credential = { number: number.trim(), salt: bytesToHex(crypto.getRandomValues(new Uint8Array(32))) };
+      credential = { number, salt: bytesToHex(crypto.getRandomValues(new Uint8Array(32))) };
       body = { kind: "register", role, custody: "gateway", credential: fingerprint(credential), credentialExpiry: until, ...(role === "doctor" ? {} : { endpoint: "" }) };
     }
-    setWrong("");
     const plan = signing(gateway, t("Register this wallet?"), t("Register and sign"), () => gateway.post<Intent>("/v1/intents", body));
     const send = async (id: string, as: string, signature: string) => {
       await plan.send(id, as, signature);
@@ -103,82 +104,48 @@ function Form({ roles, done }: { roles: Role[]; done: () => Promise<void> }) {
     };
     // Complete only with the administrator's signature, which is not waited for.
     if (await decide({ ...plan, send })) await done();
-  };
-  const attach = useAttach();
+    return undefined;
+  });
   return (
-    <form
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        void submit();
-      }}
-    >
-      {roles.length > 1 && (
-        <label>{t("Role")}<select value={role} onChange={(event) => setRole(event.target.value as Role)}>
-            {roles.map((one) => <option key={one} value={one}>{capital(t(ROLES[one]))}</option>)}
-          </select>
-        </label>
-      )}
+    <Form {...form}>
+      {roles.length > 1 && <Choice label={t("Role")} value={role} change={setRole} options={roles.map((one) => [one, capital(t(ROLES[one]))])} />}
       {role === "patient" ? (
-        <label>{t("Who keeps your keys")}<select value={custodian} onChange={(event) => setCustodian(event.target.value)}>
-            {deployment.organisations.map((one) => <option key={one.account} value={one.account}>{one.name}</option>)}
-          </select>
-        </label>
+        <Choice label={t("Who keeps your keys")} value={custodian} change={setCustodian} options={deployment.organisations.map((one) => [one.account, one.name])} />
       ) : (
         <>
-          <label>{t("Number of your licence")}<input value={number} autoComplete="off" onChange={(event) => setNumber(event.target.value)} /></label>
-          <label>{t("Valid until")}<input type="date" value={expiry} onChange={(event) => setExpiry(event.target.value)} /></label>
-          <FileField choose={setFile} />
+          <Line label={t("Number of your licence")} name="number" code />
+          <Line label={t("Valid until")} name="until" type="date" />
+          <PapersField choose={setFile} />
         </>
       )}
-      {wrong && <p className="warning" role="alert">{wrong}</p>}
       <button type="submit" className="primary">{t("Read what you sign")}</button>
-    </form>
+    </Form>
   );
 }
 
-function FileField({ choose }: { choose: (file: File | undefined) => void }) {
-  return (
-    <>
-      <label>{t("Your papers (PDF or picture)")}<input type="file" accept={TYPES.join(",")} onChange={(event) => choose(event.target.files?.[0])} /></label>
-      <p className="quiet">{t("They are sealed in this browser. Only the administrator can open them, through this gateway; they are deleted once your registration is decided.")}</p>
-    </>
-  );
+function PapersField({ choose }: { choose: (file: File | undefined) => void }) {
+  const hint = t("They are sealed in this browser. Only the administrator can open them, through this gateway; they are deleted once your registration is decided.");
+  return <FileField label={t("Your papers (PDF or picture)")} name="papers" hint={hint} accept={TYPES.join(",")} choose={choose} />;
 }
 
 /** For who signed and was interrupted before the papers went. */
 function Attach({ id, changed }: { id: string; changed: () => Promise<void> }) {
   const [file, setFile] = useState<File>();
-  const [wrong, setWrong] = useState("");
-  const [error, setError] = useState<unknown>();
   const wrongFile = useWrongFile();
   const attach = useAttach();
-  const submit = async () => {
+  const form = useSending(async () => {
     const why = wrongFile(file);
-    setWrong(why ?? "");
-    setError(undefined);
-    if (why) return;
-    try {
-      await attach(id, file!);
-      await changed();
-    } catch (failed) {
-      setError(failed);
-    }
-  };
+    if (why) return { papers: why };
+    await attach(id, file!);
+    await changed();
+    return undefined;
+  });
   return (
-    <form
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        void submit();
-      }}
-    >
+    <Form {...form}>
       <p>{t("Your papers are not attached yet.")}</p>
-      <FileField choose={setFile} />
-      {wrong && <p className="warning" role="alert">{wrong}</p>}
-      {error !== undefined && <Refused error={error} />}
+      <PapersField choose={setFile} />
       <button type="submit" className="primary">{t("Attach my papers")}</button>
-    </form>
+    </Form>
   );
 }
 

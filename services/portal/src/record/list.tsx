@@ -1,11 +1,12 @@
 import { useState } from "react";
 import type { Gateway } from "../api/gateway";
-import type { Bundle, Hex, RecordRow, Resource } from "../api/types";
+import type { Hex, RecordRow } from "../api/types";
 import { Show, useLoad } from "../parts/load";
 import { useSession } from "../session";
 import { scopeTitle, scopeWords, typeWords } from "../words/scopes";
+import { inWords } from "../words/problems";
 import { atMinute, DAY } from "../words/when";
-import { titleOf } from "./view";
+import { type Titles, titlesOf } from "./titles";
 import { type Message, t } from "../words/language";
 
 interface Props {
@@ -15,9 +16,8 @@ interface Props {
   open: (type: string, id: string) => void;
 }
 
-interface Listed {
+interface Listed extends Titles {
   rows: RecordRow[];
-  titles: Map<string, string>;
 }
 
 const STATES: Record<RecordRow["state"], Message> = {
@@ -36,7 +36,7 @@ export function RecordList({ patient, titles, open }: Props) {
   const listed = useLoad(() => load(gateway, patient, titles), [gateway, patient, titles]);
   return (
     <Show of={listed}>
-      {({ rows, titles: named }) => {
+      {({ rows, titles: named, caught }) => {
         const scopes = [...new Set(rows.map((row) => row.scope))].sort();
         const wanted = rows.filter((row) => (scope === "" || row.scope === scope) && within(row.authoredAt, from, to));
         return (
@@ -60,6 +60,7 @@ export function RecordList({ patient, titles, open }: Props) {
                     <strong>{named.get(row.recordId) ?? typeWords(row.resourceType)}</strong>
                     {t("{scope}, by {author}, {date}", { scope: scopeTitle(row.scope), author: names.of(row.author), date: atMinute(row.authoredAt) })}
                     {row.version > 1 && ` · ${t("Version {version}", { version: row.version })}`} · {t(STATES[row.state])}
+                    {caught.has(row.recordId) && <strong className="fails">{inWords(caught.get(row.recordId))}</strong>}
                   </span>
                   <button
                     type="button"
@@ -84,13 +85,8 @@ async function load(gateway: Gateway, patient: Hex, titles: boolean): Promise<Li
   // The journal has a page of its own. Newest first, so the first of each id is its newest version.
   const seen = new Set<string>();
   const rows = all.filter((row) => row.scope !== "audit" && !seen.has(row.recordId) && seen.add(row.recordId));
-  const named = new Map<string, string>();
-  if (!titles) return { rows, titles: named };
-  const types = new Set(rows.map((row) => row.resourceType));
-  const found = await Promise.all([...types].map((type) => gateway.search<Bundle>(type, { _count: "100" })));
-  const resources = found.flatMap((bundle) => bundle.entry ?? []).flatMap((entry) => (entry.resource ? [entry.resource] : []));
-  for (const resource of resources as Resource[]) if (resource.id) named.set(`0x${resource.id}`, titleOf(resource));
-  return { rows, titles: named };
+  const named = titles ? await titlesOf(gateway, rows) : { titles: new Map(), caught: new Map() };
+  return { rows, ...named };
 }
 
 /** Days as the reader's calendar has them, both included. */

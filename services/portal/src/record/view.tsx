@@ -9,18 +9,8 @@ import { Changes } from "./changes";
 import { amount, attachmentsOf, coded, Details, isText, list, Terms } from "./details";
 import { type Attachment, Document } from "./document";
 import { Proof } from "./proof";
+import { claimNumber, titleOf } from "./titles";
 import { t } from "../words/language";
-
-/** What a record is called. */
-export function titleOf(resource: Resource): string {
-  if (isText(resource.description)) return resource.description;
-  if (resource.resourceType === "Claim") return t("Claim {number}", { number: claimNumber(resource) }).trim();
-  return coded(resource.type) || typeWords(resource.resourceType);
-}
-
-export function claimNumber(resource: Resource): string {
-  return list(resource.identifier).map((id) => id.value).find(isText) ?? "";
-}
 
 interface Meta {
   versionId?: string;

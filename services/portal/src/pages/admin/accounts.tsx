@@ -2,6 +2,7 @@ import { useState } from "react";
 import { isAddress } from "viem";
 import type { Role } from "../../api/types";
 import { intent, useDecide } from "../../parts/decide";
+import { Line } from "../../parts/fields";
 import { Show, useLoad } from "../../parts/load";
 import { type Listed, listed } from "../../proof/directory";
 import { useSession } from "../../session";
@@ -23,14 +24,21 @@ export function Accounts() {
       <h1 tabIndex={-1}>{t("Accounts")}</h1>
       <p>{t("Every account of the Directory, as the chain has it.")}</p>
       <div className="filters">
-        <label>{t("Search by address")} <input dir="ltr" value={search} spellCheck={false} autoComplete="off" placeholder="0x…" onChange={(event) => setSearch(event.target.value)} /></label>
+        <Line
+          label={t("Search by address")}
+          name="search"
+          code
+          placeholder="0x…"
+          value={search}
+          change={setSearch}
+          wrong={malformed ? t("This is not an address. An address begins with 0x and has 40 letters a–f and digits after it.") : undefined}
+        />
         <label>{t("Role")}<select value={role} onChange={(event) => setRole(event.target.value as Role | "")}>
             <option value="">{t("All")}</option>
             {(Object.keys(ROLES) as Role[]).map((one) => <option key={one} value={one}>{capital(t(ROLES[one]))}</option>)}
           </select>
         </label>
       </div>
-      {malformed && <p className="warning" role="alert">{t("This is not an address. An address begins with 0x and has 40 letters a–f and digits after it.")}</p>}
       <Show of={accounts}>
         {(all) => {
           const shown = all.filter((one) => (role === "" || one.role === role) && one.address.toLowerCase().includes(wanted));

@@ -3,6 +3,7 @@ import { hashStruct } from "viem";
 import { toBase64 } from "../../api/base64";
 import type { Intent, ToSign } from "../../api/types";
 import { signing, useDecide } from "../../parts/decide";
+import { Form, Line, useSending } from "../../parts/fields";
 import { Refused, Show, useLoad } from "../../parts/load";
 import { fingerprint, type Papers, unpacked } from "../../papers";
 import { Terms } from "../../record/details";
@@ -130,35 +131,20 @@ function ReadPapers({ one }: { one: Intent }) {
 
 function Refuse({ id, done, back }: { id: string; done: () => void; back: () => void }) {
   const { gateway } = useSession();
-  const [reason, setReason] = useState("");
-  const [wrong, setWrong] = useState("");
-  const [error, setError] = useState<unknown>();
-  const refuse = async () => {
-    setError(undefined);
-    if (reason.trim() === "") return setWrong(t("Say why: the person reads it and can put it right."));
-    setWrong("");
-    try {
-      await gateway.put(`/v1/intents/${id}/refusal`, { reason: reason.trim() });
-      done();
-    } catch (failed) {
-      setError(failed);
-    }
-  };
+  const form = useSending(async (filled) => {
+    const reason = String(new FormData(filled).get("reason")).trim();
+    if (reason === "") return { reason: t("Say why: the person reads it and can put it right.") };
+    await gateway.put(`/v1/intents/${id}/refusal`, { reason });
+    done();
+    return undefined;
+  });
   return (
-    <form
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        void refuse();
-      }}
-    >
-      <label>{t("Why, for the applicant to read")}<textarea rows={3} maxLength={240} value={reason} onChange={(event) => setReason(event.target.value)} /></label>
-      {wrong && <p className="warning" role="alert">{wrong}</p>}
-      {error !== undefined && <Refused error={error} />}
+    <Form {...form}>
+      <Line label={t("Why, for the applicant to read")} name="reason" rows={3} longest={240} />
       <div className="buttons">
         <button type="submit" className="danger">{t("Refuse this registration")}</button>
         <button type="button" className="plain" onClick={back}>{t("Go back")}</button>
       </div>
-    </form>
+    </Form>
   );
 }

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { toBase64 } from "../../api/base64";
 import type { Hex, Resource, ToSign } from "../../api/types";
 import { useDecide } from "../../parts/decide";
-import { Form, Line, type Wrong } from "../../parts/fields";
+import { FileField, Form, Line, type Wrong } from "../../parts/fields";
 import { isText, list } from "../../record/details";
 import { useSession } from "../../session";
 import { scopeTitle } from "../../words/scopes";
@@ -10,6 +10,7 @@ import { t } from "../../words/language";
 
 /** Bytes of a file written here; larger documents come from the hospital's system. */
 const LARGEST = 6 * 1024 * 1024;
+const KINDS = "application/pdf,image/png,image/jpeg,text/xml,text/plain,application/dicom,.dcm";
 
 interface Props {
   patient: Hex;
@@ -31,7 +32,7 @@ export function Write({ patient, scopes, replaces, stored, back }: Props) {
   const submit = async () => {
     if (title.trim() === "") return setWrong({ title: t("Give the record a title.") });
     if (!file && text.trim() === "") return setWrong({ text: t("Write something, or choose a file.") });
-    if (file && file.size > LARGEST) return setWrong({ text: t("The file is larger than 6 MB. Send it through the hospital’s system.") });
+    if (file && file.size > LARGEST) return setWrong({ file: t("The file is larger than 6 MB. Send it through the hospital’s system.") });
     setWrong({});
     const data = toBase64(new Uint8Array(await (file ?? new Blob([text])).arrayBuffer()));
     const contentType = file ? kindOf(file) : "text/plain; charset=utf-8";
@@ -63,7 +64,7 @@ export function Write({ patient, scopes, replaces, stored, back }: Props) {
         )}
         <Line label={t("Title")} name="title" longest={120} value={title} change={setTitle} />
         <Line label={t("Text")} name="text" rows={10} value={text} change={setText} disabled={file !== undefined} />
-        <label>{t("Or a file (PDF, picture, DICOM)")} <input type="file" accept="application/pdf,image/png,image/jpeg,text/xml,text/plain,application/dicom,.dcm" onChange={(event) => setFile(event.target.files?.[0])} /></label>
+        <FileField label={t("Or a file (PDF, picture, DICOM)")} name="file" accept={KINDS} choose={setFile} />
         <button type="submit" className="primary">{t("Read what you sign")}</button>
       </Form>
     </>

@@ -2,8 +2,7 @@ import { useEffect, useState } from "react";
 import { bytesToHex } from "viem";
 import { kitChecked, placeOf } from "../../../custody/keep";
 import { FOR_A_MADE_PHRASE, type Kit, newPassphrase, openKit, sealKit } from "../../../custody/kit";
-import { Form, Line, type Wrong } from "../../../parts/fields";
-import { Refused } from "../../../parts/load";
+import { FileField, Form, Line, useSending, type Wrong } from "../../../parts/fields";
 import { t } from "../../../words/language";
 
 /** Saves a recovery kit, and does not go on before it has been opened again. */
@@ -44,30 +43,21 @@ export function KitStep({ kit, done }: { kit: Kit; done: () => void }) {
 
 /** A kit's file and passphrase, opened. */
 export function OpenKit({ verb, opened }: { verb: string; opened: (kit: Kit) => void | Promise<void> }) {
-  const [error, setError] = useState<unknown>();
-  const [busy, setBusy] = useState(false);
-  const [wrong, setWrong] = useState<Wrong>({});
-  const open = async (form: HTMLFormElement) => {
-    const typed = new FormData(form);
+  const form = useSending(async (filled) => {
+    const typed = new FormData(filled);
     const [file, passphrase] = [typed.get("file") as File, String(typed.get("passphrase"))];
-    setError(undefined);
-    if (file.size === 0) return setError(new Error(t("Choose the file of your recovery kit.")));
-    if (passphrase === "") return setWrong({ passphrase: t("Type your passphrase.") });
-    setWrong({});
-    setBusy(true);
-    try {
-      await opened(await openKit(new Uint8Array(await file.arrayBuffer()), passphrase));
-    } catch (failed) {
-      setError(failed);
-    }
-    setBusy(false);
-  };
+    const wrong: Wrong = {};
+    if (file.size === 0) wrong.file = t("Choose the file of your recovery kit.");
+    if (passphrase === "") wrong.passphrase = t("Type your passphrase.");
+    if (Object.keys(wrong).length > 0) return wrong;
+    await opened(await openKit(new Uint8Array(await file.arrayBuffer()), passphrase));
+    return undefined;
+  });
   return (
-    <Form wrong={wrong} submit={open}>
-      <label>{t("Recovery kit file")}<input type="file" name="file" accept=".age" /></label>
+    <Form {...form}>
+      <FileField label={t("Recovery kit file")} name="file" accept=".age" />
       <Line label={t("Passphrase")} name="passphrase" code />
-      <button type="submit" className="primary" disabled={busy}>{verb}</button>
-      {error !== undefined && <Refused error={error} />}
+      <button type="submit" className="primary" disabled={form.busy}>{verb}</button>
     </Form>
   );
 }

@@ -8,7 +8,7 @@ import type { Kit } from "../../../custody/kit";
 import type { EpochRow } from "../../../custody/make";
 import { Own } from "../../../custody/own";
 import { newRoot } from "../../../custody/tree";
-import { Form, Line, type Wrong } from "../../../parts/fields";
+import { Form, Line, useSending } from "../../../parts/fields";
 import { Link } from "../../../parts/link";
 import { Refused, Show, useLoad } from "../../../parts/load";
 import { useHere, useSession } from "../../../session";
@@ -106,29 +106,21 @@ function Taking({ own, found, next }: { own: Own; found: Kept; next: () => Promi
 }
 
 function Locked({ found, opened }: { found: Kept; opened: (kit: Kit) => void }) {
-  const [error, setError] = useState<unknown>();
-  const [wrong, setWrong] = useState<Wrong>({});
-  const open = async (form: HTMLFormElement) => {
-    setError(undefined);
-    const passphrase = String(new FormData(form).get("passphrase") ?? "");
-    if (!found.passkey && passphrase === "") return setWrong({ passphrase: t("Type your passphrase.") });
-    setWrong({});
-    try {
-      opened(await unlock(found, passphrase));
-    } catch (failed) {
-      setError(failed);
-    }
-  };
+  const form = useSending(async (filled) => {
+    const passphrase = String(new FormData(filled).get("passphrase") ?? "");
+    if (!found.passkey && passphrase === "") return { passphrase: t("Type your passphrase.") };
+    opened(await unlock(found, passphrase));
+    return undefined;
+  });
   return (
     <>
       <p>{t("Your keys are in this browser. Unlock them to read your records and to decide.")}</p>
-      <Form wrong={wrong} submit={open}>
+      <Form {...form}>
         {found.passkey ? <p className="quiet">{t("Your device asks for your fingerprint, your face or its PIN.")}</p> : (
           <Line label={t("Passphrase")} name="passphrase" type="password" autoComplete="current-password" />
         )}
         <button type="submit" className="primary">{t("Unlock my keys")}</button>
       </Form>
-      {error !== undefined && <Refused error={error} />}
     </>
   );
 }
