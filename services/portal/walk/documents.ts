@@ -1,45 +1,9 @@
 // One document of each kind, sent by the hospital's system over FHIR, and what a person sees of each.
 
-import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { expect } from "vitest";
-import { type Person, program, ROOT, type System } from "./system";
-
-const sample = (name: string) => readFileSync(join(ROOT, "tests/data/documents", name));
-
-/** The hospital's system, with the token of a client of its own. */
-export class Hospital {
-  private readonly headers: Record<string, string>;
-
-  constructor(private readonly system: System) {
-    const token = spawnSync(program("chartseal"), ["token", "--client", "hospital", "--data", system.data]).stdout.toString().trim();
-    this.headers = { authorization: `Bearer ${token}`, "content-type": "application/fhir+json" };
-  }
-
-  /** Stores a resource about a patient, or the next version of one; gives what the gateway answered. */
-  async write(patient: string, resource: object, id?: string): Promise<{ id: string; meta: { extension: { url: string; valueString: string }[] } }> {
-    const { patients } = JSON.parse(readFileSync(join(this.system.data, "stack.json"), "utf8")) as { patients: { address: string; fhirId: string }[] };
-    const { fhirId } = patients.find((one) => one.address.toLowerCase() === patient.toLowerCase())!;
-    const reference = { reference: `Patient/${fhirId}` };
-    const type = (resource as { resourceType: string }).resourceType;
-    const about = type === "Coverage" ? { beneficiary: reference } : { subject: reference };
-    const answer = await fetch(`${this.system.gateway}/fhir/R4/${type}${id ? `/${id}` : ""}`, {
-      method: id ? "PUT" : "POST",
-      headers: this.headers,
-      body: JSON.stringify({ ...resource, ...about, ...(id ? { id } : {}) }),
-    });
-    const body = (await answer.json()) as Awaited<ReturnType<Hospital["write"]>>;
-    expect(answer.status, JSON.stringify(body)).toBe(id ? 200 : 201);
-    return body;
-  }
-}
-
-export function document(title: string, contentType: string, bytes: Uint8Array): object {
-  const attachment = { contentType, title, data: Buffer.from(bytes).toString("base64") };
-  return { resourceType: "DocumentReference", status: "current", docStatus: "final", type: { text: "Document" }, description: title, content: [{ attachment }] };
-}
+import { file, Hospital, idOf } from "./hospital";
+import type { Person, System } from "./system";
 
 const COVERAGE = {
   resourceType: "Coverage",
@@ -53,20 +17,19 @@ const COVERAGE = {
   ],
 };
 
-/** Sends one of each kind. */
-export async function sendEach(system: System, patient: string, picture: Uint8Array): Promise<void> {
-  const hospital = new Hospital(system);
-  const text = (words: string) => document("Discharge letter", "text/plain", new TextEncoder().encode(words));
-  const letter = await hospital.write(patient, text("The right knee was operated on. Rest for a week."));
+/** Sends one of each kind to a sample patient. */
+export async function sendEach(system: System, address: string, picture: Uint8Array): Promise<void> {
+  const [hospital, patient] = [new Hospital(system), idOf(system, address)];
+  const letter = await hospital.note(patient, "Discharge letter", "The right knee was operated on. Rest for a week.");
   await Promise.all([
-    hospital.write(patient, text("The left knee was operated on. Rest for a week."), letter.id),
-    hospital.write(patient, document("CT of the chest", "application/dicom", sample("CT_small.dcm"))),
-    hospital.write(patient, document("Ultrasound in colour", "application/dicom", sample("examples_rgb_color.dcm"))),
-    hospital.write(patient, document("Compressed picture", "application/dicom", sample("JPEG2000.dcm"))),
-    hospital.write(patient, document("Photograph", "image/png", picture)),
-    hospital.write(patient, document("Letter on paper", "application/pdf", sample("congress.pdf"))),
-    hospital.write(patient, document("Report of the operation", "text/xml", sample("knee.xml"))),
-    hospital.write(patient, COVERAGE),
+    hospital.note(patient, "Discharge letter", "The left knee was operated on. Rest for a week.", letter.id),
+    hospital.document(patient, "CT of the chest", "application/dicom", file("CT_small.dcm")),
+    hospital.document(patient, "Ultrasound in colour", "application/dicom", file("examples_rgb_color.dcm")),
+    hospital.document(patient, "Compressed picture", "application/dicom", file("JPEG2000.dcm")),
+    hospital.document(patient, "Photograph", "image/png", picture),
+    hospital.document(patient, "Letter on paper", "application/pdf", file("congress.pdf")),
+    hospital.document(patient, "Report of the operation", "text/xml", file("knee.xml")),
+    hospital.store({ ...COVERAGE, beneficiary: { reference: `Patient/${patient}` } }),
   ]);
 }
 

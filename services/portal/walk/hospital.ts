@@ -4,64 +4,63 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { program, type System } from "./system";
+import { program, ROOT, type System } from "./system";
 
-const DATA = join(import.meta.dirname, "../../../tests/data");
+const DATA = join(ROOT, "tests/data");
 
-interface Resource {
-  id: string;
-  meta: { extension: { url: string; valueString: string }[] };
-}
+type Resource = { resourceType: string; [member: string]: unknown };
 
 export interface Stored {
   id: string;
   cid: string;
 }
 
+/** With a token of its client, which lasts five minutes. Patients are named by their FHIR ids. */
 export class Hospital {
-  constructor(private readonly system: System) {}
+  private readonly authorization: string;
 
-  token(): string {
-    const run = spawnSync(program("chartseal"), ["token", "--client", "hospital", "--data", this.system.data]);
+  constructor(private readonly system: System) {
+    const run = spawnSync(program("chartseal"), ["token", "--client", "hospital", "--data", system.data]);
     expect(run.status, run.stderr.toString()).toBe(0);
-    return run.stdout.toString().trim();
+    this.authorization = `Bearer ${run.stdout.toString().trim()}`;
   }
 
-  async create(resource: { resourceType: string; [member: string]: unknown }): Promise<Stored> {
-    const headers = { authorization: `Bearer ${this.token()}`, "content-type": "application/fhir+json" };
-    const url = `${this.system.gateway}/fhir/R4/${resource.resourceType}`;
-    const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(resource) });
-    const body = (await answer.json()) as Resource;
-    expect(answer.status, JSON.stringify(body)).toBe(201);
+  /** Stores a resource, or the next version of one. */
+  async store(resource: Resource, id?: string): Promise<Stored> {
+    const answer = await this.ask(`/fhir/R4/${resource.resourceType}${id ? `/${id}` : ""}`, {
+      method: id ? "PUT" : "POST",
+      headers: { "content-type": "application/fhir+json" },
+      body: JSON.stringify({ ...resource, ...(id ? { id } : {}) }),
+    });
+    const body = (await answer.json()) as { id: string; meta: { extension: { url: string; valueString: string }[] } };
+    expect(answer.status, JSON.stringify(body)).toBe(id ? 200 : 201);
     return { id: body.id, cid: body.meta.extension.find((one) => one.url === "urn:chartseal:extension:cid")!.valueString };
   }
 
   /** The person's details, tied to the account. */
   patient(address: string, chainId: number): Promise<Stored> {
-    const { id: _id, meta: _meta, identifier, ...rest } = sample("synthea/martina-patient.json");
+    const { id: _id, meta: _meta, identifier, ...rest } = resource("synthea/martina-patient.json");
     const account = { system: "urn:chartseal:account", value: `eip155:${chainId}:${address}` };
-    return this.create({ ...rest, resourceType: "Patient", identifier: [...(identifier as object[]), account] });
+    return this.store({ ...rest, resourceType: "Patient", identifier: [...(identifier as object[]), account] });
   }
 
-  /** One document, inline. */
-  document(patient: string, title: string, contentType: string, bytes: Buffer): Promise<Stored> {
-    return this.create({
-      resourceType: "DocumentReference",
-      status: "current",
-      type: { text: title },
-      category: [{ coding: [{ code: "clinical-note" }] }],
-      description: title,
-      subject: { reference: `Patient/${patient}` },
-      content: [{ attachment: { contentType, title, data: bytes.toString("base64") } }],
-    });
+  /** One document, inline; the next version of one, if that is named. */
+  document(patient: string, title: string, contentType: string, bytes: Uint8Array, id?: string): Promise<Stored> {
+    const attachment = { contentType, title, data: Buffer.from(bytes).toString("base64") };
+    const about = { type: { text: "Document" }, description: title, subject: { reference: `Patient/${patient}` } };
+    return this.store({ resourceType: "DocumentReference", status: "current", docStatus: "final", ...about, content: [{ attachment }] }, id);
+  }
+
+  note(patient: string, title: string, text = title, id?: string): Promise<Stored> {
+    return this.document(patient, title, "text/plain", Buffer.from(text), id);
   }
 
   /** A claim with one document as its evidence. */
   claim(patient: string, number: string, evidence: Buffer): Promise<Stored> {
-    const { id: _id, meta: _meta, ...rest } = sample("synthea/martina-claim.json");
+    const { id: _id, meta: _meta, ...rest } = resource("synthea/martina-claim.json");
     const category = { coding: [{ system: "http://terminology.hl7.org/CodeSystem/claiminformationcategory", code: "attachment" }] };
     const valueAttachment = { contentType: "application/pdf", title: "Scanned page", data: evidence.toString("base64") };
-    return this.create({
+    return this.store({
       ...rest,
       resourceType: "Claim",
       identifier: [{ system: "https://hospital.example/claims", value: number }],
@@ -70,19 +69,26 @@ export class Hospital {
     });
   }
 
-  async receipt(cid: string): Promise<Response> {
-    return fetch(`${this.system.gateway}/v1/receipts/${cid}`, { headers: { authorization: `Bearer ${this.token()}` } });
+  ask(path: string, init: RequestInit = {}): Promise<Response> {
+    return fetch(`${this.system.gateway}${path}`, { ...init, headers: { ...init.headers, authorization: this.authorization } });
   }
 }
 
-export function file(name: string): Buffer {
-  return readFileSync(join(DATA, "documents", name));
+/** The FHIR id of a sample patient. */
+export function idOf(system: System, address: string): string {
+  const { patients } = JSON.parse(readFileSync(join(system.data, "stack.json"), "utf8")) as { patients: { address: string; fhirId: string }[] };
+  return patients.find((one) => one.address.toLowerCase() === address.toLowerCase())!.fhirId;
 }
 
+/** Where a sample document lies. */
 export function path(name: string): string {
   return join(DATA, "documents", name);
 }
 
-function sample(name: string): Record<string, unknown> {
+export function file(name: string): Buffer {
+  return readFileSync(path(name));
+}
+
+function resource(name: string): Record<string, unknown> {
   return JSON.parse(readFileSync(join(DATA, name), "utf8")) as Record<string, unknown>;
 }

@@ -1,15 +1,20 @@
 // The whole story, by clicks at four doors of the production build: everybody has a wallet of their own.
 
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Deployment } from "../src/api/types";
-import { file, Hospital, path, type Stored } from "./hospital";
-import { browser, Person, program, ready, type System, up } from "./system";
-import { newest, reached, steal, type Stolen } from "./thief";
+import { ar } from "../src/words/ar";
+import { fr } from "../src/words/fr";
+import { flip } from "./damage";
+import { file, Hospital, type Stored } from "./hospital";
+import { choose, openKit, saveKit, unlock } from "./keys";
+import { applies, approves, asks, comesIn, endsAll } from "./steps";
+import { browser, Person, program, ready, type System, untranslated, up } from "./system";
+import { newest, reached, recoverByRoot, rootOf, steal, type Stolen } from "./thief";
 import { type Held, held } from "./wallet";
 
 const CLAIM = "C-2026-0417";
@@ -17,6 +22,7 @@ const CLAIM = "C-2026-0417";
 describe.skipIf(!ready())("the story", () => {
   const wallets = {
     admin: held("The administrator’s wallet", 0),
+    custodian: held("The custodian’s wallet", 4),
     doctor: held("The doctor’s wallet", 30),
     hospital: held("The hospital’s wallet", 31),
     insurer: held("The insurer’s wallet", 32),
@@ -33,33 +39,19 @@ describe.skipIf(!ready())("the story", () => {
   let patientId: string;
   let claim: Stored;
   let before: Stolen[];
+  let home: string;
+  const english = (language: "fr" | "ar") => untranslated({ fr, ar }[language]);
 
   beforeAll(async () => {
+    home = mkdtempSync(join(tmpdir(), "patient-home-"));
     [system, chromium] = await Promise.all([up("production"), browser()]);
     deployment = (await (await fetch(`${system.gateway}/v1/deployment`)).json()) as Deployment;
   });
   afterAll(async () => {
     await chromium?.close();
     await system?.stop();
+    rmSync(home, { recursive: true, force: true });
   });
-
-  /** Fills the form in, attaches papers, signs. */
-  async function applies(person: Person, role: "doctor" | "hospital" | "insurer" | "patient", number = "LIC-4711"): Promise<void> {
-    const { page } = person;
-    if (role === "hospital") await page.getByText("Hospital", { exact: true }).click();
-    if (role !== "patient") {
-      await page.getByLabel("Number of your licence").fill(number);
-      await page.getByLabel("Valid until").fill("2036-01-01");
-      await page.getByLabel("Your papers (PDF or picture)").setInputFiles(path("congress.pdf"));
-    }
-    const read = page.getByRole("button", { name: "Read what you sign" });
-    await read.waitFor();
-    await person.accessible();
-    await read.click();
-    await person.sign("Register and sign");
-    await page.getByText("You have signed.").waitFor();
-    if (role !== "patient") await page.getByText("Your papers are attached.").waitFor();
-  }
 
   function application(of: Held) {
     return admin.page.getByRole("article").filter({ hasText: of.account.address });
@@ -70,22 +62,6 @@ describe.skipIf(!ready())("the story", () => {
     await application(of).first().getByRole("button", { name: "Confirm…" }).click();
     await admin.sign("Confirm and sign");
     await admin.page.getByText(`${of.account.address} is registered.`).waitFor();
-  }
-
-  async function comesIn(person: Person): Promise<void> {
-    await person.page.getByRole("button", { name: "Look again" }).click();
-    await person.page.getByRole("button", { name: "Sign in again" }).click();
-    await person.page.getByRole("navigation").waitFor();
-  }
-
-  async function asks(person: Person, reason: string): Promise<void> {
-    await person.visit("Ask for access");
-    await person.page.getByLabel("Patient’s address").fill(address);
-    if (person === doctor) await person.page.getByText("Read and add to", { exact: true }).click();
-    await person.page.getByLabel("Why, in your words").fill(reason);
-    await person.page.getByRole("button", { name: "Read what you sign" }).click();
-    await person.sign("Sign and ask");
-    await person.page.getByText("Waiting for the patient").first().waitFor();
   }
 
   async function looksUp(): Promise<void> {
@@ -183,7 +159,7 @@ describe.skipIf(!ready())("the story", () => {
     await hospital.document(patientId, "Operative note", "text/xml", file("knee.xml"));
     claim = await hospital.claim(patientId, CLAIM, file("congress.pdf"));
     const receipt = async () => {
-      const answer = await hospital.receipt(claim.cid);
+      const answer = await hospital.ask(`/v1/receipts/${claim.cid}`);
       return answer.ok ? answer.text() : "";
     };
     await expect.poll(receipt, { timeout: 60_000, interval: 500 }).not.toBe("");
@@ -195,7 +171,7 @@ describe.skipIf(!ready())("the story", () => {
   });
 
   test("the patient approves, closes the tab before it counts, and finds it under way in a new one", async () => {
-    await asks(doctor, "Follow-up after the knee operation");
+    await asks(doctor, address, "Follow-up after the knee operation", "Read and add to");
     await patient.visit("Requests");
     await mining(0);
     await patient.page.getByRole("button", { name: "Approve", exact: true }).click();
@@ -239,17 +215,15 @@ describe.skipIf(!ready())("the story", () => {
   });
 
   test("the insurer is declined, asks again, and sees the claim with its evidence and proof", async () => {
-    await asks(insurer, "Claim of November");
+    await asks(insurer, address, "Claim of November");
     await patient.visit("Requests");
     await patient.page.getByRole("button", { name: "Decline" }).click();
     await patient.sign("Decline and sign");
     await looksUp();
     await insurer.page.getByText("Not granted.").waitFor();
-    await asks(insurer, "Claim of November, the chest X-ray only");
+    await asks(insurer, address, "Claim of November, the chest X-ray only");
     await insurer.page.getByText("Declined", { exact: true }).waitFor();
-    await patient.visit("Requests");
-    await patient.page.getByRole("button", { name: "Approve", exact: true }).click();
-    await patient.sign("Approve and sign");
+    await approves(patient);
     await looksUp();
     await insurer.page.getByRole("heading", { name: `Claim ${CLAIM}` }).waitFor();
     await insurer.page.locator("iframe[title='Scanned page']").waitFor();
@@ -272,7 +246,7 @@ describe.skipIf(!ready())("the story", () => {
     await doctor.page.getByText("No patient has given you access").waitFor();
     expect(await reached(system, deployment, address, steal(system).filter(doctors))).toEqual([]);
 
-    await new Hospital(system).document(patientId, "Written afterwards", "text/plain", Buffer.from("After the end of access"));
+    await new Hospital(system).note(patientId, "Written afterwards");
     await expect.poll(() => newest(system, deployment, address), { timeout: 30_000, interval: 500 }).toContain("clinical|2");
     expect(await reached(system, deployment, address, before)).not.toContain("clinical|2");
     await patient.visit("Who looked");
@@ -280,34 +254,108 @@ describe.skipIf(!ready())("the story", () => {
   });
 
   test("one flipped byte in the store is caught, and said", async () => {
-    const sealed = await sealedBytes(claim.cid);
-    flip(join(system.data, "content"), sealed);
+    await flip(system, claim.cid);
     await looksUp();
     await insurer.page.getByRole("alert").getByText("does not match its proof").waitFor();
-    for (const person of [admin, doctor, insurer, patient]) await person.leave();
+    // The others are in the patient's list as ever.
+    await patient.visit("My records");
+    const caught = patient.page.getByRole("listitem").filter({ hasText: "does not match its proof" });
+    await caught.getByText("Insurance claim").waitFor();
+    expect(await caught.count()).toBe(1);
+    await patient.page.getByRole("button", { name: /^Open Operative note, corrected/ }).waitFor();
+    for (const person of [admin, doctor, insurer]) await person.leave();
   });
 
-  async function sealedBytes(cid: string): Promise<Buffer> {
-    const headers = { authorization: `Bearer ${new Hospital(system).token()}` };
-    const answer = await fetch(`${system.gateway}/ipfs/${cid}?format=raw`, { headers });
-    expect(answer.status).toBe(200);
-    return Buffer.from(await answer.arrayBuffer());
-  }
+  test("before the keys are taken over, what the gateway holds opens everything; who may read is ended", async () => {
+    before = steal(system);
+    expect(rootOf(before, address)).toBeDefined();
+    expect(await reached(system, deployment, address, before)).toEqual(expect.arrayContaining(await newest(system, deployment, address)));
+    // Without the root too: the hospital's key, and the release keys.
+    const others = before.filter((row) => row.kind !== "root");
+    expect(await reached(system, deployment, address, others)).toContain("clinical|2");
 
-  /** Flips one bit of the sealed bytes wherever they lie in the folder. */
-  function flip(folder: string, sealed: Buffer): void {
-    const part = sealed.subarray(sealed.length - 64);
-    let found = 0;
-    for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile()) continue;
-      const at = join(entry.parentPath, entry.name);
-      const bytes = readFileSync(at);
-      const place = bytes.indexOf(part);
-      if (place < 0) continue;
-      bytes[place]! ^= 1;
-      writeFileSync(at, bytes);
-      found += 1;
-    }
-    expect(found).toBeGreaterThan(0);
+    await endsAll(patient);
+    const custodian = await Person.enter(chromium, system, "/doctor", wallets.custodian, { checked: false });
+    await asks(custodian, address, "To go on adding to the record", "Add to (without reading)");
+    await custodian.leave();
+    await approves(patient);
+  });
+
+  test("the hand-over is taken up again wherever the tab was closed", async () => {
+    await patient.visit("My keys");
+    await patient.page.getByRole("button", { name: "Take my keys over" }).click();
+    await choose(patient.page, "short");
+    await patient.page.getByRole("button", { name: "Use a passphrase" }).click();
+    await patient.page.getByText("This passphrase is too short.").waitFor();
+    await choose(patient.page);
+    await patient.accessible();
+    await patient.alsoTranslated(english);
+    await patient.page.getByRole("button", { name: "Use a passphrase" }).click();
+    await patient.page.getByRole("heading", { name: "Save your recovery kit" }).waitFor({ timeout: 60_000 });
+
+    // Closed before the kit was saved.
+    await reopens();
+    await patient.page.getByRole("heading", { name: "Save your recovery kit" }).waitFor({ timeout: 60_000 });
+    const [kit, phrase] = [join(home, "kit.age"), await saveKit(patient.page, join(home, "kit.age"))];
+    expect(await patient.page.getByRole("button", { name: "Read what you sign" }).count()).toBe(0);
+    await patient.accessible();
+    await patient.alsoTranslated(english);
+    await patient.shot("recovery-kit");
+    await openKit(patient.page, kit, "not this one", "Check my kit");
+    await patient.page.getByText("do not belong together").waitFor({ timeout: 60_000 });
+    await openKit(patient.page, kit, phrase, "Check my kit");
+    await patient.page.getByRole("heading", { name: "Hand over" }).waitFor({ timeout: 60_000 });
+
+    // Closed before it was signed.
+    await reopens();
+    await patient.page.getByRole("heading", { name: "Hand over" }).waitFor({ timeout: 60_000 });
+    await patient.accessible();
+    await patient.alsoTranslated(english);
+    await patient.page.getByRole("button", { name: "Read what you sign" }).click();
+    const sheet = patient.page.getByRole("dialog");
+    await sheet.locator(".sentence").waitFor({ timeout: 60_000 });
+    expect(await sheet.locator(".sentence").innerText()).toBe("You take your keys over from Sample Hospital.");
+    await patient.accessible();
+    await sheet.getByRole("button", { name: "Take over and sign" }).click();
+    await sheet.getByText("Signed. Waiting until it counts").waitFor();
+
+    // Closed before it counted.
+    await reopens();
+    await patient.page.getByText("You keep your keys yourself").waitFor({ timeout: 90_000 });
+    await patient.page.getByText("No key needs to be renewed.").waitFor();
+    await patient.accessible();
+    await patient.alsoTranslated(english);
+    await patient.shot("own-keys");
+    const stored = await patient.page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
+    expect(stored).toBe('{"language":"en"}');
+  });
+
+  test("afterwards, what the gateway holds and ever held opens nothing that is written; the patient reads it", async () => {
+    const late = await new Hospital(system).note(patientId, "Written after the patient took the keys over");
+    // Destroyed once the change of custody is final, a block after the page has seen it.
+    await expect.poll(() => rootOf(steal(system), address), { timeout: 30_000, interval: 500 }).toBeUndefined();
+    const found = await reached(system, deployment, address, [...before, ...steal(system)]);
+    expect(found).toContain("clinical|2");
+    const now = await newest(system, deployment, address);
+    expect(now.filter((one) => found.includes(one))).toEqual([]);
+
+    // The reader, with the root of the old backup: what was written before, and not what was written after.
+    const stolen = () => recoverByRoot(system, deployment, address, rootOf(before, address)!);
+    const lost = async () => (await stolen()).lost.map((one) => one.what);
+    await expect.poll(lost, { timeout: 60_000, interval: 1_000 }).toContain(`record ${late.cid}`);
+    const { records } = await stolen();
+    expect(records.some((record) => record.scope === "clinical")).toBe(true);
+    expect(records.some((record) => record.cid === late.cid)).toBe(false);
+
+    await patient.visit("My records");
+    await patient.page.getByRole("button", { name: /^Open Written after the patient took the keys over/ }).click();
+    await patient.page.locator("pre.text").getByText("Written after the patient took the keys over").waitFor();
+    await patient.leave();
+  });
+
+  /** The tab is closed, and opened again in the same browser: everything in memory is gone. */
+  async function reopens(): Promise<void> {
+    patient = await patient.closesAndOpens("/patient/keys");
+    await unlock(patient);
   }
 });

@@ -1,0 +1,62 @@
+// What people do in more than one walk.
+
+import { expect } from "vitest";
+import { path } from "./hospital";
+import type { Person } from "./system";
+
+/** Fills the form in, attaches papers, signs. */
+export async function applies(person: Person, role: "doctor" | "hospital" | "insurer" | "patient", number = "LIC-4711"): Promise<void> {
+  const { page } = person;
+  const read = page.getByRole("button", { name: "Read what you sign" });
+  await read.waitFor();
+  if (role === "hospital") await page.getByText("Hospital", { exact: true }).click();
+  if (role !== "patient") {
+    await page.getByLabel("Number of your licence").fill(number);
+    await page.getByLabel("Valid until").fill("2036-01-01");
+    await page.getByLabel("Your papers (PDF or picture)").setInputFiles(path("congress.pdf"));
+  }
+  await person.accessible();
+  await read.click();
+  await person.sign("Register and sign");
+  await page.getByText("You have signed.").waitFor();
+  if (role !== "patient") await page.getByText("Your papers are attached.").waitFor();
+}
+
+/** Once an administrator has confirmed. */
+export async function comesIn({ page }: Person): Promise<void> {
+  await page.getByRole("button", { name: "Look again" }).click();
+  await page.getByRole("button", { name: "Sign in again" }).click();
+  await page.getByRole("navigation").waitFor();
+}
+
+/** Asks a patient, for reading unless another permission is named. */
+export async function asks(person: Person, patient: string, reason: string, permission?: "Read and add to" | "Add to (without reading)"): Promise<void> {
+  const { page } = person;
+  await person.visit("Ask for access");
+  await page.getByLabel("Patient’s address").fill(patient);
+  if (permission) await page.getByText(permission, { exact: true }).click();
+  await page.getByLabel("Why, in your words").fill(reason);
+  await page.getByRole("button", { name: "Read what you sign" }).click();
+  await person.sign("Sign and ask");
+  await page.getByText("Waiting for the patient").first().waitFor();
+}
+
+/** The one request that waits. */
+export async function approves(patient: Person): Promise<void> {
+  await patient.visit("Requests");
+  await patient.page.getByRole("button", { name: "Approve", exact: true }).click();
+  await patient.sign("Approve and sign");
+  await patient.page.getByText("You allowed").waitFor();
+}
+
+/** Ends every permission there is, one after the other. */
+export async function endsAll(patient: Person): Promise<void> {
+  await patient.visit("Who has access");
+  const end = patient.page.getByRole("button", { name: /^End access of/ });
+  await end.first().waitFor();
+  for (let left = await end.count(); left > 0; left--) {
+    await end.first().click();
+    await patient.sign("End access and sign");
+    await expect.poll(() => end.count(), { timeout: 45_000 }).toBe(left - 1);
+  }
+}
