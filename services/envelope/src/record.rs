@@ -98,9 +98,16 @@ pub fn open(identity: &Identity, compartment: Compartment, sealed: &[u8]) -> Res
 
 /// Opens a record found in `compartment` with its own key, as a grant of one record gives it.
 pub fn open_with_file_key(file_key: &FileKey, compartment: Compartment, sealed: &[u8]) -> Result<OpenedRecord> {
+    open_anywhere_with_file_key(file_key, sealed)?.found_in(compartment)
+}
+
+/// The same where no compartment is known to compare with.
+///
+/// Hazard: as of [`open_anywhere`].
+pub fn open_anywhere_with_file_key(file_key: &FileKey, sealed: &[u8]) -> Result<OpenedRecord> {
     check_size(sealed.len() as u64)?;
     let plain = age::open_with_file_key(file_key, sealed)?;
-    parse_sole(&plain, sealed)?.found_in(compartment)
+    parse_sole(&plain, sealed)
 }
 
 /// Opens a record where no compartment is known to compare with.

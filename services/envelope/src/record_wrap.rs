@@ -77,8 +77,9 @@ pub struct Granted {
     pub grantee: Address,
     /// The salt of the commitment, which the custodian hands out with the wrap.
     pub salt: B256,
-    /// Where the record was found: its leaf's.
-    pub compartment: Compartment,
+    /// Where the record was found: its leaf's. None where nobody told: then the statement that the patient granted says so
+    /// itself.
+    pub compartment: Option<Compartment>,
 }
 
 /// Opens the one record that was granted: the wrap, the record with the key in it, and the grant's slot against the
@@ -92,7 +93,10 @@ pub fn open_record(
 ) -> Result<OpenedRecord> {
     let place = &granted.place;
     let file_key = open(place, ContentHash::of(sealed), identity, release_key, wrap)?;
-    let opened = record::open_with_file_key(&file_key, granted.compartment, sealed)?;
+    let opened = match granted.compartment {
+        Some(compartment) => record::open_with_file_key(&file_key, compartment, sealed)?,
+        None => record::open_anywhere_with_file_key(&file_key, sealed)?,
+    };
     let target = Target::record(opened.header.statement.digest(&place.contracts), granted.salt);
     match Slot::of(granted.patient, granted.grantee, &target) == place.slot {
         true => Ok(opened),
@@ -150,7 +154,7 @@ mod tests {
             patient,
             grantee: doctor,
             salt,
-            compartment: header.statement.compartment,
+            compartment: Some(header.statement.compartment),
         };
         let place = &granted.place;
         let wrap = seal(place, sealed.content, grantee.public_key(), &key, &sealed.file_key).unwrap();
@@ -172,6 +176,11 @@ mod tests {
             sealed,
             wrap,
         } = case();
+        let nobody_told = Granted {
+            compartment: None,
+            ..granted
+        };
+        open_record(&nobody_told, &grantee, &key, &wrap, &sealed.bytes).unwrap();
         let opened = open_record(&granted, &grantee, &key, &wrap, &sealed.bytes).unwrap();
         assert_eq!((&opened.resource[..], &opened.header), (RESOURCE, &header(RESOURCE)));
         // The attachment's key is the one its file was sealed with.

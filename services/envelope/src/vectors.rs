@@ -241,7 +241,7 @@ fn granted() -> record_wrap::Granted {
         patient: patient(),
         grantee: doctor(),
         salt: salt(),
-        compartment: compartment(),
+        compartment: Some(compartment()),
     }
 }
 
@@ -390,7 +390,7 @@ fn the_record_of_the_vectors_opens_by_a_grant_of_it_alone() {
         patient: Address::from(array(case, "patient")),
         grantee: Address::from(array(case, "grantee")),
         salt: B256::from(array(case, "salt")),
-        compartment: compartment(),
+        compartment: Some(compartment()),
     };
     let (identity, key) = (
         Identity::from_bytes(array(case, "identity")),

@@ -3,8 +3,9 @@
 //! Records are learnt of from the chain: anchor → manifest → the compartments that open here, through the code that
 //! rebuilds a database ([`crate::anchored`]). The bytes come from the IPFS network the organisations share. Every opening of
 //! a compartment whose custodian is elsewhere asks that custodian for the release key, each time, so that its refusal counts
-//! here from the moment it refuses.
+//! here from the moment it refuses. Of a record that is granted alone the custodian says which one it is (`alone`).
 
+mod alone;
 pub mod release;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 
 use alloy::primitives::B256;
 use chartseal_record::{
-    Compartment, Scope,
+    Compartment, Scope, Slot,
     event::{Event, Logged},
     typed,
 };
@@ -40,6 +41,10 @@ struct Progress {
     again: HashMap<B256, Logged>,
     /// Whose custodian did not answer, or does not see the grant yet: it may follow the chain a block behind.
     away: HashSet<Compartment>,
+    /// Slots of one record whose record is here.
+    alone: HashSet<Slot>,
+    /// Slots of one record whose custodian was asked since the last time all are asked.
+    asked: HashSet<Slot>,
 }
 
 /// Takes in what other organisations anchored, as it becomes final and as grants come. Ends with the gateway.
@@ -65,6 +70,7 @@ pub async fn run(app: App) {
 async fn round(app: &App, progress: &mut Progress, again: bool) -> Result<(), Problem> {
     let Some(head) = app.index.head() else { return Ok(()) };
     let settled = (head.number + 1).saturating_sub(app.config.chain.confirmations);
+    alone::take_in(app, progress, settled, again).await?;
     let open = open_here(app).await?;
     // Forgetting a compartment whose grant has ended lets the next grant look at everything again.
     progress.done.retain(|compartment, _| open.contains_key(compartment));

@@ -5,7 +5,7 @@
 
 use alloy::primitives::{Address, B256, Bytes};
 use chartseal_chain::calls;
-use chartseal_record::{Contracts, Scope, account::Status, typed};
+use chartseal_record::{Contracts, Scope, Slot, Target, account::Status, typed};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -48,6 +48,12 @@ pub enum Decision {
         grants: Vec<PreparedGrant>,
     },
     Grant(PreparedGrant),
+    /// A claim and what it cites, each record a grant of its own and an intent of its own once all are signed.
+    GrantClaim {
+        grants: Vec<PreparedGrant>,
+        /// The request this answers.
+        request: Option<B256>,
+    },
     Revoke {
         revoke: typed::Revoke,
     },
@@ -67,7 +73,7 @@ pub enum Decision {
     },
 }
 
-/// A grant with the wrap the patient signs the hash of.
+/// A grant with the wrap the patient signs the hash of; of one record without.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PreparedGrant {
@@ -129,6 +135,8 @@ pub struct Part {
     /// `account`, `registrar`, `controller`, `grant:0` …
     pub name: String,
     pub by: By,
+    /// Of a grant of one record, and of its revocation.
+    pub slot: Option<Slot>,
     pub digest: B256,
     /// For `eth_signTypedData_v4`.
     pub typed_data: Value,
@@ -143,6 +151,14 @@ pub enum By {
     Address(Address),
     /// This address, and it must be a registrar.
     Registrar(Address),
+}
+
+impl PreparedGrant {
+    /// Where it lives; none if it names no target.
+    pub fn slot(&self) -> Option<Slot> {
+        let target = Target::from_fields(&self.grant.scope, self.grant.record)?;
+        Some(Slot::of(self.grant.patient, self.grant.grantee, &target))
+    }
 }
 
 impl Decision {
@@ -173,6 +189,7 @@ impl Decision {
             },
             Self::Enrol { .. } => "enrol",
             Self::Grant(_) => "grant",
+            Self::GrantClaim { .. } => "grantClaim",
             Self::Revoke { .. } => "revoke",
             Self::Advance { .. } => "advance",
             Self::Rewrap { .. } => "rewrap",
@@ -191,7 +208,9 @@ impl Decision {
             Self::EncryptionKey { change } => change.who,
             Self::HandOver { change } => change.who,
             Self::SetStatus { change } => change.registrar,
-            Self::Enrol { grants } => grants.first().map_or(Address::ZERO, |g| g.grant.patient),
+            Self::Enrol { grants } | Self::GrantClaim { grants, .. } => {
+                grants.first().map_or(Address::ZERO, |g| g.grant.patient)
+            }
             Self::Grant(g) => g.grant.patient,
             Self::Revoke { revoke } => revoke.patient,
             Self::Advance { advance, .. } => advance.patient,
@@ -210,11 +229,14 @@ impl Decision {
                 Part {
                     name: $name.into(),
                     by: $by,
+                    slot: None,
                     digest: typed::digest($value, $domain),
                     typed_data: typed::typed_data_json($value, $domain),
                 }
             };
         }
+        // Which record a commitment is to is not in what is signed.
+        let of_record = |slot: Option<Slot>, record: B256| slot.filter(|_| record != B256::ZERO);
         match self {
             Self::Register { register } => {
                 let mut parts = vec![part!("account", By::Address(register.who), register, &directory)];
@@ -237,13 +259,23 @@ impl Decision {
             Self::SetStatus { change } => {
                 vec![part!("registrar", By::Registrar(change.registrar), change, &directory)]
             }
-            Self::Enrol { grants } => grants
+            Self::Enrol { grants } | Self::GrantClaim { grants, .. } => grants
                 .iter()
                 .enumerate()
-                .map(|(i, g)| part!(format!("grant:{i}"), By::Account(g.grant.patient), &g.grant, &consent))
+                .map(|(i, g)| Part {
+                    slot: of_record(g.slot(), g.grant.record),
+                    ..part!(format!("grant:{i}"), By::Account(g.grant.patient), &g.grant, &consent)
+                })
                 .collect(),
             Self::Grant(g) => vec![part!("account", By::Account(g.grant.patient), &g.grant, &consent)],
-            Self::Revoke { revoke } => vec![part!("account", By::Account(revoke.patient), revoke, &consent)],
+            Self::Revoke { revoke } => {
+                let target = Target::from_fields(&revoke.scope, revoke.record);
+                let slot = target.map(|target| Slot::of(revoke.patient, revoke.grantee, &target));
+                vec![Part {
+                    slot: of_record(slot, revoke.record),
+                    ..part!("account", By::Account(revoke.patient), revoke, &consent)
+                }]
+            }
             Self::Advance { advance, .. } => vec![part!("account", By::Account(advance.by), advance, &consent)],
             Self::Rewrap { rewrap, .. } => vec![part!("account", By::Account(rewrap.by), rewrap, &consent)],
             Self::Decline { decline } => vec![part!("account", By::Account(decline.patient), decline, &consent)],
@@ -289,7 +321,11 @@ impl Decision {
                 (contracts.consent, calls::advance(advance, wraps, account()))
             }
             Self::Rewrap { rewrap, wrap } => (contracts.consent, calls::rewrap(rewrap, wrap.clone(), account())),
-            Self::Enrol { .. } | Self::TakeOver { .. } | Self::Decline { .. } | Self::Withdraw { .. } => return None,
+            Self::Enrol { .. }
+            | Self::GrantClaim { .. }
+            | Self::TakeOver { .. }
+            | Self::Decline { .. }
+            | Self::Withdraw { .. } => return None,
         })
     }
 }

@@ -20,9 +20,13 @@ use cid::Cid;
 
 use crate::{
     app::App,
-    audit::Subject,
+    audit::{self, Action, Subject},
     auth::{caller::Caller, signature},
-    custody::{live, open::epoch_secret},
+    custody::{
+        live::{self, LiveGrant},
+        open::epoch_secret,
+        single::{self, Alone},
+    },
     fhir::{json::Json, reference::RecordId},
     problem::{Code, Problem},
 };
@@ -42,6 +46,22 @@ pub struct Whole {
     pub opened: OpenedRecord,
 }
 
+/// What opens a record: its epoch's secret, or its own key, which a grant of it alone gives.
+pub enum Key {
+    Epoch(EpochSecret),
+    Alone(Alone),
+}
+
+impl Key {
+    /// The salt of the grant's commitment, where the record is granted alone.
+    pub fn salt(&self) -> Option<B256> {
+        match self {
+            Self::Epoch(_) => None,
+            Self::Alone(alone) => Some(alone.salt),
+        }
+    }
+}
+
 /// The purpose of use a FHIR read is recorded under: v3-ActReason by the caller's role.
 pub fn purpose(caller: &Caller) -> &'static str {
     match caller.role {
@@ -53,29 +73,61 @@ pub fn purpose(caller: &Caller) -> &'static str {
 
 /// Opens one record for a caller. The audit entry names it.
 pub async fn open(app: &App, caller: &Caller, row: &Record, purpose: &str) -> Result<Opened, Problem> {
-    let secret = secret(app, caller, row, purpose, Some(RecordId(row.record_id).to_string())).await?;
-    open_with(app, &secret, row).await
+    let key = key(app, caller, row, purpose).await?;
+    open_with(app, &key, row).await
+}
+
+/// What opens one record for a caller, after an audit entry that names it.
+pub async fn key(app: &App, caller: &Caller, row: &Record, purpose: &str) -> Result<Key, Problem> {
+    match alone(app, caller, row).await? {
+        Some(grant) => key_alone(app, caller, row, &grant, purpose).await,
+        None => secret(app, caller, row, purpose, RecordId(row.record_id).to_string()).await,
+    }
 }
 
 /// The secret of a record's epoch, after an audit entry that names `records`.
-pub async fn secret(
+pub async fn secret(app: &App, caller: &Caller, row: &Record, purpose: &str, records: String) -> Result<Key, Problem> {
+    let subject = subject(row, records);
+    let secret = epoch_secret(app, caller, row.patient, &row.scope, row.epoch, purpose, subject).await?;
+    Ok(Key::Epoch(secret))
+}
+
+/// The grant of this record alone by which the caller reads it, where no grant of its scope lets it.
+pub async fn alone(app: &App, caller: &Caller, row: &Record) -> Result<Option<LiveGrant>, Problem> {
+    let by_scope = caller.account == row.patient
+        || app.index.record_slots_of(caller.account, row.patient).is_empty()
+        || may_scope(app, caller.account, row).await?;
+    match by_scope {
+        true => Ok(None),
+        false => single::of(app, caller.account, row).await,
+    }
+}
+
+/// The key of a record that is granted alone, after an audit entry that names it.
+pub async fn key_alone(
     app: &App,
     caller: &Caller,
     row: &Record,
+    grant: &LiveGrant,
     purpose: &str,
-    records: Option<String>,
-) -> Result<EpochSecret, Problem> {
-    let subject = Subject {
-        scope: row.scope.to_string(),
-        record: records,
-        epoch: Some(row.epoch),
-    };
-    epoch_secret(app, caller, row.patient, &row.scope, row.epoch, purpose, subject).await
+) -> Result<Key, Problem> {
+    let subject = subject(row, RecordId(row.record_id).to_string());
+    let entry = audit::by(caller, row.patient, Action::Read, purpose, subject);
+    let who = (caller.account, caller.org);
+    single::open(app, who, row, grant, entry).await.map(Key::Alone)
 }
 
-/// Opens a record with its epoch's secret.
-pub async fn open_with(app: &App, secret: &EpochSecret, row: &Record) -> Result<Opened, Problem> {
-    let Whole { opened, .. } = whole(app, secret, row).await?;
+fn subject(row: &Record, records: String) -> Subject {
+    Subject {
+        scope: row.scope.to_string(),
+        record: Some(records),
+        epoch: Some(row.epoch),
+    }
+}
+
+/// Opens a record.
+pub async fn open_with(app: &App, key: &Key, row: &Record) -> Result<Opened, Problem> {
+    let Whole { opened, .. } = whole(app, key, row).await?;
     let json = Json::parse(&opened.resource).map_err(|_| corrupt(&row.content_hash.cid()))?;
     Ok(Opened {
         header: opened.header,
@@ -84,10 +136,13 @@ pub async fn open_with(app: &App, secret: &EpochSecret, row: &Record) -> Result<
 }
 
 /// The same with its sealed bytes and the key that opens them alone.
-pub async fn whole(app: &App, secret: &EpochSecret, row: &Record) -> Result<Whole, Problem> {
+pub async fn whole(app: &App, key: &Key, row: &Record) -> Result<Whole, Problem> {
     let cid = row.content_hash.cid();
     let sealed = block(app, &cid).await?;
-    let file_key = age::file_key(secret.identity(), &sealed).map_err(|_| corrupt(&cid))?;
+    let file_key = match key {
+        Key::Epoch(secret) => age::file_key(secret.identity(), &sealed).map_err(|_| corrupt(&cid))?,
+        Key::Alone(alone) => alone.file_key.clone(),
+    };
     let opened = record::open_with_file_key(&file_key, row.compartment, &sealed).map_err(|_| corrupt(&cid))?;
     authentic(app, row, &opened.header).await?;
     Ok(Whole {
@@ -97,13 +152,17 @@ pub async fn whole(app: &App, secret: &EpochSecret, row: &Record) -> Result<Whol
     })
 }
 
-/// Whether the caller may open the record: the patient, or who holds a live READ grant.
+/// Whether the caller may open the record: the patient, or who holds a live READ grant of its scope, or of it alone.
 pub async fn may(app: &App, caller: &Caller, row: &Record) -> Result<bool, Problem> {
-    if caller.account == row.patient {
-        return Ok(true);
-    }
+    Ok(caller.account == row.patient
+        || may_scope(app, caller.account, row).await?
+        || single::of(app, caller.account, row).await?.is_some())
+}
+
+/// Whether an account holds a live READ grant of the record's scope.
+pub async fn may_scope(app: &App, account: Address, row: &Record) -> Result<bool, Problem> {
     let target = Target::Scope(row.scope.clone());
-    match live::permission(app, row.patient, caller.account, &target, typed::READ).await {
+    match live::permission(app, row.patient, account, &target, typed::READ).await {
         Ok(_) => Ok(true),
         Err(why) => match Problem::from(why) {
             Problem {
@@ -112,6 +171,27 @@ pub async fn may(app: &App, caller: &Caller, row: &Record) -> Result<bool, Probl
             failed => Err(failed),
         },
     }
+}
+
+/// The versions of one record that the caller may open: all of them, or by grants of them alone some.
+pub async fn readable(app: &App, caller: &Caller, versions: Vec<Record>) -> Result<Vec<Record>, Problem> {
+    let mut readable = Vec::with_capacity(versions.len());
+    for row in versions {
+        if may(app, caller, &row).await? {
+            readable.push(row);
+        }
+    }
+    Ok(readable)
+}
+
+/// The newest version of a record that the caller may open: an older one only by a grant of it alone.
+pub async fn newest(app: &App, caller: &Caller, record: B256) -> Result<Option<Record>, Problem> {
+    for row in app.store.record_history(record).await? {
+        if may(app, caller, &row).await? {
+            return Ok(Some(row));
+        }
+    }
+    Ok(None)
 }
 
 /// The compartments the caller may open now: its live READ grants, and all of its own. `patients` limits them (an

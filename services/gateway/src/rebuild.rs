@@ -19,7 +19,7 @@ use crate::{
     app::App,
     backup,
     config::Config,
-    custody::{Patient, leave, mend},
+    custody::{Patient, leave, mend, single},
     index,
     problem::{Failure, Problem},
 };
@@ -104,6 +104,7 @@ impl Rebuild {
                 .map_err(told)
                 .context("the records could not all be read; run the same command again")?;
         }
+        single::put_back(app).await?;
         skip_epochs(app, &tally).await?;
         self.say("putting journals back");
         let entries = journals::restore(app, &mut keys, &mut tally).await;

@@ -213,6 +213,92 @@ async fn what_the_patient_decides_is_what_the_task_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_task_about_a_claim_is_approved_for_the_claim_and_what_it_cites_alone() {
+    let world = World::with("max_head_age = 3600").await;
+    let people = world.people().await;
+    enrol(&people).await;
+    let (hospital, insurer, patient) = (&people.hospital, &people.insurer, &people.alice);
+    insurer.decide("statementKey", json!({ "generate": true })).await;
+    let mut notes = Vec::new();
+    for words in [&b"of the knee"[..], b"of the mind"] {
+        let note = create(hospital, "DocumentReference", &document(words)).await.json();
+        notes.push(format!("DocumentReference/{}", note["id"].as_str().unwrap()));
+    }
+    let claim = |number: &str| {
+        json!({
+            "resourceType": "Claim", "status": "active", "use": "claim", "patient": alice(), "created": "2026-11-22",
+            "identifier": [{ "system": "http://hospital.example/claims", "value": number }], "type": { "text": "x" },
+            "provider": { "display": "Hospital" }, "priority": { "coding": [{ "code": "normal" }] },
+            "supportingInfo": [{ "sequence": 1, "category": { "text": "x" }, "valueReference": { "reference": notes[0] } }],
+            "insurance": [{ "sequence": 1, "focal": true, "coverage": { "display": "private" } }],
+        })
+    };
+    let about = create(hospital, "Claim", &claim("Claim123")).await.json();
+    let about = about["id"].as_str().unwrap().to_owned();
+    create(hospital, "Claim", &claim("Claim124")).await;
+
+    let (path, request) = ask(insurer, &by_code("34117-2")).await;
+    let asked = async |who: &Person<'_>| who.get("/v1/requests?state=open").await.1[0].clone();
+    assert_eq!(asked(patient).await["claim"], format!("0x{about}"));
+    assert_eq!(
+        asked(insurer).await["claim"],
+        Value::Null,
+        "whose claim it is, who asks is not told"
+    );
+    patient.decide("grantClaim", json!({ "request": request })).await;
+    let (completed, task) = status(insurer, &path).await;
+    assert_eq!(completed, "completed", "{task}");
+    let output = task["output"].as_array().unwrap().iter();
+    let places: Vec<&str> = output
+        .map(|o| o["valueReference"]["reference"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        places,
+        [format!("Claim/{about}/_history/1"), format!("{}/_history/1", notes[0])]
+    );
+    for place in places {
+        assert_eq!(get(insurer, &format!("/{place}")).await.status, 200, "{place}");
+    }
+    assert_eq!(get(insurer, &format!("/{}", notes[1])).await.status, 404);
+    assert_eq!(get(insurer, "/Claim").await.json()["total"], 1);
+    let (_, again) = patient.ask("grantClaim", json!({ "request": request })).await;
+    assert_eq!(again["code"], "wrong-state", "it is decided");
+
+    // One of them taken back: the Task says so, and the other is read all the same.
+    let (_, grants) = patient.get(&format!("/v1/grants?patient={}", patient.address())).await;
+    let of_note = |grant: &&Value| grant["opens"]["resourceType"] == "DocumentReference";
+    let record = grants.as_array().unwrap().iter().find(of_note).unwrap()["record"].clone();
+    patient
+        .decide("revoke", json!({ "grantee": insurer.address(), "record": record }))
+        .await;
+    let (failed, task) = status(insurer, &path).await;
+    assert_eq!(
+        (failed.as_str(), &task["statusReason"]["text"]),
+        ("failed", &json!("the patient revoked the grant"))
+    );
+    assert_eq!(get(insurer, &format!("/{}", notes[0])).await.status, 404);
+    assert_eq!(get(insurer, &format!("/Claim/{about}")).await.status, 200);
+
+    // A claim that is not here, or not this patient's, is none to be granted.
+    let mut elsewhere = by_code("34117-2");
+    elsewhere["reasonReference"] =
+        json!({ "identifier": { "system": "http://elsewhere.example", "value": "Claim123" } });
+    let (_, request) = ask(insurer, &elsewhere).await;
+    assert_eq!(asked(patient).await["claim"], Value::Null);
+    let (_, refused) = patient.ask("grantClaim", json!({ "request": request })).await;
+    assert_eq!(refused["code"], "malformed", "{refused}");
+    patient
+        .decide(
+            "grantClaim",
+            json!({ "request": request, "claim": format!("0x{about}") }),
+        )
+        .await;
+    let (_, decided) = patient.get("/v1/requests?state=approved").await;
+    assert_eq!(decided.as_array().unwrap().len(), 2);
+    world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_task_ends_by_its_time_or_by_who_asked_and_by_nothing_else() {
     let world = World::with("max_head_age = 3600").await;
     let people = world.people().await;

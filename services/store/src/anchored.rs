@@ -38,6 +38,8 @@ pub struct AnchoredRecord {
     pub sealed_size: u64,
     /// Position among all leaves of the batch.
     pub leaf_index: u32,
+    /// Whether it is taken in without the version before it, which a grant of one record does not open.
+    pub alone: bool,
     /// What hangs on it, in the header's order: CID and sealed bytes.
     pub attachments: Vec<(String, u64)>,
     /// Blind index: names and keyed hashes.
@@ -65,7 +67,7 @@ impl Store {
         let mut taken = Vec::with_capacity(records.len());
         let mut id = None;
         for one in records {
-            let taken_in = match place_for(&mut tx, &one.record).await? {
+            let taken_in = match place_for(&mut tx, one).await? {
                 TakenIn::New => {
                     let id = match id {
                         Some(id) => id,
@@ -95,7 +97,8 @@ impl Store {
     }
 }
 
-async fn place_for(tx: &mut Tx<'_>, record: &NewRecord) -> Result<TakenIn, Error> {
+async fn place_for(tx: &mut Tx<'_>, one: &AnchoredRecord) -> Result<TakenIn, Error> {
+    let record = &one.record;
     let known: bool = query("-- anchored_known\nSELECT EXISTS (SELECT 1 FROM record WHERE content_hash = $1)")
         .bind(record.content_hash.0.as_slice())
         .fetch_value(&mut *tx)
@@ -109,7 +112,7 @@ async fn place_for(tx: &mut Tx<'_>, record: &NewRecord) -> Result<TakenIn, Error
             .bind(i64::from(record.version))
             .fetch_value(&mut *tx)
             .await?;
-    match !taken && crate::record::follows(tx, record).await? {
+    match !taken && (one.alone || crate::record::follows(tx, record).await?) {
         true => Ok(TakenIn::New),
         false => Ok(TakenIn::Conflict),
     }

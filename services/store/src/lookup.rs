@@ -25,6 +25,32 @@ impl Store {
         read.collect()
     }
 
+    /// What these records are indexed under by one name: (`seq`, value), in one query that reads the index alone.
+    pub async fn index_values(&self, name: &str, seqs: &[i64]) -> Result<Vec<(i64, B256)>, Error> {
+        if seqs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sql = query("-- index_of_records\nSELECT record, value FROM record_index WHERE name = ");
+        sql.push_bind(name.to_owned()).push(" AND record IN (");
+        sql.push_list(seqs.iter().copied()).push(")");
+        let rows = sql.fetch_all(self.reader()).await?;
+        let read = rows.iter().map(|row| {
+            let cells = Cells {
+                table: "record_index",
+                row,
+            };
+            Ok((cells.int("record")?, cells.word("value")?))
+        });
+        read.collect()
+    }
+
+    /// Lets a record be found by more than it was stored with. Doing it twice does it once.
+    pub async fn index_record(&self, seq: i64, entries: &[(String, B256)]) -> Result<(), Error> {
+        let mut tx = self.write().await?;
+        crate::record::index(&mut tx, seq, entries).await?;
+        tx.commit().await
+    }
+
     /// The records with these `seq`, in one query, in no order.
     pub async fn records_at(&self, seqs: &[i64]) -> Result<Vec<Record>, Error> {
         if seqs.is_empty() {

@@ -8,23 +8,28 @@ use chartseal_envelope::{
     key::{EpochSecret, PublicKey, Root},
     link, tree,
 };
-use chartseal_record::{Compartment, typed};
+use chartseal_record::{Compartment, ContentHash, typed};
 
 use super::Place;
 use crate::{
     app::App,
     audit::{self, Action, Entry, Subject},
-    custody::{Patient, epochs, live, open, root},
+    custody::{Patient, epochs, live, open, root, single::Alone},
     index::Opened,
     problem::{Code, Problem},
+    read::Key,
 };
 
 /// Purpose of use in the journal: v3-ActReason's health system administration.
 const PURPOSE: &str = "HSYSADMIN";
 
-/// The secrets of the compartments asked for so far. Make a new one for each walk: grants end.
+/// The secrets of the compartments asked for so far, and of records that are granted alone. Make a new one for each walk:
+/// grants end.
 #[derive(Default)]
-pub struct Keys(HashMap<Compartment, Access>);
+pub struct Keys {
+    compartments: HashMap<Compartment, Access>,
+    alone: HashMap<ContentHash, Alone>,
+}
 
 /// How far a compartment opens.
 pub enum Access {
@@ -37,9 +42,19 @@ pub enum Access {
 }
 
 impl Keys {
+    /// Adds what opens one record.
+    pub fn add(&mut self, content: ContentHash, alone: Alone) {
+        self.alone.insert(content, alone);
+    }
+
+    /// Takes what opens this record alone.
+    pub fn take(&mut self, content: ContentHash) -> Option<Key> {
+        self.alone.remove(&content).map(Key::Alone)
+    }
+
     /// Opens a compartment, or remembers how it opened.
     pub async fn access(&mut self, app: &App, place: &Place) -> Result<&Access, Problem> {
-        match self.0.entry(place.compartment) {
+        match self.compartments.entry(place.compartment) {
             Slot::Occupied(known) => Ok(known.into_mut()),
             Slot::Vacant(free) => Ok(free.insert(open_here(app, place).await?)),
         }

@@ -23,6 +23,7 @@ pub use self::keys::{Access, Keys};
 use crate::{
     app::App,
     problem::{Failure, Problem},
+    read::Key,
 };
 
 /// A compartment by its names.
@@ -67,7 +68,7 @@ impl Tally {
     }
 }
 
-/// Takes in what one anchor names and `wanted` wants. A batch that cannot be read, or a record that does not prove itself,
+/// Takes in what one anchor names and `wanted` wants, and what `keys` open alone. A batch that cannot be read, or a record that does not prove itself,
 /// is told in the tally and the rest goes on; with the content store or the database away, nothing does.
 pub async fn take_in(
     app: &App,
@@ -94,29 +95,41 @@ pub async fn take_in(
         };
         let highest = tally.epochs.entry(entry.compartment).or_default();
         *highest = (*highest).max(entry.epoch);
-        if !wanted(&place) {
+        let alone = keys.take(entry.content);
+        if alone.is_none() && !wanted(&place) {
             continue;
         }
         if app.store.record(entry.content).await?.is_some() {
             tally.known += 1;
             continue;
         }
-        match keys.access(app, &place).await? {
-            Access::Away(why) => {
-                tally.away.insert(place.compartment);
-                tally.lose(cid_of(entry), why.as_str());
-            }
-            Access::Closed => *tally.closed.entry(place.patient).or_default() += 1,
-            Access::Open(secrets) => match secrets.get(&entry.epoch) {
-                None => tally.lose(cid_of(entry), "no key here leads to its epoch"),
-                Some(secret) => match record::open(app, &batch, &place, entry, at as u32, secret).await? {
-                    Ok(record) => opened.push(record),
-                    Err(why) => {
-                        tally.absent |= !app.content.has(&entry.content.cid()).await?;
-                        tally.lose(cid_of(entry), why);
+        let key = match alone {
+            Some(key) => key,
+            None => match keys.access(app, &place).await? {
+                Access::Away(why) => {
+                    tally.away.insert(place.compartment);
+                    tally.lose(cid_of(entry), why.as_str());
+                    continue;
+                }
+                Access::Closed => {
+                    *tally.closed.entry(place.patient).or_default() += 1;
+                    continue;
+                }
+                Access::Open(secrets) => match secrets.get(&entry.epoch) {
+                    None => {
+                        tally.lose(cid_of(entry), "no key here leads to its epoch");
+                        continue;
                     }
+                    Some(secret) => Key::Epoch(secret.clone()),
                 },
             },
+        };
+        match record::open(app, &batch, &place, entry, at as u32, &key).await? {
+            Ok(record) => opened.push(record),
+            Err(why) => {
+                tally.absent |= !app.content.has(&entry.content.cid()).await?;
+                tally.lose(cid_of(entry), why);
+            }
         }
     }
     // As they were written, as far as their authors' clocks tell: a version after the one before it.

@@ -1,7 +1,7 @@
 //! One entry of a manifest, opened and held against everything it claims.
 
 use alloy::primitives::Address;
-use chartseal_envelope::{age, key::EpochSecret, record};
+use chartseal_envelope::{age, record};
 use chartseal_record::{Scope, Slot, Target, manifest::Entry, statement::Statement, typed};
 use chartseal_store::{AnchoredBatch, AnchoredRecord, NewRecord};
 
@@ -12,7 +12,7 @@ use crate::{
     custody::live,
     fhir::{json::Json, parameter},
     problem::Problem,
-    read,
+    read::{self, Key},
 };
 
 /// Seconds an anchor may be later than the end of its author's grant: a week.
@@ -25,13 +25,17 @@ pub async fn open(
     place: &Place,
     entry: &Entry,
     leaf_index: u32,
-    secret: &EpochSecret,
+    key: &Key,
 ) -> Result<Result<AnchoredRecord, String>, Problem> {
     let sealed = match block(app, &entry.content.cid()).await? {
         Ok(sealed) => sealed,
         Err(why) => return Ok(Err(why)),
     };
-    let opened = match record::open(secret.identity(), place.compartment, &sealed) {
+    let opened = match key {
+        Key::Epoch(secret) => record::open(secret.identity(), place.compartment, &sealed),
+        Key::Alone(alone) => record::open_with_file_key(&alone.file_key, place.compartment, &sealed),
+    };
+    let opened = match opened {
         Ok(opened) => opened,
         Err(why) => return Ok(Err(why.to_string())),
     };
@@ -78,6 +82,7 @@ pub async fn open(
         },
         sealed_size: sealed.len() as u64,
         leaf_index,
+        alone: matches!(key, Key::Alone(_)),
         attachments: attachments
             .map(|a| (a.cid.to_string(), age::sealed_size(a.size)))
             .collect(),

@@ -22,7 +22,7 @@ use super::{
     Patient,
     advance::{self, When},
     epochs::Epoch,
-    leave, live, revoke, root, wraps,
+    leave, live, revoke, root, single, wraps,
 };
 use crate::{
     app::App,
@@ -155,9 +155,13 @@ pub async fn look_after(app: &App, patient: Address) -> Result<(), Problem> {
     for (slot, state) in app.index.grants_of_patient(patient.id()) {
         revoked_on_chain(app, &patient, slot).await?;
         expired(app, &patient, slot).await?;
-        let scope = state.terms.as_ref().and_then(|t| Scope::new(t.scope.clone()).ok());
-        if let Some(scope) = scope.filter(|_| patient.in_gateway_custody()) {
-            rewrap(app, &patient, slot, &scope, state).await?;
+        let Some(terms) = state.terms.clone().filter(|_| patient.in_gateway_custody()) else {
+            continue;
+        };
+        match Target::from_fields(&terms.scope, terms.record) {
+            Some(Target::Scope(scope)) => rewrap(app, &patient, slot, &scope, state).await?,
+            Some(Target::Record(_)) => single::rewrap(app, &patient, slot, &terms).await?,
+            None => {}
         }
     }
     Ok(())

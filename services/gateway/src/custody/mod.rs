@@ -8,6 +8,7 @@ pub mod mend;
 pub mod open;
 pub mod revoke;
 pub mod root;
+pub mod single;
 pub mod take_over;
 pub mod wraps;
 

@@ -7,7 +7,12 @@ use chartseal_envelope::{
     key::{EpochSecret, Identity, PublicKey},
     link, tree,
 };
-use chartseal_record::{Compartment, Scope, Target, account::Role, grant::Wrapped, typed};
+use chartseal_record::{
+    Compartment, Scope, Target,
+    account::{Account, Role},
+    grant::Wrapped,
+    typed,
+};
 
 use super::{Patient, epochs, live, root, wraps};
 use crate::{
@@ -59,17 +64,7 @@ pub async fn by_grant(
     epoch: u32,
     entry: Entry,
 ) -> Result<Reached, Problem> {
-    let custodian = app
-        .index
-        .account(patient)
-        .filter(|account| account.role == Role::Patient);
-    let custodian = custodian.and_then(|account| app.index.account(account.custodian));
-    let custodian = custodian.ok_or_else(|| {
-        Problem::new(
-            Code::NotEnrolled,
-            "no patient with a custodian is registered under this address",
-        )
-    })?;
+    let custodian = custodian_of(app, patient)?;
     let target = Target::Scope(scope.clone());
     let grant = match live::permission(app, patient, account, &target, typed::READ).await {
         Ok(grant) => grant,
@@ -84,20 +79,11 @@ pub async fn by_grant(
         ));
     }
     let Some(identity) = any_identity(app, account, &reaching).await? else {
-        return Err(Problem::new(
-            Code::OwnKey,
-            "the key that opens this is on the reader's own device: fetch /ipfs/{cid} and POST /v1/releases, and open it there",
-        ));
+        return Err(own_key());
     };
     let purpose = entry.purpose.clone();
     audit::append(app, audit::journal(app, patient, org), entry).await?;
     let mine = |w: &Wrapped| w.epoch >= epoch && w.recipient_key_hash == identity.public_key().key_hash();
-    let refused = || {
-        Problem::new(
-            Code::NotLive,
-            "the patient's custodian keeps no release key for this grant",
-        )
-    };
     let held = match app.config.organisation(custodian.id) {
         Some(_) => wraps::held(app, custodian.id, grant.slot, &state, mine).await?,
         None => match state.wraps.iter().find(|wrapped| mine(wrapped)).cloned() {
@@ -108,11 +94,41 @@ pub async fn by_grant(
             None => None,
         },
     };
-    let held = held.ok_or_else(refused)?;
+    let held = held.ok_or_else(no_release_key)?;
     let opened = every(app, patient, scope);
     let at = position(&opened, held.wrapped.epoch)?;
     let secret = wraps::open(app, grant.slot, grant.serial, &held, &identity, opened[at].epoch.key)?;
     Ok(Reached { opened, at, secret })
+}
+
+/// The account that keeps a patient's release keys, here or elsewhere.
+pub fn custodian_of(app: &App, patient: Address) -> Result<Account, Problem> {
+    let patient = app
+        .index
+        .account(patient)
+        .filter(|account| account.role == Role::Patient);
+    let custodian = patient.and_then(|account| app.index.account(account.custodian));
+    custodian.ok_or_else(|| {
+        Problem::new(
+            Code::NotEnrolled,
+            "no patient with a custodian is registered under this address",
+        )
+    })
+}
+
+/// The grant is live, and what it takes beside it is gone.
+pub fn no_release_key() -> Problem {
+    Problem::new(
+        Code::NotLive,
+        "the patient's custodian keeps no release key for this grant",
+    )
+}
+
+pub fn own_key() -> Problem {
+    Problem::new(
+        Code::OwnKey,
+        "the key that opens this is on the reader's own device: fetch /ipfs/{cid} and POST /v1/releases, and open it there",
+    )
 }
 
 async fn for_the_patient(

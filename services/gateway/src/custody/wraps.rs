@@ -82,10 +82,13 @@ pub async fn keep(
     key: &ReleaseKey,
 ) -> Result<bool, Failure> {
     let at = place(custodian, slot, serial, epoch, keccak256(wrap));
-    let sealed = app
-        .vault
-        .seal(custodian, Kind::ReleaseKey, &at.key().place, key.as_bytes())?;
-    Ok(app.store.keep_release_key(&at, &sealed, app.clock.seconds()).await?)
+    keep_at(app, &at, key.as_bytes()).await
+}
+
+/// The same for what a row holds, whose beginning is a release key.
+pub async fn keep_at(app: &App, at: &ReleaseKeyPlace, secret: &[u8]) -> Result<bool, Failure> {
+    let sealed = app.vault.seal(at.org, Kind::ReleaseKey, &at.key().place, secret)?;
+    Ok(app.store.keep_release_key(at, &sealed, app.clock.seconds()).await?)
 }
 
 /// What to tell who lays a decision out while its grantee is being refused.

@@ -1,4 +1,4 @@
-//! Asking a custodian at another gateway for the release key of a wrap: `POST /v1/releases` at its Directory endpoint.
+//! Asking a custodian at another gateway for what it releases of a grant: `POST /v1/releases` at its Directory endpoint.
 //!
 //! The endpoint is what the custodian's account says on chain, and what answers there may be anything: https only, no
 //! redirects, five seconds, 16 KiB, and outside development no address of this machine or a private network.
@@ -8,7 +8,7 @@ use chartseal_envelope::{
     key::{Identity, ReleaseKey},
     release,
 };
-use chartseal_record::{account::Account, grant::Wrapped, typed};
+use chartseal_record::{ContentHash, account::Account, grant::Wrapped, typed};
 use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 use serde_json::json;
@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::{
     app::App,
     auth::fetch,
-    custody::{live::LiveGrant, wraps},
+    custody::{live::LiveGrant, single::Kept, wraps},
     problem::{Code, Failure, Problem},
     statement,
 };
@@ -26,9 +26,18 @@ const LONGEST: usize = 16 * 1024;
 #[derive(Deserialize)]
 struct Answer {
     release: Bytes,
+    epoch: u32,
+    record: Option<OneRecord>,
 }
 
-/// Asks, as `reader`, which is an organisation of this gateway. The custodian makes an audit entry of its own first.
+#[derive(Deserialize)]
+struct OneRecord {
+    cid: String,
+    salt: B256,
+    wrap: Bytes,
+}
+
+/// The release key of a wrap that the chain has. The custodian makes an audit entry of its own first.
 pub async fn ask(
     app: &App,
     custodian: &Account,
@@ -38,6 +47,46 @@ pub async fn ask(
     purpose: &str,
     identity: &Identity,
 ) -> Result<ReleaseKey, Problem> {
+    let (_, key) = answer(app, custodian, reader, grant, wrapped.epoch, purpose, identity).await?;
+    Ok(key)
+}
+
+/// The same for a grant of one record, with what the custodian alone keeps of it. Which record it is of is what the
+/// custodian says: the grant's commitment tells whether that is true once the record is open.
+pub async fn ask_record(
+    app: &App,
+    custodian: &Account,
+    reader: Address,
+    grant: &LiveGrant,
+    purpose: &str,
+    identity: &Identity,
+) -> Result<Kept, Problem> {
+    let (answer, key) = answer(app, custodian, reader, grant, 0, purpose, identity).await?;
+    let named = answer
+        .record
+        .and_then(|record| Some((record.cid.parse().ok()?, record)));
+    let (content, record): (ContentHash, _) =
+        named.ok_or_else(|| away("its answer to a grant of one record names none"))?;
+    Ok(Kept {
+        epoch: answer.epoch,
+        key,
+        salt: record.salt,
+        recipient: identity.public_key().key_hash(),
+        content,
+        wrap: record.wrap,
+    })
+}
+
+/// Asks as `reader`, which is an organisation of this gateway.
+async fn answer(
+    app: &App,
+    custodian: &Account,
+    reader: Address,
+    grant: &LiveGrant,
+    epoch: u32,
+    purpose: &str,
+    identity: &Identity,
+) -> Result<(Answer, ReleaseKey), Problem> {
     if app.config.organisation(reader).is_none() {
         let text = "the patient's custodian is another organisation, which releases to the account's own signature: \
                     fetch /ipfs/{cid} here, POST /v1/releases there, and open it on your device";
@@ -49,7 +98,7 @@ pub async fn ask(
     let asked = typed::Release {
         slot: grant.slot.0,
         serial: grant.serial,
-        epoch: wrapped.epoch,
+        epoch,
         reader,
         purpose: purpose.to_owned(),
         nonce,
@@ -62,10 +111,11 @@ pub async fn ask(
         "slot": asked.slot, "serial": asked.serial, "epoch": asked.epoch, "reader": reader, "purpose": purpose,
         "nonce": nonce, "time": asked.time, "custodian": custodian.id, "signature": signature,
     });
-    let sealed = send(app, url, &body).await?;
-    let place = wraps::at(app, grant.slot, grant.serial, wrapped.epoch);
+    let answer = send(app, url, &body).await?;
+    let place = wraps::at(app, grant.slot, grant.serial, answer.epoch);
     // What does not open is not what was asked for, whatever it is.
-    release::open(&place, nonce, identity, &sealed).map_err(|_| away("its answer does not open"))
+    let key = release::open(&place, nonce, identity, &answer.release).map_err(|_| away("its answer does not open"))?;
+    Ok((answer, key))
 }
 
 /// Where the custodian takes requests.
@@ -85,7 +135,7 @@ async fn endpoint(app: &App, custodian: &Account) -> Result<Url, Problem> {
     Ok(url)
 }
 
-async fn send(app: &App, url: Url, body: &serde_json::Value) -> Result<Bytes, Problem> {
+async fn send(app: &App, url: Url, body: &serde_json::Value) -> Result<Answer, Problem> {
     let sent = app.http.post(url).json(body).send().await;
     let mut answer = sent.map_err(|_| away("it does not answer"))?;
     match answer.status() {
@@ -105,8 +155,7 @@ async fn send(app: &App, url: Url, body: &serde_json::Value) -> Result<Bytes, Pr
             return Err(away("its answer is over 16 KiB"));
         }
     }
-    let answer: Answer = serde_json::from_slice(&text).map_err(|_| away("its answer is not a release"))?;
-    Ok(answer.release)
+    serde_json::from_slice(&text).map_err(|_| away("its answer is not a release"))
 }
 
 /// No key, and perhaps one in a moment.

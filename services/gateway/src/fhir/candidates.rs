@@ -1,4 +1,5 @@
-//! Which records a search may match, before anything is opened: rows in compartments the caller may read now.
+//! Which records a search may match, before anything is opened: rows in compartments the caller may read now, and rows it
+//! was granted alone.
 
 use std::collections::HashMap;
 
@@ -16,6 +17,7 @@ use crate::{
     app::App,
     auth::caller::Caller,
     blind,
+    custody::single,
     problem::{Code, Problem},
     read, write,
 };
@@ -38,7 +40,7 @@ pub async fn candidates(app: &App, caller: &Caller, kind: Kind, query: &Query) -
     // names many, and how many there are beyond the caller's grants is nothing it should feel.
     let mut rows = match ids {
         Some(ids) => readable(app, caller, by_ids(app, ids).await?).await?,
-        None if query.names_few() => readable(app, caller, find(app, kind, query, None).await?).await?,
+        None if query.names_few() => readable(app, caller, find(app, kind, query, None, None).await?).await?,
         None => {
             let compartments = read::compartments(app, caller, &patients, None).await?;
             if compartments.len() > MOST_COMPARTMENTS {
@@ -46,7 +48,17 @@ pub async fn candidates(app: &App, caller: &Caller, kind: Kind, query: &Query) -
                     "this spans more than {MOST_COMPARTMENTS} scopes of patients"
                 )));
             }
-            find(app, kind, query, Some(compartments)).await?
+            let alone = single::live_values(app, caller.account, &patients).await?;
+            if alone.1.len() > MOST_COMPARTMENTS {
+                return Err(too_wide(format!(
+                    "this spans more than {MOST_COMPARTMENTS} records granted alone"
+                )));
+            }
+            let mut rows = find(app, kind, query, Some(compartments), None).await?;
+            rows.extend(find(app, kind, query, None, Some(alone)).await?);
+            rows.sort_by_key(|row| std::cmp::Reverse(row.seq));
+            rows.dedup_by_key(|row| row.seq);
+            rows
         }
     };
     if rows.len() >= MOST as usize {
@@ -98,17 +110,17 @@ async fn known(app: &App, reference: PatientRef) -> Result<Option<Address>, Prob
     }
 }
 
-/// Keeps what the caller may read, asking once per compartment.
+/// Keeps what the caller may read, asking once per compartment, and for each record of one that is closed.
 async fn readable(app: &App, caller: &Caller, rows: Vec<Record>) -> Result<Vec<Record>, Problem> {
     let mut asked: HashMap<Compartment, bool> = HashMap::new();
     let mut kept = Vec::with_capacity(rows.len());
     for row in rows {
         let may = match asked.get(&row.compartment) {
             Some(may) => *may,
-            None => read::may(app, caller, &row).await?,
+            None => caller.account == row.patient || read::may_scope(app, caller.account, &row).await?,
         };
         asked.insert(row.compartment, may);
-        if may {
+        if may || single::of(app, caller.account, &row).await?.is_some() {
             kept.push(row);
         }
     }
@@ -130,6 +142,7 @@ async fn find(
     kind: Kind,
     query: &Query,
     compartments: Option<Vec<Compartment>>,
+    alone: Option<(String, Vec<B256>)>,
 ) -> Result<Vec<Record>, Problem> {
     let index = query.criteria.iter().filter_map(|criterion| {
         let (column, words): (_, Vec<String>) = match criterion {
@@ -151,7 +164,7 @@ async fn find(
     let query = RecordQuery {
         compartments,
         resource_type: Some(kind.as_str().to_owned()),
-        index: index.collect(),
+        index: index.chain(alone).collect(),
         newest_only: true,
         limit: MOST,
         ..RecordQuery::default()

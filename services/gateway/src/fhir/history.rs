@@ -39,8 +39,8 @@ pub async fn history(
     let window = Window::parse(&pairs)?;
     let since = since(&pairs)?;
     let mut rows = versions(&app, kind, &id).await?;
-    let newest = rows.first().ok_or_else(Problem::not_found)?;
-    if !read::may(&app, &caller, newest).await? {
+    rows = read::readable(&app, &caller, rows).await?;
+    if rows.is_empty() {
         return Err(Problem::not_found().into());
     }
     rows.retain(|row| i128::from(row.authored_at) * 1_000_000_000 >= since);

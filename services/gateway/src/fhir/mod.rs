@@ -45,8 +45,8 @@ use axum::{
     routing::{get, post},
 };
 
-pub use self::derived::journal;
 use self::outcome::Outcome;
+pub use self::{derived::journal, task::about};
 use crate::{app::App, problem::Code};
 
 /// Every FHIR route.

@@ -89,6 +89,12 @@ pub fn relative<'a>(text: &'a str, base: &str) -> Option<&'a str> {
     Some(relative.split_once("/_history/").map_or(relative, |(id, _)| id))
 }
 
+/// The version a reference says; none if it means the newest one.
+pub fn version(text: &str) -> Option<Result<u32, NotAnId>> {
+    let (_, version) = text.split_once("/_history/")?;
+    Some(version.parse().map_err(|_| NotAnId))
+}
+
 /// What follows `kind/` in a relative or absolute reference to this server, without a version.
 pub fn path_of<'a>(text: &'a str, kind: &str, base: &str) -> Option<&'a str> {
     relative(text, base)?.strip_prefix(kind)?.strip_prefix('/')

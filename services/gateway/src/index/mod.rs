@@ -144,6 +144,16 @@ impl Index {
         self.read(|s| s.grants_to(grantee))
     }
 
+    /// Every slot of one record that was ever granted to the grantee, with its patient.
+    pub fn record_slots(&self, grantee: Address) -> Vec<(Address, Slot)> {
+        self.read(|s| s.record_slots(grantee))
+    }
+
+    /// Those of one patient.
+    pub fn record_slots_of(&self, grantee: Address, patient: Address) -> Vec<Slot> {
+        self.read(|s| s.record_slots_of(grantee, patient))
+    }
+
     /// The compartment's epochs on chain, oldest first.
     pub fn epochs(&self, compartment: Compartment) -> Vec<Opened> {
         self.read(|s| s.epochs(compartment))

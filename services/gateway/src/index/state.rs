@@ -37,6 +37,8 @@ pub struct State {
     compartments: HashMap<Compartment, Vec<Logged>>,
     by_patient: HashMap<Address, BTreeSet<Slot>>,
     by_grantee: HashMap<Address, BTreeSet<Slot>>,
+    /// Slots of one record, by who was granted it: (patient, slot).
+    of_records: HashMap<Address, BTreeSet<(Address, Slot)>>,
     addresses: HashMap<Address, BTreeSet<Address>>,
 }
 
@@ -51,6 +53,17 @@ impl State {
 
     /// Takes in one event, in chain order.
     pub fn take(&mut self, logged: Logged) {
+        if let Event::Granted {
+            slot,
+            patient,
+            grantee,
+            record,
+            ..
+        } = &logged.event
+            && *record != B256::ZERO
+        {
+            self.of_records.entry(*grantee).or_default().insert((*patient, *slot));
+        }
         match &logged.event {
             Event::Granted {
                 slot, patient, grantee, ..
@@ -254,6 +267,21 @@ impl State {
 
     pub fn grants_to(&self, grantee: Address) -> Vec<(Slot, GrantState)> {
         self.grants(self.by_grantee.get(&grantee))
+    }
+
+    /// Every slot of one record that was ever granted to the grantee, with its patient.
+    pub fn record_slots(&self, grantee: Address) -> Vec<(Address, Slot)> {
+        self.of_records.get(&grantee).into_iter().flatten().copied().collect()
+    }
+
+    /// Those of one patient.
+    pub fn record_slots_of(&self, grantee: Address, patient: Address) -> Vec<Slot> {
+        let all = (patient, Slot(B256::ZERO))..=(patient, Slot(B256::repeat_byte(0xff)));
+        let slots = self.of_records.get(&grantee);
+        slots
+            .into_iter()
+            .flat_map(|slots| slots.range(all.clone()).map(|(_, slot)| *slot))
+            .collect()
     }
 
     /// A compartment's epochs, oldest first. Keys of a suite we do not know are left out.

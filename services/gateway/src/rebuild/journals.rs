@@ -73,7 +73,10 @@ async fn anchored(app: &App, keys: &mut Keys, patient: &Patient) -> Result<Vec<R
             let Some(secret) = secrets.get(&record.epoch) else {
                 continue;
             };
-            let resource = read::open_with(app, secret, record).await?.json.to_bytes();
+            let resource = read::open_with(app, &read::Key::Epoch(secret.clone()), record)
+                .await?
+                .json
+                .to_bytes();
             let own = |entry: &Recorded| (entry.keeper, entry.entry.patient) == (record.author, patient.id());
             // Anything else in this compartment is no part of the journal.
             let held = audit::in_bundle(&resource).unwrap_or_default();

@@ -9,7 +9,9 @@
 //!    would be a colder one than a forbidden claim's).
 //! 3. Every row is judged on its own and none is remembered, since a patient's second claim would be judged faster than
 //!    its first. What a chosen row stands for is judged as nobody's, which fails where a missing grant does.
-//! 4. Only what may be read leaves its mark: audit entries, durable before anything is opened, and the opening. A
+//! 4. Which rows were granted alone is one query for all of them, and which such slots the caller has is read before it is
+//!    known what is asked for. Only a row that was granted to this caller costs a judgement more, and that one it knew of.
+//! 5. Only what may be read leaves its mark: audit entries, durable before anything is opened, and the opening. A
 //!    forbidden claim leaves none, as in every other search here: nothing of it was disclosed, and a durable entry is
 //!    the slowest thing a lookup does. Written after the answer it would slow the caller's next question instead.
 //!
@@ -20,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy::primitives::{Address, B256, U256};
 use axum::{Json, extract::State};
-use chartseal_record::{Target, typed};
+use chartseal_record::Slot;
 use chartseal_store::Record;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -32,7 +34,7 @@ use crate::{
     audit,
     auth::{caller::Caller, scopes::Interaction},
     blind,
-    custody::live,
+    custody::single,
     fhir::{json::Json as Resource, parameter, reference::RecordId, token::Token},
     openapi::words::{AddressSchema, HashSchema},
     problem::{Code, Problem},
@@ -193,27 +195,30 @@ impl Number {
 
 /// Of each number the newest versions that the caller may read.
 async fn named(app: &App, caller: &Caller, asked: &[(&Number, Token)]) -> Result<Vec<Vec<Record>>, Problem> {
+    let own = single::Slots::of(app, caller.account);
     let newest = app.store.newest_record().await?;
     if newest == 0 {
         return Ok(vec![vec![]; asked.len()]);
     }
     let (hits, stand_ins) = seqs(app, asked, newest).await?;
     let all: BTreeSet<i64> = hits.iter().flatten().chain(&stand_ins).copied().collect();
-    let rows = app.store.records_at(&Vec::from_iter(all)).await?;
+    let rows = app.store.records_at(&Vec::from_iter(all.iter().copied())).await?;
     let rows: HashMap<i64, Record> = rows.into_iter().map(|row| (row.seq, row)).collect();
+    let alone = single::values(app, &Vec::from_iter(all)).await?;
+    let alone = |row: &Record| own.among(alone.get(&row.seq).map_or(&[], Vec::as_slice));
     let mut named = Vec::with_capacity(asked.len());
     for (hits, stand_in) in hits.iter().zip(&stand_ins) {
         if hits.is_empty()
             && let Some(row) = rows.get(stand_in)
         {
-            may(app, NOBODY, row).await?;
+            may(app, NOBODY, row, &[]).await?;
         }
         let mut newest: BTreeMap<B256, Record> = BTreeMap::new();
         for row in hits.iter().filter_map(|seq| rows.get(seq)) {
             let is_newer = newest
                 .get(&row.record_id)
                 .is_none_or(|other| other.version < row.version);
-            if may(app, caller.account, row).await? && is_newer {
+            if may(app, caller.account, row, &alone(row)).await? && is_newer {
                 newest.insert(row.record_id, row.clone());
             }
         }
@@ -256,16 +261,16 @@ async fn seqs(app: &App, asked: &[(&Number, Token)], newest: i64) -> Result<(Vec
     Ok((hits, stand_ins))
 }
 
-/// Whether an account holds a live READ grant on the row's compartment, or is its patient.
-async fn may(app: &App, account: Address, row: &Record) -> Result<bool, Problem> {
-    let target = Target::Scope(row.scope.clone());
-    match live::permission(app, row.patient, account, &target, typed::READ).await {
-        Ok(_) => Ok(true),
-        Err(why) => match Problem::from(why) {
-            Problem {
-                code: Code::NotLive, ..
-            } => Ok(account == row.patient),
-            failed => Err(failed),
-        },
+/// Whether an account holds a live READ grant on the row's compartment, or in one of its slots of this row alone, or is its
+/// patient.
+async fn may(app: &App, account: Address, row: &Record, alone: &[Slot]) -> Result<bool, Problem> {
+    if read::may_scope(app, account, row).await? {
+        return Ok(true);
     }
+    for slot in alone {
+        if single::live_in(app, *slot, row.patient, account).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(account == row.patient)
 }

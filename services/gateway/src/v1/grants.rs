@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::Asked;
+use super::{Asked, OneRecord};
 use crate::{
     app::App,
     auth::{caller::Caller, scopes::Interaction},
@@ -44,6 +44,9 @@ struct Shown {
     scope: String,
     /// The commitment to that record; zero if the grant is of a scope.
     record: B256,
+    /// Which record that is, as far as it is known here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opens: Option<OneRecord>,
     /// READ = 1, WRITE = 2, both = 3.
     permission: u8,
     /// Unix seconds, exclusive.
@@ -129,6 +132,10 @@ async fn show(app: &App, slot: Slot, state: GrantState) -> Result<Option<Shown>,
         grantee: terms.grantee,
         scope: terms.scope.clone(),
         record: terms.record,
+        opens: match terms.record {
+            B256::ZERO => None,
+            _ => OneRecord::of(app, slot).await?,
+        },
         permission: terms.permission,
         until: terms.until,
         purpose: terms.purpose.clone(),

@@ -18,12 +18,13 @@ pub mod requests;
 pub mod sessions;
 pub mod system;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use axum::{
     Json,
     extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
 };
+use chartseal_record::{Scope, Slot};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -31,8 +32,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     app::App,
-    openapi::words::AddressSchema,
-    problem::{Code, Problem},
+    custody::single,
+    openapi::words::{AddressSchema, HashSchema, ScopeSchema},
+    problem::{Code, Failure, Problem},
 };
 
 /// Every route; each brings its description along.
@@ -68,6 +70,36 @@ pub struct ToSign {
     pub signer: Option<Address>,
     #[schema(value_type = crate::openapi::words::TypedData)]
     pub typed_data: Value,
+    /// The record, where the typed data names one by a commitment only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opens: Option<OneRecord>,
+}
+
+/// One version of one record: what a grant of one record opens.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OneRecord {
+    #[schema(value_type = crate::openapi::words::CidSchema)]
+    pub cid: String,
+    /// Without 0x it is the FHIR id.
+    pub record_id: B256,
+    pub version: u32,
+    /// FHIR's.
+    pub resource_type: String,
+    pub scope: Scope,
+}
+
+impl OneRecord {
+    /// The record a slot is of, if it is known here.
+    pub async fn of(app: &App, slot: Slot) -> Result<Option<Self>, Failure> {
+        Ok(single::record(app, slot).await?.map(|row| Self {
+            cid: row.content_hash.to_string(),
+            record_id: row.record_id,
+            version: row.version,
+            resource_type: row.resource_type,
+            scope: row.scope,
+        }))
+    }
 }
 
 /// A JSON body, refused as a problem.

@@ -28,7 +28,7 @@ use crate::{
     fhir::{json::Json, reference},
     openapi::words::{HashSchema, HexSchema},
     problem::{Code, Problem},
-    statement,
+    read, statement,
 };
 
 const KIND: &str = "Claim";
@@ -111,7 +111,7 @@ async fn make(State(app): State<App>, caller: Caller, Body(input): Body<Input>) 
     app.rates.lookup(caller, COSTS)?;
     let head = app.index.head().ok_or_else(moved)?;
     let mut gathered = Gathered::new(app, caller, input.purpose.code(), head.number);
-    let claim = app.store.newest_version(input.claim).await?;
+    let claim = read::newest(app, caller, input.claim).await?;
     let claim = claim
         .filter(|row| row.resource_type == KIND)
         .ok_or_else(Problem::not_found)?;
@@ -171,15 +171,15 @@ fn cited(claim: &Json) -> Result<Vec<String>, Problem> {
     ))
 }
 
-/// The record a reference names: its newest version, or the one it says.
+/// The record a reference names: its newest version that may be read, or the one it says.
 async fn named(app: &App, caller: &Caller, text: &str) -> Result<Option<Record>, Problem> {
     let Some(id) = reference::record(text, &app.config.url("/fhir/R4")) else {
         return Ok(None);
     };
-    let row = match text.split_once("/_history/").map(|(_, version)| version.parse()) {
+    let row = match reference::version(text) {
         Some(Ok(version)) => app.store.record_version(id.0, version).await?,
         Some(Err(_)) => None,
-        None => app.store.newest_version(id.0).await?,
+        None => read::newest(app, caller, id.0).await?,
     };
     Ok(row.filter(|row| caller.may(&row.resource_type, Interaction::Read).is_ok()))
 }

@@ -19,7 +19,7 @@ use crate::{
     app::App,
     audit,
     auth::{caller::Caller, scopes::Interaction},
-    custody::epochs,
+    custody::{epochs, single},
     openapi,
     openapi::words::{AddressSchema, HashSchema, RecordStateSchema, ScopeSchema},
     problem::Problem,
@@ -122,9 +122,20 @@ async fn list(
         ..RecordQuery::default()
     };
     let mut rows = app.store.find_records(&query).await?;
+    let alone = single::live_values(&app, caller.account, &patients).await?;
+    let query = RecordQuery {
+        compartments: None,
+        index: vec![alone],
+        ..query
+    };
+    rows.extend(app.store.find_records(&query).await?);
+    rows.sort_by_key(|row| std::cmp::Reverse(row.seq));
+    rows.dedup_by_key(|row| row.seq);
+    rows.truncate(limit as usize);
     let last = rows.last().filter(|_| rows.len() == limit as usize).map(|row| row.seq);
     // What a system's scopes do not let it search is left out, so a page may be short; the link still leads on.
-    rows.retain(|row| caller.may(&row.resource_type, Interaction::Search).is_ok());
+    let wanted = |row: &Record| input.scope.as_ref().is_none_or(|scope| *scope == row.scope);
+    rows.retain(|row| wanted(row) && caller.may(&row.resource_type, Interaction::Search).is_ok());
     audit::searched(&app, &caller, read::purpose(&caller), &rows).await?;
     let mut headers = HeaderMap::new();
     if let Some(next) = last.and_then(|last| next_page(&app, &input, limit, last)) {

@@ -1,12 +1,20 @@
-//! POST /v1/releases: the release key of one wrap, sealed to the grantee.
+//! POST /v1/releases: the release key of one wrap, sealed to the grantee; of a grant of one record the wrap as well.
 //!
 //! The request authenticates itself: an EIP-712 `Release` signed by the reader's controller or statement key. No bearer
 //! token is needed, so another organisation's gateway can ask. No log, no key.
 
 use alloy::primitives::{Address, B256, Bytes, keccak256};
 use axum::{Json, extract::State};
-use chartseal_envelope::release;
-use chartseal_record::{Slot, typed};
+use chartseal_envelope::{
+    key::{PublicKey, ReleaseKey},
+    release,
+};
+use chartseal_record::{
+    Scope, Slot, Target,
+    account::Role,
+    grant::{Terms, Wrapped},
+    typed,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -16,7 +24,12 @@ use crate::{
     app::App,
     audit::{self, Action, Entry, Subject},
     auth::signature,
-    custody::{live, wraps},
+    custody::{
+        epochs,
+        live::{self, LiveGrant},
+        single, wraps,
+    },
+    openapi,
     openapi::words::{AddressSchema, HashSchema, HexSchema},
     problem::{Code, Problem},
 };
@@ -38,6 +51,7 @@ struct Input {
     /// (patient, grantee, target) in one word.
     slot: B256,
     serial: u64,
+    /// Of the wrap; 0 for a grant of one record, as in the grant.
     epoch: u32,
     /// The grantee.
     reader: Address,
@@ -77,7 +91,23 @@ struct Output {
     release: Bytes,
     slot: B256,
     serial: u64,
+    /// Of one record: the one it is sealed in.
     epoch: u32,
+    /// Of a grant of one record: the record, and what the chain does not have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<OneRecord>,
+}
+
+/// What a grant of one record is of, and what opens it with the release.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReleasedRecord)]
+struct OneRecord {
+    #[schema(value_type = openapi::words::CidSchema)]
+    cid: String,
+    /// Of the grant's commitment.
+    salt: B256,
+    /// The record's file key, HPKE-sealed under the release key: 64 bytes.
+    wrap: Bytes,
 }
 
 /// The release key of one wrap, sealed to the grantee, after the audit entry is durable. The request authenticates itself.
@@ -102,30 +132,66 @@ async fn release(State(app): State<App>, Body(input): Body<Input>) -> Result<Jso
         return Err(not_live());
     }
     let reader = app.index.account(input.reader).ok_or_else(not_live)?;
-    let entry = entry(&input, &terms, reader.role);
+    let subject = single::entry_of(&app, slot, &terms.scope).await?;
+    let entry = entry(&input, &terms, reader.role, subject);
     let grant = match live::slot(&app, slot, terms.patient, terms.grantee, typed::READ).await {
         Ok(grant) => grant,
         Err(why) => return Err(audit::refused(&app, input.custodian, entry, why.into()).await),
     };
     let recipient = wraps::recipient(&reader)?;
-    let state = match chartseal_record::Scope::new(terms.scope.clone()) {
-        Ok(scope) => crate::custody::epochs::with_queued(&app, terms.patient, &scope, grant.state),
-        Err(_) => grant.state,
-    };
-    let serves =
-        |w: &chartseal_record::grant::Wrapped| w.epoch == input.epoch && w.recipient_key_hash == recipient.key_hash();
     audit::append(&app, input.custodian, entry).await?;
-    let held = wraps::held(&app, input.custodian, slot, &state, serves)
-        .await?
-        .ok_or_else(not_live)?;
-    let place = wraps::at(&app, slot, input.serial, input.epoch);
-    let sealed = release::seal(&place, input.nonce, &recipient, &held.key)?;
-    Ok(Json(Output {
+    let answer = match Target::from_fields(&terms.scope, terms.record) {
+        Some(Target::Scope(scope)) => of_scope(&app, &input, &scope, grant, &recipient).await?,
+        Some(Target::Record(_)) if input.epoch == 0 => of_record(&app, &input, &recipient).await?,
+        _ => None,
+    };
+    answer.map(Json).ok_or_else(not_live)
+}
+
+async fn of_scope(
+    app: &App,
+    input: &Input,
+    scope: &Scope,
+    grant: LiveGrant,
+    recipient: &PublicKey,
+) -> Result<Option<Output>, Problem> {
+    let state = epochs::with_queued(app, grant.patient, scope, grant.state);
+    let serves = |w: &Wrapped| w.epoch == input.epoch && w.recipient_key_hash == recipient.key_hash();
+    let held = wraps::held(app, input.custodian, grant.slot, &state, serves).await?;
+    let Some(held) = held else { return Ok(None) };
+    sealed(app, input, input.epoch, recipient, &held.key, None).map(Some)
+}
+
+async fn of_record(app: &App, input: &Input, recipient: &PublicKey) -> Result<Option<Output>, Problem> {
+    let held = single::held(app, input.custodian, Slot(input.slot), input.serial).await?;
+    let Some(kept) = held.into_iter().find(|kept| kept.recipient == recipient.key_hash()) else {
+        return Ok(None);
+    };
+    let record = OneRecord {
+        cid: kept.content.to_string(),
+        salt: kept.salt,
+        wrap: kept.wrap,
+    };
+    sealed(app, input, kept.epoch, recipient, &kept.key, Some(record)).map(Some)
+}
+
+fn sealed(
+    app: &App,
+    input: &Input,
+    epoch: u32,
+    recipient: &PublicKey,
+    key: &ReleaseKey,
+    record: Option<OneRecord>,
+) -> Result<Output, Problem> {
+    let place = wraps::at(app, Slot(input.slot), input.serial, epoch);
+    let sealed = release::seal(&place, input.nonce, recipient, key)?;
+    Ok(Output {
         release: Bytes::from(sealed.to_vec()),
         slot: input.slot,
         serial: input.serial,
-        epoch: input.epoch,
-    }))
+        epoch,
+        record,
+    })
 }
 
 fn check_shape(app: &App, input: &Input) -> Result<(), Problem> {
@@ -173,7 +239,7 @@ async fn check_signature(app: &App, input: &Input) -> Result<(), Problem> {
     Ok(())
 }
 
-fn entry(input: &Input, terms: &chartseal_record::grant::Terms, role: chartseal_record::account::Role) -> Entry {
+fn entry(input: &Input, terms: &Terms, role: Role, subject: Subject) -> Entry {
     Entry {
         nonce: B256::ZERO,
         patient: terms.patient,
@@ -183,9 +249,8 @@ fn entry(input: &Input, terms: &chartseal_record::grant::Terms, role: chartseal_
         refused: None,
         purpose: input.purpose.clone(),
         subject: Subject {
-            scope: terms.scope.clone(),
-            record: None,
-            epoch: Some(input.epoch),
+            epoch: Some(input.epoch).filter(|epoch| *epoch != 0),
+            ..subject
         },
         client: None,
     }

@@ -9,7 +9,10 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Asked, At, Body, ToSign, intents::open_request};
+use super::{
+    Asked, At, Body, ToSign,
+    intents::{claim_of, open_request},
+};
 use crate::{
     app::App,
     auth::{caller::Caller, signature},
@@ -90,6 +93,7 @@ async fn prepare(app: &App, caller: &Caller, input: Input) -> Result<Created, Pr
             part: "account".into(),
             signer: Some(controller(app, caller.account)),
             typed_data: typed::typed_data_json(&request, &app.contracts.consent_domain()),
+            opens: None,
         }],
     };
     Ok(Created::at(format!("/v1/requests/{}", row.digest), body))
@@ -235,7 +239,7 @@ async fn sign(
         }
     }
     let row = app.store.request(id).await?.ok_or_else(Problem::not_found)?;
-    Ok(Json(show(&app, &row)?))
+    Ok(Json(show(&app, &caller, &row).await?))
 }
 
 /// What a grantee asks of a patient.
@@ -258,14 +262,22 @@ struct Shown {
     until: u64,
     purpose: String,
     reason: String,
+    /// The claim it is about, by its record id: the patient may grant that and what it cites alone, by kind grantClaim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim: Option<B256>,
     /// Unix seconds.
     asked_at: u64,
     /// Unix seconds.
     decided_at: Option<u64>,
 }
 
-fn show(app: &App, row: &AccessRequest) -> Result<Shown, Problem> {
+async fn show(app: &App, caller: &Caller, row: &AccessRequest) -> Result<Shown, Problem> {
     let request = open_request(app, row)?;
+    // Who asks is not told whether a claim it named is the patient's.
+    let claim = match caller.account == row.patient {
+        true => claim_of(app, row).await?,
+        false => None,
+    };
     Ok(Shown {
         id: row.digest,
         state: row.state.as_str(),
@@ -277,6 +289,7 @@ fn show(app: &App, row: &AccessRequest) -> Result<Shown, Problem> {
         until: request.until,
         purpose: request.purpose,
         reason: request.reason,
+        claim,
         asked_at: row.created_at,
         decided_at: row.decided_at,
     })
@@ -310,7 +323,7 @@ async fn list(State(app): State<App>, caller: Caller, Asked(query): Asked<Query>
     let mut shown = Vec::new();
     for row in app.store.find_requests(to, by, state, None, PAGE).await? {
         if !patient || row.state != RequestState::Prepared {
-            shown.push(show(&app, &row)?);
+            shown.push(show(&app, &caller, &row).await?);
         }
     }
     Ok(Json(shown))

@@ -35,7 +35,8 @@ pub enum Kind {
     EncryptionKey,
     /// A secp256k1 statement key; place = account|address of the key.
     StatementKey,
-    /// What it also takes to open a wrap; place = slot|serial|epoch|keccak256(wrap).
+    /// What it also takes to open a wrap; place = slot|serial|epoch|keccak256(wrap). Of a grant of one record the wrap too,
+    /// which no chain has, and what it is about (`custody::single`).
     ReleaseKey,
     /// An audit entry; place = patient (its sequence is bound by the hash chain).
     Audit,

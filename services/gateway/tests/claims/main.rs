@@ -7,4 +7,5 @@ mod evidence;
 mod lookup;
 mod model;
 mod search;
+mod single;
 mod stage;

@@ -17,14 +17,17 @@ pub struct Stored {
     pub sent: Value,
 }
 
-/// The ids a search gives to who may read `entitled` patients.
+/// The ids a search gives to who may read `entitled` patients, and beyond them those that are `alone`.
 pub fn found(
     stage: &Stage<'_>,
     among: &[Stored],
     entitled: &[usize],
+    alone: &BTreeSet<String>,
     question: &[(String, String)],
 ) -> BTreeSet<String> {
-    let mine = among.iter().filter(|stored| entitled.contains(&stored.patient));
+    let mine = among
+        .iter()
+        .filter(|stored| entitled.contains(&stored.patient) || alone.contains(&stored.id));
     let fitting = mine.filter(|stored| question.iter().all(|(name, value)| admits(stage, stored, name, value)));
     fitting.map(|stored| stored.id.clone()).collect()
 }

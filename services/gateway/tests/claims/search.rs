@@ -220,7 +220,13 @@ fn hold(stage: &Stage<'_>, kind: &'static str, among: &[Stored], parts: Vec<Boxe
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[8; 32]));
     let matched = std::cell::Cell::new(0);
     let outcome = runner.run(&questions(parts), |question| {
-        let expected = model::found(stage, among, &question.asker.entitled(), &question.parts);
+        let (asker, nothing) = (question.asker, BTreeSet::new());
+        let alone = match asker {
+            Asker::Insurer => &stage.insurers,
+            Asker::Doctor => &stage.doctors,
+            Asker::Hospital | Asker::Patient(_) => &nothing,
+        };
+        let expected = model::found(stage, among, &asker.entitled(), alone, &question.parts);
         let (ids, total) =
             block_in_place(|| Handle::current().block_on(pages(question.asker.person(stage), kind, &question)));
         matched.set(matched.get() + expected.len());

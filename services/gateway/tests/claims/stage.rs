@@ -1,6 +1,6 @@
 //! The sample patients with all their claims, stored over FHIR, and what each of them lets the insurer do.
 
-use std::{fs, io::Read, path::PathBuf};
+use std::{collections::BTreeSet, fs, io::Read, path::PathBuf};
 
 use alloy::providers::ext::AnvilApi;
 use flate2::read::GzDecoder;
@@ -67,6 +67,27 @@ pub struct Stage<'a> {
     pub charts: Vec<String>,
     pub claims: Vec<Stored>,
     pub responses: Vec<Stored>,
+    /// Claims that the insurer may read by a grant of them alone.
+    pub insurers: BTreeSet<String>,
+    /// And the doctor.
+    pub doctors: BTreeSet<String>,
+}
+
+/// What becomes of the first claims of a patient that are granted alone.
+const ALONE: [Alone; 5] = [
+    Alone::Kept,
+    Alone::Revoked,
+    Alone::Expired,
+    Alone::ToTheDoctor,
+    Alone::Kept,
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Alone {
+    Kept,
+    Revoked,
+    Expired,
+    ToTheDoctor,
 }
 
 pub fn account(place: usize) -> String {
@@ -126,6 +147,8 @@ impl<'a> Stage<'a> {
             charts: vec![],
             claims: vec![],
             responses: vec![],
+            insurers: BTreeSet::new(),
+            doctors: BTreeSet::new(),
         };
         let samples = samples();
         assert_eq!(samples.len(), STANDINGS.len(), "one standing for each sample patient");
@@ -138,6 +161,9 @@ impl<'a> Stage<'a> {
         }
         for (place, standing) in STANDINGS.into_iter().enumerate() {
             stage.before(place, standing).await;
+            if matches!(standing, Revoked | Expired | OnlyWrites | Nothing | Suspended) {
+                stage.alone(place, standing != Suspended).await;
+            }
         }
         // An hour passes on the chain, which is what a grant ends by.
         world
@@ -184,6 +210,33 @@ impl<'a> Stage<'a> {
         terms["until"] = json!(now() + seconds);
         terms["purpose"] = json!("HPAYMT");
         self.patients[place].decide("grant", terms).await;
+    }
+
+    /// Some of the claims, each granted alone, whatever else of them is granted or was.
+    async fn alone(&mut self, place: usize, counts: bool) {
+        let own = self.claims.iter().filter(|claim| claim.patient == place);
+        let own: Vec<String> = own.map(|claim| claim.id.clone()).take(ALONE.len()).collect();
+        for (id, what) in own.into_iter().zip(ALONE) {
+            let (who, whose) = match what {
+                Alone::ToTheDoctor => (self.people.doctor.address(), &mut self.doctors),
+                _ => (self.people.insurer.address(), &mut self.insurers),
+            };
+            let seconds = if what == Alone::Expired { 1800 } else { 86_400 };
+            if counts && matches!(what, Alone::Kept | Alone::ToTheDoctor) {
+                whose.insert(id.clone());
+            }
+            let terms = json!({
+                "claim": format!("0x{id}"), "grantee": who, "until": now() + seconds, "purpose": "HPAYMT",
+            });
+            let patient = &self.patients[place];
+            let intent = patient.decide("grantClaim", terms).await;
+            if what == Alone::Revoked {
+                let record = &intent["sign"][0]["typedData"]["message"]["record"];
+                patient
+                    .decide("revoke", json!({ "grantee": who, "record": record }))
+                    .await;
+            }
+        }
     }
 
     async fn revoke(&self, place: usize) {

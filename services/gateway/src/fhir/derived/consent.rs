@@ -8,7 +8,10 @@ use super::{Derived, party, resource};
 use crate::{
     app::App,
     auth::caller::Caller,
-    custody::live::{self, NotLive},
+    custody::{
+        live::{self, NotLive},
+        single,
+    },
     fhir::{candidates, date, json::Json, outcome::Outcome, reference::RecordId, search::Query},
     problem::Problem,
 };
@@ -75,9 +78,14 @@ async fn show(app: &App, slot: Slot, state: &GrantState) -> Result<Option<Json>,
     if terms.record == B256::ZERO {
         provision["class"] = json!([{ "system": SCOPE, "code": terms.scope }]);
     } else {
-        // One record, named only by its salted commitment: whoever holds the record can tell that it is meant.
+        // On chain it is named only by its salted commitment.
         let commitment = json!({ "system": "urn:chartseal:record-commitment", "value": terms.record });
-        provision["data"] = json!([{ "meaning": "instance", "reference": { "identifier": commitment } }]);
+        let mut reference = json!({ "identifier": commitment });
+        if let Some(row) = single::record(app, slot).await.map_err(Problem::from)? {
+            let (kind, id) = (&row.resource_type, RecordId(row.record_id));
+            reference["reference"] = json!(format!("{kind}/{id}/_history/{}", row.version));
+        }
+        provision["data"] = json!([{ "meaning": "instance", "reference": reference }]);
     }
     let mut consent = json!({
         "resourceType": "Consent",

@@ -41,11 +41,7 @@ impl Derived for Provenance {
         let mut rows = Vec::new();
         for RecordId(id) in targets {
             let versions = app.store.record_history(*id).await.map_err(Problem::from)?;
-            if let Some(newest) = versions.first()
-                && read::may(app, caller, newest).await?
-            {
-                rows.extend(versions);
-            }
+            rows.extend(read::readable(app, caller, versions).await?);
         }
         let opened = many::open(app, caller, rows, |_| true).await?;
         opened.iter().map(|(row, opened)| show(app, row, opened)).collect()

@@ -12,9 +12,12 @@
 //! | approved, and the grant was revoked, narrowed, or has expired since, or the chain refused it | failed |
 //! | approved for writing only | rejected |
 //!
+//! A claim and what it cites, granted in the answer, are several grants: what ends one of them ends the Task's access to all
+//! that was approved, and it says so; what is still live stays readable.
+//!
 //! `requested` is what a Task arrives with: taking it in and accepting it is one step.
 
-use chartseal_record::{Slot, Target, state::IntentState, typed};
+use chartseal_record::{B256, Slot, Target, state::IntentState, typed};
 use chartseal_store::{AccessRequest, IntentFilter, RequestState};
 use serde_json::{Value, json};
 
@@ -22,7 +25,10 @@ use super::{Derived, party, resource};
 use crate::{
     app::App,
     auth::caller::Caller,
-    custody::live::{self, NotLive},
+    custody::{
+        live::{self, NotLive},
+        single,
+    },
     fhir::{
         candidates, date, find,
         json::Json,
@@ -31,7 +37,7 @@ use crate::{
         search::Query,
         task::asked::{Data, HREX},
     },
-    intent::Decision,
+    intent::{Decision, PreparedGrant},
     problem::Problem,
     v1::intents,
 };
@@ -148,16 +154,14 @@ pub async fn shown(app: &App, caller: &Caller, row: &AccessRequest) -> Result<Op
     Ok(Some(task))
 }
 
-/// What was asked for and is there, as the caller may see it; an empty result is said as one.
+/// What was asked for and is there, as the caller may see it; or where records were granted alone, those. An empty result is
+/// said as one.
 async fn output(app: &App, caller: &Caller, row: &AccessRequest, task: &mut Value) -> Result<(), Outcome> {
-    let data = Data::of(task)?;
-    let query = data.query(app, row.patient)?;
-    let kind = data.kind.as_str();
-    let found = find::matches(app, caller, data.kind, &query).await?;
-    let mut places: Vec<String> = found
-        .iter()
-        .map(|(row, _)| format!("{kind}/{}", RecordId(row.record_id)))
-        .collect();
+    let alone = alone(app, row).await?;
+    let mut places = match alone.is_empty() {
+        false => alone,
+        true => found(app, caller, row, task).await?,
+    };
     if places.is_empty() {
         places.push("#nothing".into());
         task["contained"] = json!([{ "resourceType": "Bundle", "id": "nothing", "type": "searchset", "total": 0 }]);
@@ -168,6 +172,31 @@ async fn output(app: &App, caller: &Caller, row: &AccessRequest, task: &mut Valu
         .map(|place| json!({ "type": value, "valueReference": { "reference": place } }));
     task["output"] = outputs.collect();
     Ok(())
+}
+
+async fn found(app: &App, caller: &Caller, row: &AccessRequest, task: &Value) -> Result<Vec<String>, Outcome> {
+    let data = Data::of(task)?;
+    let query = data.query(app, row.patient)?;
+    let kind = data.kind.as_str();
+    let found = find::matches(app, caller, data.kind, &query).await?;
+    let places = found
+        .iter()
+        .map(|(row, _)| format!("{kind}/{}", RecordId(row.record_id)));
+    Ok(places.collect())
+}
+
+/// The versions that were granted alone in the answer, the claim first.
+async fn alone(app: &App, row: &AccessRequest) -> Result<Vec<String>, Problem> {
+    let mut places = Vec::new();
+    for (_, grant) in approval(app, row).await? {
+        if let Some(slot) = grant.slot().filter(|_| grant.grant.record != B256::ZERO)
+            && let Some(of) = single::record(app, slot).await?
+        {
+            let (kind, id) = (&of.resource_type, RecordId(of.record_id));
+            places.push(format!("{kind}/{id}/_history/{}", of.version));
+        }
+    }
+    Ok(places)
 }
 
 async fn standing(app: &App, row: &AccessRequest, request: &typed::Request) -> Result<Standing, Problem> {
@@ -182,12 +211,23 @@ async fn standing(app: &App, row: &AccessRequest, request: &typed::Request) -> R
     })
 }
 
-/// What became of the grant the patient approved it with: the very one, since another in the same slot may have ended
-/// before, or be live after it was revoked.
+/// What became of the grants the patient approved it with: those very ones, since another in the same slot may have ended
+/// before, or be live after it was revoked. The first that is not live speaks for all.
 async fn granted(app: &App, row: &AccessRequest) -> Result<Standing, Problem> {
-    let Some((state, grant)) = approval(app, row).await? else {
+    let approval = approval(app, row).await?;
+    if approval.is_empty() {
         return Ok(Standing::InProgress);
-    };
+    }
+    for (state, prepared) in approval {
+        match one(app, row, state, &prepared.grant).await? {
+            Standing::Live => {}
+            other => return Ok(other),
+        }
+    }
+    Ok(Standing::Live)
+}
+
+async fn one(app: &App, row: &AccessRequest, state: IntentState, grant: &typed::Grant) -> Result<Standing, Problem> {
     let Some(target) = Target::from_fields(&grant.scope, grant.record) else {
         return Ok(Standing::InProgress);
     };
@@ -214,14 +254,16 @@ async fn granted(app: &App, row: &AccessRequest) -> Result<Standing, Problem> {
     )
 }
 
-/// The grant a patient answered a request with, and how far it has come. It was laid out after the request was.
-async fn approval(app: &App, row: &AccessRequest) -> Result<Option<(IntentState, typed::Grant)>, Problem> {
+/// The grants a patient answered a request with, and how far they have come: one of a scope, or one for each of several
+/// records, in the order they were signed in. They were laid out after the request was.
+async fn approval(app: &App, row: &AccessRequest) -> Result<Vec<(IntentState, PreparedGrant)>, Problem> {
     let mut filter = IntentFilter {
         account: Some(row.patient),
         kind: Some("grant".into()),
         limit: PAGE,
         ..IntentFilter::default()
     };
+    let mut approval = Vec::new();
     loop {
         let page = app.store.find_intents(&filter).await?;
         for intent in &page {
@@ -229,14 +271,20 @@ async fn approval(app: &App, row: &AccessRequest) -> Result<Option<(IntentState,
                 && prepared.request == Some(row.digest)
                 && intent.state != IntentState::Prepared
             {
-                return Ok(Some((intent.state, prepared.grant)));
+                let alone = prepared.grant.record != B256::ZERO;
+                approval.push((intent.state, prepared));
+                if !alone {
+                    return Ok(approval);
+                }
             }
         }
         match page.last() {
             Some(last) if page.len() == PAGE as usize && last.created_at >= row.created_at => {
                 filter.before = Some(last.seq);
             }
-            _ => return Ok(None),
+            _ => break,
         }
     }
+    approval.reverse();
+    Ok(approval)
 }

@@ -7,6 +7,7 @@
 //! The Task as it was sent is sealed with the request; its status is never stored, but follows from what was decided
 //! (`derived/task.rs`).
 
+pub mod about;
 pub mod asked;
 
 use axum::{

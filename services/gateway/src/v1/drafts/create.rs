@@ -120,6 +120,7 @@ async fn draft(app: &App, caller: &Caller, body: &[u8]) -> Result<Created, Probl
     let body = Laid {
         id: staged.id.to_string(),
         sign: [ToSign {
+            opens: None,
             part: "author".into(),
             signer,
             typed_data: write::typed_data(app, &prepared.statement),

@@ -9,6 +9,7 @@ use super::prepare::Laid;
 use crate::{
     app::App,
     auth::caller::Caller,
+    fhir::about,
     intent::Decision,
     problem::{Code, Failure, Problem},
     statement,
@@ -39,6 +40,22 @@ pub fn task(app: &App, row: &AccessRequest) -> Result<Option<Value>, Problem> {
         .open(row.org, Kind::Request, &row.digest.to_string(), &row.sealed)?;
     let mut said: Value = serde_json::from_slice(&json).map_err(|_| Failure::Vault(Kind::Request.as_str()))?;
     Ok(said.get_mut("task").map(Value::take))
+}
+
+/// The patient's claim that a request is about, if it was asked by a Task that names one which is here.
+pub async fn claim(app: &App, request: B256) -> Result<Option<B256>, Problem> {
+    let Some(row) = app.store.request(request).await? else {
+        return Ok(None);
+    };
+    claim_of(app, &row).await
+}
+
+/// The same for its row.
+pub async fn claim_of(app: &App, row: &AccessRequest) -> Result<Option<B256>, Problem> {
+    match task(app, row)? {
+        Some(task) => about::claim(app, row.patient, &task).await,
+        None => Ok(None),
+    }
 }
 
 /// The asking organisation takes an open request back by its statement key, as it asked. The decision is kept with its

@@ -77,24 +77,9 @@ pub struct Grant {
 
 pub async fn grant(app: &App, caller: &Caller, input: Grant) -> Result<Laid, Problem> {
     let patient = patient_of(app, caller)?;
-    let asked = match input.request {
-        Some(digest) => Some(access::asked(app, digest, RequestState::Open).await?),
-        None => None,
-    };
-    if asked.as_ref().is_some_and(|r| r.patient != patient.id()) {
-        return Err(Problem::not_found());
-    }
+    let asked = asked(app, &patient, input.request, input.grantee).await?;
     let asked = asked.as_ref();
     let grantee = input.grantee.or(asked.map(|r| r.grantee));
-    if asked.is_some_and(|r| grantee != Some(r.grantee)) {
-        return Err(Problem::new(Code::Invalid, "the request is another grantee's"));
-    }
-    let missing = |what: &str| {
-        Problem::new(
-            Code::Malformed,
-            format!("{what} is missing; name it, or a request that has it"),
-        )
-    };
     let terms = Terms {
         grantee: grantee.ok_or_else(|| missing("grantee"))?,
         scope: match input
@@ -120,6 +105,32 @@ pub async fn grant(app: &App, caller: &Caller, input: Grant) -> Result<Laid, Pro
     Laid::of(app, patient.custodian, Decision::Grant(prepared), after.as_deref()).await
 }
 
+/// The open request that is answered, if one is named: to this patient, by this grantee.
+pub async fn asked(
+    app: &App,
+    patient: &Patient,
+    request: Option<B256>,
+    grantee: Option<Address>,
+) -> Result<Option<typed::Request>, Problem> {
+    let Some(digest) = request else { return Ok(None) };
+    let asked = access::asked(app, digest, RequestState::Open).await?;
+    if asked.patient != patient.id() {
+        return Err(Problem::not_found());
+    }
+    match grantee.is_none_or(|grantee| grantee == asked.grantee) {
+        true => Ok(Some(asked)),
+        false => Err(Problem::new(Code::Invalid, "the request is another grantee's")),
+    }
+}
+
+/// A term that neither the patient nor the request names.
+pub fn missing(what: &str) -> Problem {
+    Problem::new(
+        Code::Malformed,
+        format!("{what} is missing; name it, or a request that has it"),
+    )
+}
+
 /// The struct the patient signs, with its wrap; the release key is in the vault when this returns.
 pub async fn prepare(
     app: &App,
@@ -127,7 +138,11 @@ pub async fn prepare(
     terms: Terms,
     request: Option<B256>,
 ) -> Result<PreparedGrant, Problem> {
-    check(app, patient, &terms)?;
+    check(app, patient, terms.grantee, terms.until, &terms.purpose)?;
+    if !(1..=3).contains(&terms.permission) {
+        let why = "permission is 1 (READ), 2 (WRITE) or 3 (both)";
+        return Err(Problem::new(Code::Invalid, why));
+    }
     let slot = epochs::slot(patient.id(), terms.grantee, &terms.scope);
     // What is refused here stays refused: only a higher serial opens the slot again.
     let refused = app.store.tombstone(slot).await?.map_or(0, |t| t.serial);
@@ -177,22 +192,20 @@ pub async fn prepare(
     })
 }
 
-fn check(app: &App, patient: &Patient, terms: &Terms) -> Result<(), Problem> {
+/// To whom, until when and for what: what every grant has.
+pub fn check(app: &App, patient: &Patient, grantee: Address, until: u64, purpose: &str) -> Result<(), Problem> {
     let invalid = |why: &str| Err(Problem::new(Code::Invalid, why));
     let now = app.clock.seconds();
-    if !(1..=3).contains(&terms.permission) {
-        return invalid("permission is 1 (READ), 2 (WRITE) or 3 (both)");
-    }
-    if terms.until <= now {
+    if until <= now {
         return invalid("until lies in the past; it is the unix second in which the grant ends");
     }
-    if terms.purpose.is_empty() || terms.purpose.len() > PURPOSE {
+    if purpose.is_empty() || purpose.len() > PURPOSE {
         return invalid("purpose is a code of 1 to 64 bytes, such as TREAT or HPAYMT");
     }
-    if terms.grantee == patient.id() {
+    if grantee == patient.id() {
         return invalid("a patient needs no grant of its own");
     }
-    match app.index.account(terms.grantee) {
+    match app.index.account(grantee) {
         Some(grantee) if grantee.role == Role::Patient => invalid("grants go to doctors, hospitals and insurers"),
         Some(grantee) if !grantee.is_active(now) => invalid("the grantee's account is not active"),
         Some(_) => Ok(()),

@@ -8,7 +8,7 @@ use utoipa::{
     },
 };
 
-use super::{account, advance, enrol, grant, revoke, take_over};
+use super::{account, advance, enrol, grant, grant_claim, revoke, take_over};
 use crate::openapi::words::{AddressSchema, HashSchema};
 
 /// By a registrar.
@@ -54,6 +54,7 @@ kinds! {
     "retire" Account,
     "enrol" enrol::Enrol,
     "grant" grant::Grant,
+    "grantClaim" grant_claim::GrantClaim,
     "revoke" revoke::Revoke,
     "advance" advance::Advance,
     "decline" Request,

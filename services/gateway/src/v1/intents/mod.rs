@@ -5,6 +5,7 @@ mod account;
 mod advance;
 mod enrol;
 mod grant;
+mod grant_claim;
 mod kinds;
 mod list;
 mod papers;
@@ -19,7 +20,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::app::App;
 
-pub use access::{open as open_request, task as task_of, withdraw_for};
+pub use access::{claim_of, open as open_request, task as task_of, withdraw_for};
 pub use papers::recipient as papers_recipient;
 
 pub fn routes() -> OpenApiRouter<App> {

@@ -13,7 +13,7 @@ use utoipa::{
 use super::{
     access, account, advance,
     enrol::{self, Backup},
-    grant, kinds, revoke,
+    grant, grant_claim, kinds, revoke,
     show::{self, Shown},
     take_over,
 };
@@ -42,6 +42,7 @@ pub enum Input {
     Retire { who: Address },
     Enrol(enrol::Enrol),
     Grant(grant::Grant),
+    GrantClaim(grant_claim::GrantClaim),
     Revoke(revoke::Revoke),
     Advance(advance::Advance),
     Decline { request: B256 },
@@ -182,6 +183,7 @@ async fn create(app: &App, caller: &Caller, input: Input) -> Result<Created, Pro
         Input::Retire { who } => account::set_status(app, caller, signer, who, Status::Retired).await?,
         Input::Enrol(i) => enrol::enrol(app, caller, i).await?,
         Input::Grant(i) => grant::grant(app, caller, i).await?,
+        Input::GrantClaim(i) => grant_claim::grant_claim(app, caller, i).await?,
         Input::Revoke(i) => revoke::revoke(app, caller, i).await?,
         Input::Advance(i) => advance::advance(app, caller, i).await?,
         Input::Decline { request } => access::decline(app, caller, request).await?,

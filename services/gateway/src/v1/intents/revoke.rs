@@ -1,7 +1,7 @@
 //! A revocation, laid out.
 
 use alloy::primitives::{Address, B256};
-use chartseal_record::{Scope, Slot, state::IntentState, typed};
+use chartseal_record::{Scope, Slot, Target, state::IntentState, typed};
 use chartseal_store::IntentFilter;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -10,23 +10,34 @@ use super::{grant::patient_of, prepare::Laid};
 use crate::{
     app::App,
     auth::caller::Caller,
-    custody::epochs,
     intent::Decision,
-    openapi::words::{AddressSchema, ScopeSchema},
-    problem::Problem,
+    openapi::words::{AddressSchema, HashSchema, ScopeSchema},
+    problem::{Code, Problem},
 };
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Revoke {
     grantee: Address,
-    scope: Scope,
+    /// This or `record`.
+    scope: Option<Scope>,
+    /// The commitment of a grant of one record, as `GET /v1/grants` lists it.
+    record: Option<B256>,
 }
 
 /// Up to the newest serial that may still come into force: granted, or signed.
 pub async fn revoke(app: &App, caller: &Caller, input: Revoke) -> Result<Laid, Problem> {
     let patient = patient_of(app, caller)?;
-    let slot = epochs::slot(patient.id(), input.grantee, &input.scope);
+    let target = match (input.scope, input.record) {
+        (Some(scope), None) => Target::Scope(scope),
+        (None, Some(record)) if record != B256::ZERO => Target::Record(record),
+        _ => {
+            let why = "name a scope, or the commitment of a grant of one record, and not both";
+            return Err(Problem::new(Code::Malformed, why));
+        }
+    };
+    let slot = Slot::of(patient.id(), input.grantee, &target);
+    let (scope, record) = target.fields();
     let state = app.index.grant(slot);
     let granted = state.terms.as_ref().map_or(0, |t| t.serial);
     let serial = granted.max(signed(app, patient.id(), slot).await?);
@@ -36,8 +47,8 @@ pub async fn revoke(app: &App, caller: &Caller, input: Revoke) -> Result<Laid, P
     let revoke = typed::Revoke {
         patient: patient.id(),
         grantee: input.grantee,
-        scope: input.scope.to_string(),
-        record: B256::ZERO,
+        scope,
+        record,
         serial,
     };
     Laid::of(app, patient.custodian, Decision::Revoke { revoke }, None).await
@@ -58,8 +69,7 @@ async fn signed(app: &App, patient: Address, slot: Slot) -> Result<u64, Problem>
         };
         for intent in app.store.find_intents(&filter).await? {
             if let Ok(Decision::Grant(g)) = Decision::read(&intent.payload)
-                && let Ok(scope) = Scope::new(g.grant.scope.clone())
-                && epochs::slot(patient, g.grant.grantee, &scope) == slot
+                && g.slot() == Some(slot)
             {
                 highest = highest.max(g.grant.serial);
             }

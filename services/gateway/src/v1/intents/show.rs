@@ -15,7 +15,7 @@ use crate::{
     intent::{By, Decision, Part},
     openapi::words::{AddressSchema, HashSchema, IntentStateSchema},
     problem::Problem,
-    v1::{At, ToSign},
+    v1::{At, OneRecord, ToSign},
     vault::Kind,
 };
 
@@ -27,11 +27,11 @@ pub struct Shown {
     /// A UUID.
     id: String,
     /// register, statementKey, publisher, custodian, takeOver, encryptionKey, handOver, suspend, reinstate, retire, enrol,
-    /// grant, revoke, advance, rewrap, decline or withdraw.
+    /// grant, grantClaim, revoke, advance, rewrap, decline or withdraw.
     kind: String,
     /// The account it is about.
     account: Address,
-    /// Of an enrolment and of taking the keys over: of all its steps together.
+    /// Of an enrolment, of taking the keys over and of granting a claim: of all its steps together.
     state: IntentState,
     /// The decision of which this is one step.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,7 +47,7 @@ pub struct Shown {
     expires_at: u64,
     /// The signatures that are still missing.
     sign: Vec<ToSign>,
-    /// An enrolment's, and of taking the keys over: the decisions it became.
+    /// An enrolment's, of taking the keys over and of granting a claim: the decisions it became.
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<Vec<Step>>,
     /// A revocation's, once signed: the custodian's signed word since when the slot is refused; null if it could not sign.
@@ -161,7 +161,9 @@ pub async fn render(app: &App, caller: &Caller, intent: &Intent, decision: &Deci
             shown.registration = serde_json::to_value(register).ok();
             application(app, intent, &mut shown).await?;
         }
-        Decision::Enrol { .. } | Decision::TakeOver { .. } => steps(app, intent, &mut shown).await?,
+        Decision::Enrol { .. } | Decision::TakeOver { .. } | Decision::GrantClaim { .. } => {
+            steps(app, intent, &mut shown).await?
+        }
         Decision::Revoke { revoke } if intent.state != IntentState::Prepared => {
             let target = Target::from_fields(&revoke.scope, revoke.record);
             let slot = target.map(|t| Slot::of(revoke.patient, revoke.grantee, &t));
@@ -208,16 +210,24 @@ async fn to_sign(app: &App, caller: &Caller, intent: &Intent, decision: &Decisio
     }
     let registrar = registrar(app, caller, intent).await?;
     let parts = decision.parts(&app.contracts, registrar);
-    let missing = parts
+    let missing: Vec<Part> = parts
         .into_iter()
-        .filter(|part| !intent.signatures.contains_key(&kept_name(part)));
-    Ok(missing
-        .map(|part| ToSign {
+        .filter(|part| !intent.signatures.contains_key(&kept_name(part)))
+        .collect();
+    let mut asked = Vec::with_capacity(missing.len());
+    for part in missing {
+        let opens = match part.slot {
+            Some(slot) => OneRecord::of(app, slot).await?,
+            None => None,
+        };
+        asked.push(ToSign {
             signer: Some(signer(app, part.by)),
             part: part.name,
             typed_data: part.typed_data,
-        })
-        .collect())
+            opens,
+        });
+    }
+    Ok(asked)
 }
 
 /// The name a signature is kept under: a registrar's says which one, since the call names it.

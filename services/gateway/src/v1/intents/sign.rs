@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256, Bytes};
 use axum::{Json, extract::State};
-use chartseal_record::{Scope, Slot, Target, state::IntentState};
+use chartseal_record::{Scope, Slot, Target, state::IntentState, typed};
 use chartseal_store::{Error as StoreError, Intent, RequestState};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -15,7 +15,7 @@ use crate::{
         caller::{Caller, Visitor},
         signature,
     },
-    custody::{Patient, revoke, take_over},
+    custody::{Patient, revoke, single, take_over},
     intent::{By, Decision, Part, PreparedGrant},
     openapi::words::HexSchema,
     problem::{Code, Failure, Problem},
@@ -134,12 +134,12 @@ async fn before(app: &App, caller: &Caller, decision: &Decision) -> Result<(), P
         Decision::Revoke { revoke } => {
             let patient = Patient::of(app, revoke.patient)?;
             revoke::refuse(app, &patient, revoke).await?;
-            let subject = subject(&revoke.scope);
+            let subject = about(app, revoke).await?;
             let entry = audit::by(caller, revoke.patient, Action::Revoke, "PATRQT", subject);
             audit::append(app, patient.custodian, entry).await
         }
         Decision::Grant(grant) => still_wanted(app, grant).await,
-        Decision::Enrol { grants } => {
+        Decision::Enrol { grants } | Decision::GrantClaim { grants, .. } => {
             for grant in grants {
                 still_wanted(app, grant).await?;
             }
@@ -156,7 +156,7 @@ async fn before(app: &App, caller: &Caller, decision: &Decision) -> Result<(), P
 
 /// A grant laid out before a revocation does not come into force after it.
 async fn still_wanted(app: &App, grant: &PreparedGrant) -> Result<(), Problem> {
-    let refused = match slot(grant) {
+    let refused = match grant.slot() {
         Some(slot) => app.store.tombstone(slot).await?.map_or(0, |t| t.serial),
         None => 0,
     };
@@ -169,9 +169,15 @@ async fn still_wanted(app: &App, grant: &PreparedGrant) -> Result<(), Problem> {
     Ok(())
 }
 
-fn slot(grant: &PreparedGrant) -> Option<Slot> {
-    let target = Target::from_fields(&grant.grant.scope, grant.grant.record)?;
-    Some(Slot::of(grant.grant.patient, grant.grant.grantee, &target))
+/// What a journal says is revoked.
+async fn about(app: &App, revoke: &typed::Revoke) -> Result<Subject, Failure> {
+    match Target::from_fields(&revoke.scope, revoke.record) {
+        Some(target) => {
+            let slot = Slot::of(revoke.patient, revoke.grantee, &target);
+            single::entry_of(app, slot, &revoke.scope).await
+        }
+        None => Ok(subject(&revoke.scope)),
+    }
 }
 
 fn subject(scope: &str) -> Subject {
@@ -219,6 +225,18 @@ async fn complete(
     }
     let now = app.clock.seconds();
     decide_request(app, decision, now).await?;
+    // All or none: half a claim's evidence is not what the patient was shown.
+    if let Decision::GrantClaim { grants, .. } = decision {
+        for (part, grant) in parts.iter().zip(grants) {
+            let step = queue::Step {
+                parent: &intent.id,
+                part: &part.name,
+                after: None,
+            };
+            let decision = Decision::Grant(grant.clone());
+            queue::step(app, intent.org, step, &decision, signature(&part.name)).await?;
+        }
+    }
     let moved = match decision.call(&app.contracts, registrar, signature) {
         Some((target, data)) => app.store.intent_signed(&intent.id, target, &data, now).await,
         None => app.store.intent_decided(&intent.id, now).await,
@@ -238,7 +256,10 @@ async fn decide_request(app: &App, decision: &Decision, now: u64) -> Result<(), 
         Decision::Withdraw { withdraw } => (withdraw.request, RequestState::Withdrawn),
         Decision::Grant(PreparedGrant {
             request: Some(request), ..
-        }) => (*request, RequestState::Approved),
+        })
+        | Decision::GrantClaim {
+            request: Some(request), ..
+        } => (*request, RequestState::Approved),
         _ => return Ok(()),
     };
     match app.store.decide_request(request, state, now).await {
@@ -256,7 +277,10 @@ async fn after(app: &App, caller: &Caller, intent: &Intent, decision: &Decision)
     match decision {
         Decision::Revoke { revoke } => {
             let patient = Patient::of(app, revoke.patient)?;
-            let scope = Scope::new(revoke.scope.clone()).map_err(|_| Failure::Broken("a revocation of no scope"))?;
+            // Who read one record has no epoch's secret.
+            let Ok(scope) = Scope::new(revoke.scope.clone()) else {
+                return Ok(());
+            };
             // The refusal stands whatever happens here; an advance that fails now is due before the next seal.
             if let Err(problem) = revoke::move_on(app, &patient, &scope).await {
                 tracing::warn!(
@@ -270,7 +294,7 @@ async fn after(app: &App, caller: &Caller, intent: &Intent, decision: &Decision)
             app.pending.add(advance, wraps, intent.id.clone());
         }
         Decision::Grant(grant) => granted(app, caller, intent.org, grant).await?,
-        Decision::Enrol { grants } => {
+        Decision::Enrol { grants } | Decision::GrantClaim { grants, .. } => {
             for grant in grants {
                 granted(app, caller, intent.org, grant).await?;
             }
@@ -293,7 +317,10 @@ async fn administered(app: &App, caller: &Caller, org: Address, decision: &Decis
 }
 
 async fn granted(app: &App, caller: &Caller, org: Address, grant: &PreparedGrant) -> Result<(), Problem> {
-    let subject = subject(&grant.grant.scope);
+    let subject = match grant.slot() {
+        Some(slot) => single::entry_of(app, slot, &grant.grant.scope).await?,
+        None => subject(&grant.grant.scope),
+    };
     let entry = audit::by(
         caller,
         grant.grant.patient,

@@ -14,9 +14,7 @@ use chartseal_store::Record;
 
 use crate::{
     app::App,
-    audit::Subject,
     auth::caller::Caller,
-    custody::{live, open::epoch_secret},
     fhir::{json::Json, reference::RecordId},
     problem::{Code, Failure, Problem},
     read::{self, Whole},
@@ -54,33 +52,38 @@ impl<'a> Gathered<'a> {
     /// Adds a record, after an entry in its patient's journal, and gives its resource; `None` if no live grant opens it.
     pub async fn add(&mut self, reference: String, row: &Record) -> Result<Option<Json>, Problem> {
         let (app, caller) = (self.app, self.caller);
-        let target = Target::Scope(row.scope.clone());
-        match live::permission(app, row.patient, caller.account, &target, typed::READ).await {
-            Ok(_) => {}
-            Err(why) => match Problem::from(why) {
-                problem if problem.code == Code::NotLive => return Ok(None),
-                failed => return Err(failed),
-            },
-        }
+        let alone = read::alone(app, caller, row).await?;
+        let slot = match &alone {
+            Some(grant) => grant.slot,
+            None if read::may_scope(app, caller.account, row).await? => {
+                Slot::of(row.patient, caller.account, &Target::Scope(row.scope.clone()))
+            }
+            None => return Ok(None),
+        };
         // Before the record is opened: what cannot be proved is not disclosed in vain.
         let receipt = receipts::receipt(app, row).await?;
-        let grant = self.grant(Slot::of(row.patient, caller.account, &target))?;
-        let subject = Subject {
-            scope: row.scope.to_string(),
-            record: Some(RecordId(row.record_id).to_string()),
-            epoch: Some(row.epoch),
+        let terms = self.terms(slot)?;
+        let key = match &alone {
+            Some(grant) => read::key_alone(app, caller, row, grant, self.purpose).await,
+            None => {
+                let name = RecordId(row.record_id).to_string();
+                read::secret(app, caller, row, self.purpose, name).await
+            }
         };
-        let secret = epoch_secret(app, caller, row.patient, &row.scope, row.epoch, self.purpose, subject).await;
-        let secret = match secret {
-            Ok(secret) => secret,
+        let key = match key {
+            Ok(key) => key,
             Err(problem) if problem.code == Code::NotLive => return Ok(None),
             Err(problem) => return Err(problem),
         };
+        let grant = self.grant(Given {
+            salt: key.salt(),
+            ..terms
+        })?;
         let Whole {
             file_key,
             sealed,
             opened,
-        } = read::whole(app, &secret, row).await?;
+        } = read::whole(app, &key, row).await?;
         let OpenedRecord { header, resource } = opened;
         let corrupt = || read::corrupt(&row.content_hash.cid());
         let json = Json::parse(&resource).map_err(|_| corrupt())?;
@@ -108,11 +111,15 @@ impl<'a> Gathered<'a> {
         Ok(Some(json))
     }
 
-    /// The place in the packet of the slot's grant.
-    fn grant(&mut self, slot: Slot) -> Result<u32, Problem> {
+    /// The slot's grant.
+    fn terms(&self, slot: Slot) -> Result<Given, Problem> {
         let state = self.app.index.grant_at(slot, self.block);
         let terms = state.terms.ok_or_else(super::moved)?;
-        let given = given(self.app, terms, state.revoked);
+        Ok(given(self.app, terms, state.revoked))
+    }
+
+    /// The grant's place in the packet.
+    fn grant(&mut self, given: Given) -> Result<u32, Problem> {
         let place = self
             .grants
             .iter()
