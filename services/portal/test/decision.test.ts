@@ -45,6 +45,44 @@ describe("a grant", () => {
   });
 });
 
+describe("a grant of one record", () => {
+  const COMMITMENT = `0x${"1".repeat(64)}`;
+  const opens = { cid: "bafkrei", recordId: `0x${"ab".repeat(32)}` as const, version: 2, resourceType: "Claim", scope: "claims" };
+  const one = (change: (data: TypedData) => void = () => {}) =>
+    grant((d) => {
+      Object.assign(d.message, { scope: "", record: COMMITMENT, epoch: 0, suite: 0, purpose: "HPAYMT" });
+      change(d);
+    });
+  test("says who reads which version of which record, and that it is no more", () => {
+    const said = explain(one(), { ...around, opens });
+    expect(said.sentence).toMatch(/^You allow 0x976e…0aa9 to read one record until .*20(29|30).*, for paying a claim\.$/);
+    expect(said.terms).toContainEqual(["Record", "Insurance claim, from your insurance claims, number abababab…, version 2"]);
+    expect(said.effect).toContain("nothing else");
+  });
+  test("is withdrawn by name too", () => {
+    const revoke: TypedData = {
+      ...grant(),
+      types: { Revoke: ["address patient", "address grantee", "string scope", "bytes32 record", "uint64 serial"].map((field) => ({ type: field.split(" ")[0]!, name: field.split(" ")[1]! })) },
+      primaryType: "Revoke",
+      message: { patient: A, grantee: B, scope: "", record: COMMITMENT, serial: 1 },
+    };
+    expect(explain(revoke, { ...around, opens }).terms).toContainEqual(["Loses access to", expect.stringContaining("number abababab…")]);
+    expect(() => explain(revoke, around)).toThrow(Unexplained);
+  });
+  const cases: [string, (data: TypedData) => void][] = [
+    ["it also lets them write", (d) => (d.message.permission = 3)],
+    ["it carries a wrap", (d) => (d.message.wrapHash = COMMITMENT)],
+    ["it names an epoch", (d) => (d.message.epoch = 1)],
+    ["it is of no record", (d) => (d.message.record = ZERO)],
+  ];
+  test.each(cases)("has no words where %s", (_, change) => {
+    expect(() => explain(one(change), { ...around, opens })).toThrow(Unexplained);
+  });
+  test("has no words where nobody says which record it is", () => {
+    expect(() => explain(one(), around)).toThrow(Unexplained);
+  });
+});
+
 describe("no words, and so no signature, for", () => {
   const cases: [string, (data: TypedData) => void][] = [
     ["another patient's decision", (d) => (d.message.patient = B)],

@@ -14,6 +14,8 @@ export type Account = Schemas["Account"];
 export type SignedIn = Schemas["SignedIn"];
 /** One signature that something needs; `signer` is null where any registrar may give it. */
 export type ToSign = Omit<Schemas["ToSign"], "typedData"> & { typedData: TypedData };
+/** The record that a commitment in typed data is to. */
+export type OneRecord = Schemas["OneRecord"];
 export type IntentState = Schemas["IntentState"];
 export type Intent = Omit<Schemas["Intent"], "sign"> & { sign: ToSign[] };
 export type AccessRequest = Schemas["Request"];

@@ -108,7 +108,7 @@ function Decision({ plan, close }: { plan: Plan; close: (decided: boolean) => vo
           if (sign.length === 0) throw new Error(t("There is nothing for this wallet to sign."));
           // The registrar decides with its address, everybody else as the account.
           const about = (entry: ToSign) => (entry.as === "registrar" ? address : account);
-          const words = sign.map((entry) => explain(entry.typedData, { deployment, account: about(entry), names }));
+          const words = sign.map((entry) => explain(entry.typedData, { deployment, account: about(entry), names, opens: entry.opens ?? undefined }));
           setLaid({ id: answer.id, sign, words, more: plan.more?.(answer) });
         } catch (failed) {
           setError(failed);

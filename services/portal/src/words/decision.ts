@@ -3,10 +3,10 @@
 // Nothing is explained, and so nothing can be signed, unless the types are exactly those this app knows, the domain is
 // this system's, and every field has words. A gateway that lays out something else gets no signature.
 
-import type { Deployment, Hex, TypedData } from "../api/types";
+import type { Deployment, Hex, OneRecord, TypedData } from "../api/types";
 import { type Message as Words, t } from "./language";
 import { type Names, ROLES, same } from "./names";
-import { capital, may, permissionWords, purposeWords, scopeWords } from "./scopes";
+import { capital, may, permissionWords, purposeWords, scopeWords, typeWords } from "./scopes";
 import { atMinute, onDay } from "./when";
 
 export interface Explained {
@@ -23,6 +23,8 @@ export interface Surroundings {
   /** The account that decides. */
   account: Hex;
   names: Names;
+  /** Which record a commitment in the typed data is to, as the gateway that made it says. */
+  opens?: OneRecord | undefined;
 }
 
 /** Why something must not be signed. */
@@ -89,10 +91,12 @@ function known(data: TypedData, deployment: Deployment): Kind {
 }
 
 const EXPLAIN: Record<Kind, (message: Message, around: Surroundings) => Explained> = {
-  Grant(m, { account, names }) {
+  Grant(m, around) {
+    const { account, names } = around;
     mine(m.patient, account);
+    if (m.scope === "") return grantOfOne(m, around);
     const permission = permissionWords(number(m.permission));
-    if (!permission || m.scope === "" || !ZERO.test(text(m.record))) {
+    if (!permission || !ZERO.test(text(m.record))) {
       throw new Unexplained(t("This permission has a form this app has no words for, so it does not ask you to sign it."));
     }
     const [grantee, scope, until] = [names.of(text(m.grantee)), scopeWords(text(m.scope)), number(m.until)];
@@ -116,12 +120,23 @@ const EXPLAIN: Record<Kind, (message: Message, around: Surroundings) => Explaine
         : t("They can add to this part of your record and cannot read it. You can end this at any time. What they have added stays."),
     };
   },
-  Revoke(m, { account, names }) {
+  Revoke(m, { account, names, opens }) {
     mine(m.patient, account);
-    if (m.scope === "" || !ZERO.test(text(m.record))) {
-      throw new Unexplained(t("This withdrawal is about a single record, which this app has no words for yet."));
-    }
     const grantee = names.of(text(m.grantee));
+    if (m.scope === "") {
+      return {
+        sentence: t("You withdraw the permission of {who} to read one record.", { who: grantee }),
+        terms: [
+          [t("Who"), `${capital(grantee)} (${text(m.grantee)})`],
+          [t("Loses access to"), recordWords(m, opens)],
+          [t("As of"), t("The moment you sign")],
+        ],
+        effect: t("It cannot be undone, but you can give a new permission later. What they have read already cannot be taken back."),
+      };
+    }
+    if (!ZERO.test(text(m.record))) {
+      throw new Unexplained(t("This permission has a form this app has no words for, so it does not ask you to sign it."));
+    }
     const scope = scopeWords(text(m.scope));
     return {
       sentence: t("You withdraw every permission of {who} for your {scope}.", { who: grantee, scope }),
@@ -249,6 +264,39 @@ const EXPLAIN: Record<Kind, (message: Message, around: Surroundings) => Explaine
     };
   },
 };
+
+/** One version of one record. It is for reading, carries no wrap, and says itself only by a commitment which record it is. */
+function grantOfOne(m: Message, { names, opens }: Surroundings): Explained {
+  const bare = number(m.epoch) === 0 && number(m.suite) === 0 && ZERO.test(text(m.recipientKeyHash)) && ZERO.test(text(m.wrapHash));
+  if (number(m.permission) !== 1 || !bare) {
+    throw new Unexplained(t("This permission has a form this app has no words for, so it does not ask you to sign it."));
+  }
+  const [grantee, until, purpose] = [names.of(text(m.grantee)), number(m.until), purposeWords(text(m.purpose))];
+  return {
+    sentence: t("You allow {who} to read one record until {until}, for {purpose}.", { who: grantee, until: onDay(until), purpose }),
+    terms: [
+      [t("Who"), `${capital(grantee)} (${text(m.grantee)})`],
+      [t("Record"), recordWords(m, opens)],
+      [t("Until"), atMinute(until)],
+      [t("For"), capital(purpose)],
+    ],
+    effect: t("They can read this version of this record with its documents, and nothing else. You can end this at any time. What they have read by then cannot be taken back."),
+  };
+}
+
+/** Which record, by kind, part and number. Without it nobody knows what is decided. */
+function recordWords(m: Message, opens: OneRecord | undefined): string {
+  if (!opens || ZERO.test(text(m.record))) {
+    throw new Unexplained(t("It is not said which record this decision is about, so it must not be signed."));
+  }
+  const { resourceType, recordId, version, scope } = opens;
+  return t("{kind}, from your {scope}, number {id}, version {version}", {
+    kind: typeWords(resourceType),
+    scope: scopeWords(scope),
+    id: `${recordId.slice(2, 10)}…`,
+    version,
+  });
+}
 
 /** By the contract's number. */
 const STATUS: Record<number, { sentence: Words; effect: Words }> = {

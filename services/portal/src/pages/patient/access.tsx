@@ -3,7 +3,7 @@ import type { Grant } from "../../api/types";
 import { intent, useDecide } from "../../parts/decide";
 import { Show, useLoad } from "../../parts/load";
 import { useSession } from "../../session";
-import { capital, permissionWords, purposeWords, scopeWords } from "../../words/scopes";
+import { capital, permissionWords, purposeWords, scopeWords, typeWords } from "../../words/scopes";
 import { onDay } from "../../words/when";
 import { t } from "../../words/language";
 
@@ -52,9 +52,10 @@ function Holder({ grants, ended }: { grants: Grant[]; ended: (what: string) => v
   const decide = useDecide();
   const who = names.of(grants[0]!.grantee);
   const revoke = async (grant: Grant) => {
-    const body = { kind: "revoke", grantee: grant.grantee, scope: grant.scope };
+    const target = grant.scope ? { scope: grant.scope } : { record: grant.record };
+    const body = { kind: "revoke", grantee: grant.grantee, ...target };
     const plan = { ...intent(gateway, t("End this access: {who}?", { who }), t("End access and sign"), body), dangerous: true };
-    if (await decide(plan)) ended(t("{who} can no longer open your {scope}.", { who: capital(who), scope: scopeWords(grant.scope) }));
+    if (await decide(plan)) ended(t("{who} can no longer open your {scope}.", { who: capital(who), scope: targetWords(grant) }));
   };
   return (
     <section className="holder">
@@ -64,19 +65,23 @@ function Holder({ grants, ended }: { grants: Grant[]; ended: (what: string) => v
         {grants.map((grant) => (
           <li key={grant.slot}>
             <span>
-              <strong>{grant.scope ? capital(scopeWords(grant.scope)) : t("One record")}</strong>
+              <strong>{capital(targetWords(grant))}</strong>
               {t("{may}, for {purpose}, until {until}", { may: capital(t(permissionWords(grant.permission) ?? "one record")), purpose: purposeWords(grant.purpose), until: onDay(grant.until) })}
             </span>
-            {grant.scope && (
-              <button type="button" onClick={() => revoke(grant)} aria-label={t("End access of {who} to {scope}", { who, scope: scopeWords(grant.scope) })}>
-                {t("End access")}
-              </button>
-            )}
+            <button type="button" onClick={() => revoke(grant)} aria-label={t("End access of {who} to {scope}", { who, scope: targetWords(grant) })}>
+              {t("End access")}
+            </button>
           </li>
         ))}
       </ul>
     </section>
   );
+}
+
+/** A part of the record, or one record by its kind and number. */
+function targetWords({ scope, opens }: Grant): string {
+  if (scope) return scopeWords(scope);
+  return opens ? t("{kind} {id}", { kind: typeWords(opens.resourceType), id: `${opens.recordId.slice(2, 10)}…` }) : t("one record");
 }
 
 function Ended({ grants }: { grants: Grant[] }) {
@@ -87,7 +92,7 @@ function Ended({ grants }: { grants: Grant[] }) {
       <ul className="rows">
         {grants.map((grant) => (
           <li key={grant.slot}>
-            <span><strong>{capital(names.of(grant.grantee))}</strong>{grant.scope ? scopeWords(grant.scope) : t("One record")}</span>
+            <span><strong>{capital(names.of(grant.grantee))}</strong>{targetWords(grant)}</span>
           </li>
         ))}
       </ul>

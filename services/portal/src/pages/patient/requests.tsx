@@ -57,6 +57,11 @@ function Open({ request, changed }: { request: AccessRequest; changed: (what: st
     const plan = signing(gateway, t("Allow {who}?", { who }), t("Approve and sign"), () => layOutGrant(here, given, body));
     if (await decide(plan)) changed(t("You allowed {who}: {scope}.", { who, scope: scopeWords(request.scope) }));
   };
+  const approveClaim = async (until: number) => {
+    const body = { kind: "grantClaim", request: request.id, until };
+    const plan = intent(gateway, t("Allow {who}?", { who }), t("Approve and sign"), body);
+    if (await decide(plan)) changed(t("You allowed {who}: only the claim and what it cites.", { who }));
+  };
   const decline = async () => {
     const plan = intent(gateway, t("Say no to {who}?", { who }), t("Decline and sign"), { kind: "decline", request: request.id });
     if (await decide(plan)) changed(t("You declined the request: {who}.", { who }));
@@ -76,25 +81,43 @@ function Open({ request, changed }: { request: AccessRequest; changed: (what: st
         <button type="button" aria-expanded={less} onClick={() => setLess(!less)}>{t("Approve for less…")}</button>
         <button type="button" onClick={decline}>{t("Decline")}</button>
       </div>
-      {less && <Less request={request} approve={approve} />}
+      {less && <Less request={request} approve={approve} approveClaim={approveClaim} />}
     </article>
   );
 }
 
 const SHORTER: Length[] = [[1, "day", DAY], [1, "week", 7 * DAY], [1, "month", 30 * DAY], [6, "month", 182 * DAY], [1, "year", 365 * DAY]];
 
-function Less({ request, approve }: { request: AccessRequest; approve: (terms: { permission: number; until: number }) => void }) {
+interface LessProps {
+  request: AccessRequest;
+  approve: (terms: { permission: number; until: number }) => void;
+  approveClaim: (until: number) => void;
+}
+
+function Less({ request, approve, approveClaim }: LessProps) {
+  const [what, setWhat] = useState<"all" | "claim">("all");
   const [permission, setPermission] = useState(request.permission);
   const [seconds, setSeconds] = useState(0);
+  const until = () => (seconds === 0 ? request.until : now() + seconds);
   const choices = SHORTER.filter(([, , length]) => now() + length < request.until);
   return (
-    <Form className="less" submit={() => approve({ permission, until: seconds === 0 ? request.until : now() + seconds })}>
-      <Choice
-        label={t("They may")}
-        value={permission}
-        change={setPermission}
-        options={[1, 2, 3].filter((bits) => (bits & request.permission) === bits).map((bits) => [bits, capital(t(permissionWords(bits)!))])}
-      />
+    <Form className="less" submit={() => (what === "claim" ? approveClaim(until()) : approve({ permission, until: until() }))}>
+      {request.claim && (request.permission & 1) !== 0 && (
+        <Choice
+          label={t("They see")}
+          value={what}
+          change={setWhat}
+          options={[["all", capital(t("your {scope}", { scope: scopeWords(request.scope) }))], ["claim", t("Only the claim and what it cites, as they are now")]]}
+        />
+      )}
+      {what === "all" && (
+        <Choice
+          label={t("They may")}
+          value={permission}
+          change={setPermission}
+          options={[1, 2, 3].filter((bits) => (bits & request.permission) === bits).map((bits) => [bits, capital(t(permissionWords(bits)!))])}
+        />
+      )}
       <Choice
         label={t("How long")}
         value={seconds}
