@@ -1,5 +1,5 @@
 //! From a grantee's key and a release to an epoch secret: with a wrap given by hand, or with wrap, epoch keys and
-//! links read from the chain.
+//! links read from the chain. Or to one record, with what its custodian gave beside the release.
 
 use std::path::Path;
 
@@ -7,10 +7,17 @@ use chartseal_chain::Client;
 use chartseal_envelope::{
     Error,
     key::{EpochSecret, Identity, PublicKey, SUITE},
-    link, release,
+    link,
+    record::OpenedRecord,
+    record_wrap, release,
     wrap::{self, Place},
 };
-use chartseal_record::{B256, Bytes, Compartment, Contracts, Scope, Slot, grant::GrantState, receipt::Addresses};
+use chartseal_record::{
+    B256, Bytes, Compartment, ContentHash, Contracts, Scope, Slot,
+    event::Logged,
+    grant::{GrantState, Terms},
+    receipt::Addresses,
+};
 use serde::Deserialize;
 
 use crate::{
@@ -30,6 +37,15 @@ pub struct Release {
     epoch: u32,
     nonce: B256,
     release: Bytes,
+    record: Option<OneRecord>,
+}
+
+/// What a custodian hands out with the release of a grant of one record.
+#[derive(Deserialize)]
+struct OneRecord {
+    cid: String,
+    salt: B256,
+    wrap: Bytes,
 }
 
 impl Release {
@@ -63,6 +79,49 @@ impl Release {
         }
     }
 
+    /// Whether it is of a grant of one record.
+    pub fn is_of_record(&self) -> bool {
+        self.record.is_some()
+    }
+
+    /// Opens the one record that was granted, which must be the one that the patient's commitment on chain is to.
+    pub async fn open_record(
+        &self,
+        client: &Client,
+        identities: &[Identity],
+        cid: ContentHash,
+        compartment: Option<Compartment>,
+        sealed: &[u8],
+    ) -> Result<OpenedRecord, Failure> {
+        let Some(record) = self.record.as_ref().filter(|record| record.cid.parse() == Ok(cid)) else {
+            return Err(Failure::Input(format!("the release is not of {cid}")));
+        };
+        let terms = newest_terms(&history::read(client).await?, self)?.1;
+        let granted = record_wrap::Granted {
+            place: self.place(),
+            patient: terms.patient,
+            grantee: terms.grantee,
+            salt: record.salt,
+            compartment,
+        };
+        let mut refused = Error::NotOpened("release");
+        for identity in identities {
+            match release::open(&self.place(), self.nonce, identity, &self.release) {
+                Ok(key) => {
+                    return Ok(record_wrap::open_record(
+                        &granted,
+                        identity,
+                        &key,
+                        &record.wrap,
+                        sealed,
+                    )?);
+                }
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused.into())
+    }
+
     /// The epoch secret in `wrap`, which must belong to `epoch_key`. The first identity the release opens for counts.
     pub fn unwrap(&self, identities: &[Identity], wrap: &[u8], epoch_key: &PublicKey) -> Result<EpochSecret, Failure> {
         let mut refused = Error::NotOpened("release");
@@ -74,6 +133,15 @@ impl Release {
         }
         Err(refused.into())
     }
+}
+
+/// The slot of a release, and the terms it was released under.
+fn newest_terms(events: &[Logged], release: &Release) -> Result<(GrantState, Terms), Failure> {
+    let slot = release.slot.0;
+    let grant = GrantState::fold(events.iter().filter(|logged| logged.event.subject() == slot));
+    let terms = grant.terms.clone().filter(|terms| terms.serial == release.serial);
+    let terms = terms.ok_or_else(|| Failure::Chain(format!("slot {slot} holds no grant {}", release.serial)))?;
+    Ok((grant, terms))
 }
 
 /// What the chain says about a release's slot.
@@ -90,17 +158,16 @@ impl Granted {
     /// Reads the grant's wrap and the epochs of its compartment.
     pub async fn look_up(client: &Client, release: &Release) -> Result<Self, Failure> {
         let events = history::read(client).await?;
-        let slot = release.slot.0;
-        let grant = GrantState::fold(events.iter().filter(|logged| logged.event.subject() == slot));
-        let terms = grant.terms.filter(|terms| terms.serial == release.serial);
-        let terms = terms.ok_or_else(|| Failure::Chain(format!("slot {slot} holds no grant {}", release.serial)))?;
+        let (grant, terms) = newest_terms(&events, release)?;
         let wrap = grant
             .wraps
             .into_iter()
             .find(|wrapped| wrapped.epoch == release.epoch && wrapped.suite == SUITE);
         let wrap = wrap.ok_or_else(|| Failure::Chain(format!("the grant has no wrap for epoch {}", release.epoch)))?;
         let scope = Scope::new(&terms.scope).map_err(|_| {
-            Failure::Input("this release is for a grant of one record; only grants of a scope are opened here".into())
+            Failure::Input(
+                "the grant is of one record, and the release lacks what its custodian gave with it: record".into(),
+            )
         })?;
         let compartment = Compartment::of(terms.patient, &scope);
         let mut epochs = history::epochs(&events, compartment);

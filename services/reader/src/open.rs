@@ -29,6 +29,7 @@ use crate::{
 ///
 /// The identity is an epoch's secret, or your own encryption key together with a release and its wrap
 /// (from --wrap and --epoch-key, or from the chain by --rpc, then links lead to older epochs too).
+/// A release of a grant of one record brings its wrap; --rpc then shows that it is the record the patient granted.
 /// The author's signature is recovered if a receipt or release names the contracts, and checked against the
 /// Directory at the anchor's block if both --receipt and --rpc are given.
 ///
@@ -41,7 +42,7 @@ pub struct Open {
     /// File with AGE-SECRET-KEY-1… lines
     #[arg(long, short, value_name = "FILE")]
     identity: PathBuf,
-    /// JSON {chainId, contracts, slot, serial, epoch, nonce, release}
+    /// JSON {chainId, contracts, slot, serial, epoch, nonce, release}; of a grant of one record also record {cid, salt, wrap}
     #[arg(long, value_name = "FILE")]
     release: Option<PathBuf>,
     /// The wrap, 80 bytes of hex, where the chain is not asked
@@ -100,15 +101,24 @@ impl Open {
         let mut known = self.known(release.as_ref(), receipt.as_ref())?;
         let client = self.client(known.contracts).await?;
         let content = self.place.needed().await?;
-        let keys = match &release {
-            None => identities,
-            Some(release) => {
-                self.keys_of_grant(release, &identities, client.as_ref(), &mut known)
+        let sealed = place::block(&content, "the record", &self.cid.cid()).await?;
+        let opened = match &release {
+            None => open_with(&identities, known.compartment, &sealed)?,
+            Some(release) if release.is_of_record() => {
+                let client = client.as_ref().ok_or_else(|| {
+                    Failure::Input("the release is of one record: give a node with --rpc, which has the grant".into())
+                })?;
+                release
+                    .open_record(client, &identities, self.cid, known.compartment, &sealed)
                     .await?
             }
+            Some(release) => {
+                let keys = self
+                    .keys_of_grant(release, &identities, client.as_ref(), &mut known)
+                    .await?;
+                open_with(&keys, known.compartment, &sealed)?
+            }
         };
-        let sealed = place::block(&content, "the record", &self.cid.cid()).await?;
-        let opened = open_with(&keys, known.compartment, &sealed)?;
         check_author(&opened, client.as_ref(), &mut known).await?;
         let documents = self.write_attachments(&content, &opened).await?;
         self.print(&opened, &known, &documents)

@@ -180,4 +180,22 @@ async fn packet() {
     assert_eq!(said["checks"]["slots"][0]["revokedNow"], true, "{said}");
     let refused = ask(&machine, &claim).await;
     assert_eq!((refused.status, refused.body), (404, nowhere.body));
+
+    // The claim alone, and what it cites by the grant of its scope that still stands.
+    let until = grant_entry(insurer.account, "claims", READ, "HPAYMT")["until"].clone();
+    let terms =
+        json!({ "claim": format!("0x{claim}"), "grantee": insurer.account, "until": until, "purpose": "HPAYMT" });
+    patient.decide("grantClaim", terms).await.unwrap();
+    let file = ask(&machine, &claim).await.bytes(200).unwrap();
+    std::fs::write(&path, &file).unwrap();
+    let (code, said, why) = verify(&path, &["--rpc", &system.json.rpc], false);
+    assert_eq!(code, 0, "{said} {why}");
+    let grants = &said["checks"]["grants"];
+    assert_eq!(
+        (&grants[0]["scope"], &grants[1]["scope"]),
+        (&json!(""), &json!("clinical")),
+        "{said}"
+    );
+    let Signed { packet, .. } = Signed::parse(&file).unwrap();
+    assert!(packet.grants[0].salt.is_some() && packet.grants[1].salt.is_none());
 }

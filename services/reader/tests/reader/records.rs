@@ -1,7 +1,7 @@
 use std::fs;
 
 use chartseal_envelope::key::ReleaseKey;
-use chartseal_record::{Address, receipt::Receipt};
+use chartseal_record::{Address, B256, receipt::Receipt};
 use chartseal_stage::key;
 use serde_json::{Value, json};
 
@@ -256,4 +256,57 @@ async fn a_grantee_opens_with_its_key_the_release_and_the_wrap_and_walks_back() 
             .code,
         1
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grantee_of_one_record_opens_it_and_no_other_is_passed_off_for_it() {
+    let story = Story::tell().await;
+    let (place, url) = (text(&story.content), story.world.anvil.url.clone());
+    let (one, two) = (story.first.content.to_string(), story.second.content.to_string());
+    let salt = B256::repeat_byte(0x31);
+    story.grant_alone(&story.first, salt).await;
+    let release = story.write_alone("alone", &story.first, (&story.first, 1), salt);
+    let open = async |release: &str, cid: &str, rpc: bool| {
+        let documents = story.path("documents");
+        let doctor = story.path("doctor.key");
+        let mut args = vec![
+            "open",
+            "-i",
+            &doctor,
+            "--release",
+            release,
+            "--ipfs",
+            place,
+            "--attachments",
+            &documents,
+        ];
+        if rpc {
+            args.extend(["--rpc", &url]);
+        }
+        args.push(cid);
+        run_async(&args).await
+    };
+    let ran = open(&release, &one, true).await;
+    assert_eq!(
+        (ran.code, ran.stdout.as_slice()),
+        (0, [RESOURCE, b"\n"].concat().as_slice()),
+        "{}",
+        ran.stderr
+    );
+    let files: Vec<_> = fs::read_dir(story.path("documents"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    assert!(files.len() == 1 && fs::read(&files[0]).unwrap() == story.document);
+    let ran = open(&release, &one, false).await;
+    assert!(ran.code == 1 && ran.stderr.contains("--rpc"), "{}", ran.stderr);
+    assert_eq!(open(&release, &two, true).await.code, 1, "it is not of that one");
+
+    // A custodian that hands out another record in the granted one's slot, with everything else in order.
+    let other = story.write_alone("other", &story.first, (&story.second, 2), salt);
+    assert_eq!(open(&other, &two, true).await.code, 15);
+    // A commitment that the patient never made is a slot with no grant.
+    let salt = B256::repeat_byte(0x32);
+    let never = story.write_alone("never", &story.first, (&story.first, 1), salt);
+    assert_eq!(open(&never, &one, true).await.code, 4);
 }

@@ -9,7 +9,7 @@ use chartseal_envelope::{
     key::{EpochSecret, Identity, ReleaseKey, Root},
     link,
     record::{self, AttachmentRef, RecordHeader, SealedRecord},
-    release, tree, wrap,
+    record_wrap, release, tree, wrap,
 };
 use chartseal_ipfs::{Cid, Content, dag_cbor_cid};
 use chartseal_record::{
@@ -170,6 +170,58 @@ impl Story {
         let value = json!({
             "chainId": 31337, "contracts": self.receipt.contracts, "slot": self.place.slot, "serial": 1, "epoch": 2,
             "nonce": nonce, "release": Bytes::from(release.to_vec()),
+        });
+        self.write(name, &value)
+    }
+
+    /// The doctor's slot of a record alone.
+    fn slot_alone(&self, record: &SealedRecord, salt: B256) -> Target {
+        let opened = record::open_anywhere_with_file_key(&record.file_key, &record.bytes).unwrap();
+        Target::record(opened.header.statement.digest(&self.world.contracts), salt)
+    }
+
+    pub async fn grant_alone(&self, record: &SealedRecord, salt: B256) {
+        let (scope, record) = self.slot_alone(record, salt).fields();
+        let signed = typed::Grant {
+            patient: patient().address(),
+            grantee: doctor().address(),
+            scope,
+            record,
+            serial: 1,
+            permission: typed::READ,
+            until: FAR,
+            purpose: "HPAYMT".into(),
+            epoch: 0,
+            suite: 0,
+            recipientKeyHash: B256::ZERO,
+            wrapHash: B256::ZERO,
+        };
+        let signature = sign(&patient(), &signed, &self.world.contracts.consent_domain());
+        let call = calls::grant(&signed, Bytes::new(), signature);
+        self.world.send(self.world.contracts.consent, call).await;
+    }
+
+    /// A custodian's answer for the grant of `granted` alone, that hands out `given`, which is sealed in this epoch.
+    pub fn write_alone(
+        &self,
+        name: &str,
+        granted: &SealedRecord,
+        (given, epoch): (&SealedRecord, u32),
+        salt: B256,
+    ) -> String {
+        let target = self.slot_alone(granted, salt);
+        let place = wrap::Place {
+            slot: Slot::of(patient().address(), doctor().address(), &target),
+            epoch,
+            ..self.place
+        };
+        let (nonce, key, to) = (B256::repeat_byte(7), &self.release_key, self.doctor.public_key());
+        let wrap = record_wrap::seal(&place, given.content, to, key, &given.file_key).unwrap();
+        let release = release::seal(&place, nonce, to, key).unwrap();
+        let value = json!({
+            "chainId": 31337, "contracts": self.receipt.contracts, "slot": place.slot, "serial": 1, "epoch": epoch,
+            "nonce": nonce, "release": Bytes::from(release.to_vec()),
+            "record": { "cid": given.content.to_string(), "salt": salt, "wrap": Bytes::from(wrap.to_vec()) },
         });
         self.write(name, &value)
     }
