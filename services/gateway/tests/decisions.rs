@@ -183,12 +183,20 @@ async fn kept_by_a_thief(world: &World) -> Option<EpochSecret> {
     Some(wraps::open(app, slot, state.terms.unwrap().serial, &held, &identity, epoch.key).unwrap())
 }
 
+/// Whether the gateway keeps an account's key, as it tells `who`.
+async fn kept(who: &common::Person<'_>, account: alloy::primitives::Address) -> Value {
+    let (status, shown) = who.get(&format!("/v1/accounts/{account}")).await;
+    assert_eq!(status, 200, "{shown}");
+    shown["keyKept"].clone()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_needs_a_fresh_signature_of_the_reader() {
     let world = World::new().await;
     let people = world.people().await;
     people.enrol().await;
     let key = chartseal_envelope::key::Identity::generate().unwrap();
+    assert_eq!(kept(&people.doctor, people.doctor.address()).await, json!(true));
     people
         .doctor
         .decide(
@@ -202,6 +210,9 @@ async fn a_release_needs_a_fresh_signature_of_the_reader() {
         .await;
     let slot = epochs::slot(people.alice.address(), people.doctor.address(), &Scope::clinical());
     assert_eq!(opened(&world, 1).await.unwrap_err(), "own-key");
+    assert_eq!(kept(&people.doctor, people.doctor.address()).await, json!(false));
+    // Where others keep theirs, nobody is told.
+    assert_eq!(kept(&people.alice, people.doctor.address()).await, Value::Null);
     let request = |nonce: u8, time: u64| typed::Release {
         slot: slot.0,
         serial: 1,

@@ -2,6 +2,7 @@ import { createContext, type ReactNode, useCallback, useContext, useMemo, useSta
 import { Gateway } from "./api/gateway";
 import type { Deployment, Hex, Role } from "./api/types";
 import type { Own } from "./custody/own";
+import type { Reader } from "./custody/reader";
 import { type Loaded, useLoad } from "./parts/load";
 import type { Wallet } from "./wallet/provider";
 import { t } from "./words/language";
@@ -17,6 +18,8 @@ export interface Session {
   wallet: Wallet;
   /** The patient's own keys, once unlocked. */
   own?: Own;
+  /** The own key of who reads others' records, once unlocked. */
+  reader?: Reader | undefined;
 }
 
 interface Here {
@@ -24,8 +27,8 @@ interface Here {
   session: Session | undefined;
   names: Names;
   enter(wallet: Wallet): Promise<void>;
-  /** Holds the patient's own keys until signing out; `reading`: from now on records are opened with them. */
-  hold(own: Own, reading: boolean): void;
+  /** Holds a person's own keys until signing out; `gateway`: what records are read through from now on. */
+  hold(keys: Pick<Session, "own" | "reader"> & Partial<Pick<Session, "gateway">>): void;
   leave(): Promise<void>;
 }
 
@@ -50,11 +53,15 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     // Signing out here does not wait for the gateway: the token is forgotten either way and expires there by itself.
     await session?.gateway.signOut().catch(() => undefined);
   }, [session]);
-  const hold = useCallback((own: Own, reading: boolean) => {
-    setSession((now) => now && { ...now, own, gateway: reading ? own.gateway : now.gateway });
-  }, []);
+  const hold = useCallback<Here["hold"]>((keys) => setSession((now) => now && { ...now, ...keys }), []);
   const names = useMemo(() => new Names(deployment.value, session?.account), [deployment.value, session?.account]);
   return <Context value={{ deployment, session, names, enter, hold, leave }}>{children}</Context>;
+}
+
+/** What is inside reads through this gateway. */
+export function Through({ gateway, children }: { gateway: Gateway; children: ReactNode }) {
+  const here = useHere();
+  return <Context value={{ ...here, session: here.session && { ...here.session, gateway } }}>{children}</Context>;
 }
 
 export function useHere(): Here {

@@ -1,5 +1,8 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Deployment, TypedData } from "../src/api/types";
+import * as decision from "../src/words/decision";
 import { explain, Unexplained } from "../src/words/decision";
 import { Names } from "../src/words/names";
 
@@ -102,4 +105,9 @@ describe("no words, and so no signature, for", () => {
   test.each(cases)("%s", (_, change) => {
     expect(() => explain(grant(change), around)).toThrow(Unexplained);
   });
+});
+
+test("every kind has the fields that docs/format.md gives it", () => {
+  const format = readFileSync(join(import.meta.dirname, "../../../docs/format.md"), "utf8");
+  for (const [kind, fields] of Object.entries({ ...decision.CONSENT, ...decision.DIRECTORY })) expect(format).toContain(`    ${kind}(${fields})\n`);
 });

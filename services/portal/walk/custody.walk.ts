@@ -1,5 +1,5 @@
 // A patient who keeps the keys lives with them: reads, shares, renews, catches a gateway that lies, and comes back with the recovery
-// kit alone. How a patient takes them over, and what a thief has from then on, is the end of the story (story.walk.ts).
+// kit alone; a doctor reads with a key of the browser's own. How a patient takes them over, and what a thief has from then on, is the end of the story (story.walk.ts).
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,12 +7,15 @@ import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Deployment } from "../src/api/types";
+import { ar } from "../src/words/ar";
+import { fr } from "../src/words/fr";
 import { seeEach, sendEach } from "./documents";
 import { Hospital, idOf } from "./hospital";
-import { choose, openKit, saveKit } from "./keys";
-import { approves, asks } from "./steps";
-import { browser, Person, ready, type System, up } from "./system";
-import { recover } from "./thief";
+import { choose, openKit, saveKit, unlock } from "./keys";
+import { applies, approves, asks, comesIn, fillsIn } from "./steps";
+import { browser, Person, ready, type System, untranslated, up } from "./system";
+import { recover, steal } from "./thief";
+import { held } from "./wallet";
 
 const BOB = "Bob, a patient";
 
@@ -26,7 +29,10 @@ describe.skipIf(!ready())("own keys", () => {
   let patient: string;
   let kitPhrase: string;
   let late: string;
+  const own = held("The doctor’s wallet", 30);
   const kit = () => join(home, "kit.age");
+  const doctorsKit = () => join(home, "doctor.age");
+  const english = (language: "fr" | "ar") => untranslated({ fr, ar }[language]);
 
   beforeAll(async () => {
     home = mkdtempSync(join(tmpdir(), "patient-home-"));
@@ -59,12 +65,6 @@ describe.skipIf(!ready())("own keys", () => {
     await page.getByText("You keep your keys yourself").waitFor({ timeout: 60_000 });
     await bob.visit("Overview");
     await page.getByText("Denis").first().waitFor();
-  });
-
-  test("every kind of document is opened in the browser, by the same pages", async () => {
-    await sendEach(system, patient, await bob.page.screenshot());
-    await bob.visit("My records");
-    await seeEach(bob);
   });
 
   test("the patient reads in the browser what is added, shares it and ends that again", async () => {
@@ -169,6 +169,12 @@ describe.skipIf(!ready())("own keys", () => {
     await bob.sign("Decline and sign");
   });
 
+  test("every kind of document is opened in the browser, by the same pages", async () => {
+    await sendEach(system, patient, await bob.page.screenshot());
+    await bob.visit("My records");
+    await seeEach(bob);
+  });
+
   test("with the recovery kit alone the patient has everything, on another device and without any gateway", async () => {
     const listed = async () => {
       const folder = mkdtempSync(join(home, "recovered-"));
@@ -198,6 +204,89 @@ describe.skipIf(!ready())("own keys", () => {
     await other.page.getByRole("heading", { name: "Written after the key was renewed" }).waitFor();
     await other.leave();
     await bob.leave();
+    await doctor.leave();
+  });
+
+  test("a doctor registers with a key of the browser's own, which a gateway cannot change", async () => {
+    doctor = await Person.enter(chromium, system, "/doctor", own);
+    const { page } = doctor;
+    await page.getByText("I keep it, on this device").click();
+    await choose(page);
+    await doctor.accessible();
+    await doctor.alsoTranslated(english);
+    await page.getByRole("button", { name: "Use a passphrase" }).click();
+    const phrase = await saveKit(page, doctorsKit());
+    await doctor.accessible();
+    await doctor.alsoTranslated(english);
+    await openKit(page, doctorsKit(), phrase, "Check my kit");
+    await page.getByText("Your key is ready.").waitFor({ timeout: 60_000 });
+
+    await page.route("**/v1/intents", async (route) => {
+      const answer = await route.fetch();
+      const intent = (await answer.json()) as { sign?: { typedData: { message: object } }[] };
+      for (const { typedData } of intent.sign ?? []) typedData.message = { ...typedData.message, encryptionKey: `0x${"34".repeat(32)}` };
+      await route.fulfill({ response: answer, json: intent });
+    });
+    await fillsIn(doctor);
+    await page.getByRole("button", { name: "Read what you sign" }).click();
+    await page.getByRole("dialog").getByText("The gateway named a key that is not").waitFor();
+    await page.unrouteAll({ behavior: "wait" });
+    await page.getByRole("button", { name: "Go back" }).click();
+    await applies(doctor, "doctor");
+
+    const admin = await Person.enter(chromium, system, "/administrator", "The administrator", { checked: false });
+    await admin.page.getByRole("article").filter({ hasText: own.account.address }).getByRole("button", { name: "Confirm…" }).click();
+    await admin.sign("Confirm and sign");
+    await admin.page.getByText("is registered.").waitFor();
+    await admin.leave();
+    await comesIn(doctor);
+    await doctor.visit("My information");
+    await page.getByText("On my own device").waitFor();
+    await unlock(doctor);
+    await page.getByRole("button", { name: "Remove my keys from this browser" }).click();
+    await openKit(page, doctorsKit(), phrase, "Bring my recovery kit");
+    await choose(page);
+    await page.getByRole("button", { name: "Use a passphrase" }).click();
+    await page.getByRole("button", { name: "Make another recovery kit" }).waitFor({ timeout: 60_000 });
+    await doctor.accessible();
+    await doctor.alsoTranslated(english);
+    const mine = own.account.address.toLowerCase();
+    expect(steal(system).filter((row) => row.kind === "encryption-key" && row.place.toLowerCase().startsWith(mine))).toEqual([]);
+  });
+
+  test("the doctor gets the key of what a patient allows, and reads and writes with it", async () => {
+    const { page } = doctor;
+    const alice = await Person.enter(chromium, system, "/patient", "Alice, a patient");
+    const patients = system.accounts.find((account) => account.name === "alice")!.address;
+    await asks(doctor, patients, "Follow-up after the knee operation", "Read and add to");
+    await approves(alice);
+    await doctor.visit("My patients");
+    await page.getByRole("button", { name: /^Open the record of/ }).click();
+    const get = page.getByRole("button", { name: "Get the key of the clinical records" });
+    await get.waitFor({ timeout: 60_000 });
+    await doctor.settled();
+    await doctor.accessible();
+    await doctor.alsoTranslated(english);
+    await page.getByRole("button", { name: /^Open Document/ }).last().click();
+    await page.getByText("The key of this part is not here").waitFor();
+    await page.getByRole("button", { name: "← Back" }).click();
+    await get.click();
+    expect(await doctor.sign("Ask and sign")).toBe("You ask Sample Hospital for the key of records that a patient lets you read.");
+    await page.getByText("Your key opens, until you sign out: clinical records.").waitFor();
+    await doctor.shot("own-key");
+    await page.getByRole("button", { name: /^Open Document/ }).last().click();
+    await page.getByRole("heading", { name: "Operative note" }).waitFor();
+    await page.locator(".narrative section").first().waitFor();
+    await page.getByRole("button", { name: "Write a corrected version" }).click();
+    await page.getByLabel("Title").fill("Operative note, corrected");
+    await page.getByLabel("Text", { exact: true }).fill("The left knee, not the right one.");
+    await page.getByRole("button", { name: "Read what you sign" }).click();
+    await doctor.sign("Sign and store");
+    await page.locator("pre.text").getByText("The left knee, not the right one.").waitFor();
+
+    await alice.visit("Who looked");
+    await alice.page.getByText(/^The doctor 0x.* was given the key to your clinical records/).first().waitFor();
+    await alice.leave();
     await doctor.leave();
   });
 });

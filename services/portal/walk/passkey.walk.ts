@@ -45,8 +45,8 @@ describe.skipIf(!ready())("a passkey", () => {
   /** In the page: keeps a root under a passkey, forgets it, opens it again. */
   const keepAndOpen = async () => {
     const { keep } = window as unknown as { keep: typeof import("../src/custody/keep") };
-    const root = crypto.getRandomValues(new Uint8Array(32));
-    const kit = { chainId: 31337, consent: `0x${"22".repeat(20)}` as const, patient: `0x${"11".repeat(20)}` as const, root };
+    const secret = crypto.getRandomValues(new Uint8Array(32));
+    const kit = { chainId: 31337, consent: `0x${"22".repeat(20)}` as const, account: `0x${"11".repeat(20)}` as const, holds: "root" as const, secret };
     await keep.keep(kit, "passkey", false);
     await keep.kitChecked(keep.placeOf(kit));
     const found = (await keep.kept(keep.placeOf(kit)))!;
@@ -56,7 +56,7 @@ describe.skipIf(!ready())("a passkey", () => {
     const taken = [await marks.take("0xaa", 2), await marks.take("0xaa", 2), await marks.take("0xaa", 9), await marks.take("0xbb", 1)];
     return {
       offered: keep.passkeys(),
-      same: opened.root.every((byte, place) => byte === root[place]),
+      same: opened.secret.every((byte, place) => byte === secret[place]),
       checked: found.kit,
       stanza: text.includes("age-encryption.org/fido2prf"),
       plain: text.includes("chartseal-root"),

@@ -4,17 +4,20 @@ import { expect } from "vitest";
 import { path } from "./hospital";
 import type { Person } from "./system";
 
+/** Licence and papers. */
+export async function fillsIn({ page }: Person, number = "LIC-4711"): Promise<void> {
+  await page.getByLabel("Number of your licence").fill(number);
+  await page.getByLabel("Valid until").fill("2036-01-01");
+  await page.getByLabel("Your papers (PDF or picture)").setInputFiles(path("congress.pdf"));
+}
+
 /** Fills the form in, attaches papers, signs. */
-export async function applies(person: Person, role: "doctor" | "hospital" | "insurer" | "patient", number = "LIC-4711"): Promise<void> {
+export async function applies(person: Person, role: "doctor" | "hospital" | "insurer" | "patient", number?: string): Promise<void> {
   const { page } = person;
   const read = page.getByRole("button", { name: "Read what you sign" });
   await read.waitFor();
   if (role === "hospital") await page.getByText("Hospital", { exact: true }).click();
-  if (role !== "patient") {
-    await page.getByLabel("Number of your licence").fill(number);
-    await page.getByLabel("Valid until").fill("2036-01-01");
-    await page.getByLabel("Your papers (PDF or picture)").setInputFiles(path("congress.pdf"));
-  }
+  if (role !== "patient") await fillsIn(person, number);
   await person.accessible();
   await read.click();
   await person.sign("Register and sign");

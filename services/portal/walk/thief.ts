@@ -6,10 +6,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";
-import { bytesToHex, concat, createPublicClient, type Hex, hexToBytes, http, keccak256, parseAbi } from "viem";
+import { bytesToHex, concat, createPublicClient, type Hex, hexToBytes, http, keccak256 } from "viem";
 import type { Deployment } from "../src/api/types";
 import { bytes, open } from "../src/custody/capsule";
-import { Chain, type Epoch } from "../src/custody/chain";
+import { Chain, type Epoch, GRANTED, REWRAPPED } from "../src/custody/chain";
 import { FOR_A_MADE_PHRASE, sealKit } from "../src/custody/kit";
 import { openLink, wrapContext } from "../src/custody/seals";
 import { epochSecret, publicKey } from "../src/custody/tree";
@@ -53,11 +53,6 @@ export function rootOf(loot: Stolen[], patient: string): Uint8Array<ArrayBuffer>
   return loot.find((row) => row.kind === "root" && row.place.toLowerCase() === patient.toLowerCase())?.secret;
 }
 
-const EVENTS = parseAbi([
-  "event Granted(bytes32 indexed slot, address indexed patient, address indexed grantee, string scope, bytes32 record, uint64 serial, uint8 permission, uint64 until, string purpose, uint32 epoch, uint16 suite, bytes32 recipientKeyHash, bytes wrap, bytes signature)",
-  "event Rewrapped(bytes32 indexed slot, uint64 serial, uint32 epoch, uint16 suite, bytes32 recipientKeyHash, bytes wrap, address by)",
-]);
-
 export function chainOf(system: System, deployment: Deployment, patient: Hex): Chain {
   const client = createPublicClient({ transport: http(system.node) });
   return new Chain(deployment, patient, { request: ({ method, params }) => client.request({ method, params } as never) });
@@ -95,7 +90,7 @@ export async function reached(system: System, deployment: Deployment, patient: H
 async function wrapped(system: System, deployment: Deployment, loot: Stolen[]): Promise<Uint8Array<ArrayBuffer>[]> {
   const client = createPublicClient({ transport: http(system.node) });
   const address = deployment.contracts.consent;
-  const logs = await client.getLogs({ address, events: EVENTS, fromBlock: 0n, toBlock: "latest", strict: true });
+  const logs = await client.getLogs({ address, events: [GRANTED, REWRAPPED], fromBlock: 0n, toBlock: "latest", strict: true });
   const identities = new Map<string, Uint8Array<ArrayBuffer>>();
   for (const row of loot.filter((one) => one.kind === "encryption-key")) identities.set(keccak256(await publicKey(row.secret)), row.secret);
   const secrets: Uint8Array<ArrayBuffer>[] = [];
@@ -134,7 +129,7 @@ export function recover(system: System, deployment: Deployment, kit: string, pas
 export async function recoverByRoot(system: System, deployment: Deployment, patient: Hex, root: Uint8Array<ArrayBuffer>): Promise<Recovered> {
   const folder = mkdtempSync(join(tmpdir(), "stolen-"));
   try {
-    const kit = { chainId: deployment.chainId, consent: deployment.contracts.consent, patient, root };
+    const kit = { chainId: deployment.chainId, consent: deployment.contracts.consent, account: patient, holds: "root", secret: root } as const;
     writeFileSync(join(folder, "kit.age"), await sealKit(kit, "stolen", FOR_A_MADE_PHRASE));
     return recover(system, deployment, join(folder, "kit.age"), "stolen", folder);
   } finally {

@@ -2,7 +2,10 @@
 
 use alloy::primitives::{Address, Bytes};
 use axum::{Json, extract::State};
-use chartseal_record::account::{Account, Custody, Role, StatementKey, Status};
+use chartseal_record::{
+    account::{Account, Custody, Role, StatementKey, Status},
+    typed,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -11,6 +14,7 @@ use super::At;
 use crate::{
     app::App,
     auth::caller::Caller,
+    custody::open,
     openapi::words::{AddressSchema, CustodySchema, HexSchema, RoleSchema, StatusSchema},
     problem::Problem,
 };
@@ -36,6 +40,9 @@ struct Shown {
     suite: u16,
     /// Empty only for a patient without one.
     encryption_key: Bytes,
+    /// Of the caller's own key: whether this gateway keeps its secret. If not, the caller's own device does, and opens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_kept: Option<bool>,
     /// Unix seconds; 0 = does not expire.
     credential_expiry: u64,
     /// Where an organisation's gateway is reached; empty for others.
@@ -59,6 +66,7 @@ impl From<Account> for Shown {
             custody: a.custody,
             suite: a.suite,
             encryption_key: a.encryption_key,
+            key_kept: None,
             credential_expiry: a.credential_expiry,
             endpoint: a.endpoint,
             statement_keys: a.statement_keys,
@@ -79,8 +87,20 @@ impl From<Account> for Shown {
     security(("session" = []), ("smart" = [])),
     extensions(("x-refusals" = json!(["not-registered"]))),
 )]
-// Everything here is on the chain; a token is asked for all the same, so that a gateway is no open directory.
-async fn show(State(app): State<App>, _: Caller, At(address): At<Address>) -> Result<Json<Shown>, Problem> {
+// All but `key_kept` is on the chain; a token is asked for all the same, so that a gateway is no open directory.
+async fn show(State(app): State<App>, caller: Caller, At(address): At<Address>) -> Result<Json<Shown>, Problem> {
     let account = app.index.account(address).ok_or_else(Problem::not_found)?;
-    Ok(Json(account.into()))
+    let own = caller.account == account.id && account.suite != typed::SUITE_NONE;
+    let key_kept = match own {
+        true => Some(
+            open::identity(&app, account.id, account.encryption_key_hash())
+                .await?
+                .is_some(),
+        ),
+        false => None,
+    };
+    Ok(Json(Shown {
+        key_kept,
+        ..account.into()
+    }))
 }

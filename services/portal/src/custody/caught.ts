@@ -15,6 +15,7 @@ const WORDS = {
   "stale-epoch": "The gateway works with a key that is not the newest on the chain. Nothing was signed.",
   "swapped-key": "The gateway named a key that is not the one on the chain. Nothing was signed or sealed to it.",
   "not-live": "The gateway named somebody who has no permission on the chain. Nothing was sealed for them.",
+  "wrong-release": "What was handed out is not the key of this part. Nothing was opened with it.",
   "broken-link": "The key of an older part of your record does not fit the one on the chain.",
 } as const satisfies Record<string, Message>;
 

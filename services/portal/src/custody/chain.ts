@@ -20,8 +20,22 @@ export interface Epoch {
   link: Hex;
 }
 
+/** One grant's key of one epoch, sealed to the grantee. */
+export interface Wrap {
+  serial: number;
+  epoch: number;
+  recipientKeyHash: Hex;
+  wrap: Hex;
+}
+
 const ADVANCED = parseAbiItem(
   "event Advanced(bytes32 indexed compartment, address indexed patient, string scope, uint32 epoch, uint16 suite, bytes key, bytes link, address by)",
+);
+export const GRANTED = parseAbiItem(
+  "event Granted(bytes32 indexed slot, address indexed patient, address indexed grantee, string scope, bytes32 record, uint64 serial, uint8 permission, uint64 until, string purpose, uint32 epoch, uint16 suite, bytes32 recipientKeyHash, bytes wrap, bytes signature)",
+);
+export const REWRAPPED = parseAbiItem(
+  "event Rewrapped(bytes32 indexed slot, uint64 serial, uint32 epoch, uint16 suite, bytes32 recipientKeyHash, bytes wrap, address by)",
 );
 const CONSENT = parseAbi([
   "function slotState(bytes32 slot) view returns (uint64 serial, uint64 revoked, uint64 until, uint8 permission)",
@@ -70,6 +84,23 @@ export class Chain {
     const { directory } = this.deployment.contracts;
     const [, custody] = await this.client.readContract({ address: directory, abi: DIRECTORY, functionName: "custodianOf", args: [this.patient] });
     return custody === SELF;
+  }
+
+  /** Every wrap of a slot. */
+  async wraps(slot: Hex): Promise<Wrap[]> {
+    const where = { address: this.system.consent, args: { slot }, fromBlock: BigInt(this.deployment.firstBlock), toBlock: "latest", strict: true } as const;
+    const [granted, rewrapped] = await Promise.all([this.client.getLogs({ ...where, event: GRANTED }), this.client.getLogs({ ...where, event: REWRAPPED })]);
+    return [...granted, ...rewrapped]
+      .map(({ args }) => args)
+      .filter((args) => args.slot === slot && args.suite === 1 && args.wrap !== "0x")
+      .map(({ serial, epoch, recipientKeyHash, wrap }) => ({ serial: Number(serial), epoch, recipientKeyHash, wrap }));
+  }
+
+  /** The organisation that keeps the patient's release keys. */
+  async custodian(): Promise<Hex> {
+    const { directory } = this.deployment.contracts;
+    const [custodian] = await this.client.readContract({ address: directory, abi: DIRECTORY, functionName: "custodianOf", args: [this.patient] });
+    return custodian;
   }
 
   /** The serial that the next grant of a scope to this grantee has. */

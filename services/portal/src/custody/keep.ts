@@ -1,4 +1,4 @@
-// What this browser keeps of a patient's keys: the root as an age file under a passkey or a passphrase, and how far taking
+// What this browser keeps of a person's keys: the root or the key as an age file under a passkey or a passphrase, and how far taking
 // over has come. It is written before the step it tells of, so that a closed tab loses nothing.
 
 import { Decrypter, Encrypter, webauthn } from "age-encryption";
@@ -9,9 +9,9 @@ import type { Marks } from "./make";
 import { t } from "../words/language";
 
 export interface Kept {
-  /** Chain, contract and patient. */
+  /** Chain, contract and account. */
   place: string;
-  /** An age file of the line that a recovery kit holds. */
+  /** An age file of what a recovery kit holds. */
   sealed: Bytes;
   /** The passkey's name for age; absent under a passphrase. */
   passkey?: string;
@@ -47,8 +47,8 @@ async function inStore<T>(mode: IDBTransactionMode, work: (store: IDBObjectStore
   }
 }
 
-export function placeOf({ chainId, consent, patient }: Omit<Kit, "root">): string {
-  return `${chainId}|${consent}|${patient}`.toLowerCase();
+export function placeOf({ chainId, consent, account }: Pick<Kit, "chainId" | "consent" | "account">): string {
+  return `${chainId}|${consent}|${account}`.toLowerCase();
 }
 
 export function kept(place: string): Promise<Kept | undefined> {
@@ -68,12 +68,12 @@ export function passkeys(): boolean {
   return "credentials" in navigator && window.isSecureContext && !/^[\d.[\]:]+$/.test(location.hostname);
 }
 
-/** Keeps the root under a new passkey, or under a passphrase. */
+/** Keeps it under a new passkey, or under a passphrase. */
 export async function keep(kit: Kit, under: { passphrase: string } | "passkey", checked: boolean): Promise<Kept> {
   const encrypter = new Encrypter();
   const value: Kept = { place: placeOf(kit), sealed: new Uint8Array(), kit: checked, marks: {} };
   if (under === "passkey") {
-    value.passkey = await webauthn.createCredential({ keyName: `Chartseal ${kit.patient.slice(0, 8)}` });
+    value.passkey = await webauthn.createCredential({ keyName: `Chartseal ${kit.account.slice(0, 8)}` });
     encrypter.addRecipient(new webauthn.WebAuthnRecipient({ identity: value.passkey }));
   } else {
     encrypter.setPassphrase(under.passphrase);

@@ -58,7 +58,7 @@ export class Maker {
   }
 
   async ring(): Promise<Ring> {
-    return Ring.of(this.root, this.chain.system, await this.chain.epochs());
+    return Ring.ofRoot(this.root, this.chain.system, await this.chain.epochs());
   }
 
   /** An epoch of the scope under this root, for everybody who may read it on the chain. */

@@ -28,7 +28,7 @@ export class Own {
     { deployment, account, gateway, provider }: Where,
   ) {
     this.chain = new Chain(deployment, account, provider);
-    this.maker = new Maker(kit.root, this.chain, gateway, marks(placeOf(kit)));
+    this.maker = new Maker(kit.secret, this.chain, gateway, marks(placeOf(kit)));
     this.gateway = new OwnGateway(gateway, this.chain, () => this.maker.ring());
   }
 }

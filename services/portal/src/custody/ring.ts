@@ -1,4 +1,4 @@
-// The patient's keys of every epoch: from the root, and along the links where another root made them.
+// The keys of a patient's epochs: from the root or what was released, and along the links to those before.
 
 import { bytesToHex, type Hex } from "viem";
 import { type Bytes, bytes } from "./capsule";
@@ -13,14 +13,16 @@ export class Ring {
   /** Of each scope, oldest first. */
   private readonly scopes = new Map<string, Epoch[]>();
 
-  /** Holds every key against the one on the chain. */
-  static async of(root: Bytes, system: System, epochs: Epoch[]): Promise<Ring> {
-    const ring = new Ring();
+  private constructor(private readonly missing: () => Error) {}
+
+  /** From the keys that are `known`, and along the links. Every one is held against the key on the chain. */
+  static async of(system: System, epochs: Epoch[], known: (epoch: Epoch) => Promise<Bytes | undefined>, missing: () => Error = () => new Caught("closed-record")): Promise<Ring> {
+    const ring = new Ring(missing);
     for (const epoch of epochs) ring.scopes.set(epoch.scope, [...(ring.scopes.get(epoch.scope) ?? []), epoch]);
     for (const all of ring.scopes.values()) {
       let newer: Epoch | undefined;
       for (const epoch of all.toReversed()) {
-        const secret = await ring.reach(root, system, epoch, newer);
+        const secret = (await fitting(epoch, await known(epoch))) ?? (await ring.linked(system, epoch, newer));
         if (secret) ring.secrets.set(place(epoch.compartment, epoch.number), secret);
         newer = epoch;
       }
@@ -28,10 +30,12 @@ export class Ring {
     return ring;
   }
 
-  private async reach(root: Bytes, system: System, epoch: Epoch, newer: Epoch | undefined): Promise<Bytes | undefined> {
-    const { compartment, number, key } = epoch;
-    const derived = await epochSecret(root, system, compartment, number);
-    if (bytesToHex(await publicKey(derived)) === key) return derived;
+  /** A patient's own. */
+  static ofRoot(root: Bytes, system: System, epochs: Epoch[]): Promise<Ring> {
+    return Ring.of(system, epochs, ({ compartment, number }) => epochSecret(root, system, compartment, number));
+  }
+
+  private async linked(system: System, { compartment, number, key }: Epoch, newer: Epoch | undefined): Promise<Bytes | undefined> {
     const above = newer && this.secrets.get(place(compartment, newer.number));
     if (!newer || !above || newer.link === "0x") return undefined;
     const step = { ...system, compartment, previousEpoch: number, epoch: newer.number };
@@ -45,10 +49,10 @@ export class Ring {
     return compartment;
   }
 
-  /** The secret of an epoch; throws where root and links do not lead to it. */
+  /** The secret of an epoch; throws where nothing leads to it. */
   secret(compartment: Hex, epoch: number): Bytes {
     const secret = this.secrets.get(place(compartment, epoch));
-    if (!secret) throw new Caught("closed-record");
+    if (!secret) throw this.missing();
     return secret;
   }
 
@@ -62,6 +66,10 @@ export class Ring {
   closed(): string[] {
     return [...this.scopes.keys()].filter((scope) => !this.newest(scope)?.secret);
   }
+}
+
+async function fitting({ key }: Epoch, secret: Bytes | undefined): Promise<Bytes | undefined> {
+  return secret && bytesToHex(await publicKey(secret)) === key ? secret : undefined;
 }
 
 function place(compartment: Hex, epoch: number): string {

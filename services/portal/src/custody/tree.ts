@@ -8,8 +8,8 @@ import type { System } from "./place";
 
 const INFO = parseAbiParameters("string, uint256, address, bytes32, uint32");
 
-/** 32 random bytes. Whoever has them opens everything of the patient, past and to come. */
-export function newRoot(): Bytes {
+/** 32 random bytes: a patient's root, which opens everything of the patient, past and to come; or a reader's X25519 secret. */
+export function newSecret(): Bytes {
   return random(32);
 }
 
@@ -25,6 +25,13 @@ export async function epochSecret(root: Bytes, system: System, compartment: Hex,
 /** An X25519 secret as any age program takes it. */
 export function identity(secret: Bytes): string {
   return bech32.encodeFromBytes("AGE-SECRET-KEY-", secret).toUpperCase();
+}
+
+/** The secret that an identity writes, if it is one. */
+export function secretOf(identity: string): Bytes | undefined {
+  const found = bech32.decodeUnsafe(identity);
+  const secret = found && bech32.fromWordsUnsafe(found.words);
+  return secret?.length === 32 && found?.prefix.toUpperCase() === "AGE-SECRET-KEY-" ? new Uint8Array(secret) : undefined;
 }
 
 /** X25519(clamp(secret), 9). */

@@ -1,10 +1,14 @@
+import { lazy, Suspense } from "react";
 import type { Account } from "../api/types";
-import { Show, useLoad } from "../parts/load";
+import { Loading, Show, useLoad } from "../parts/load";
 import { useSession } from "../session";
 import { ROLES } from "../words/names";
 import { capital } from "../words/scopes";
 import { onDay } from "../words/when";
 import { type Message, t } from "../words/language";
+
+/** What computes with keys is loaded for who has one. */
+const MyKey = lazy(async () => ({ default: (await import("./keys/own-key")).MyKey }));
 
 export function Me() {
   const { gateway, account, deployment } = useSession();
@@ -14,7 +18,14 @@ export function Me() {
     <>
       <h1 tabIndex={-1}>{organisation?.name ?? t("My information")}</h1>
       <p>{t("This is what the public Directory says. It holds no name and no papers.")}</p>
-      <Show of={mine}>{(found) => <AccountTerms account={found} />}</Show>
+      <Show of={mine}>
+        {(found) => (
+          <>
+            <AccountTerms account={found} />
+            {found.role === "doctor" && found.keyKept === false && <Suspense fallback={<Loading />}><MyKey /></Suspense>}
+          </>
+        )}
+      </Show>
     </>
   );
 }
@@ -38,6 +49,7 @@ export function AccountTerms({ account }: { account: Account }) {
     terms.push([t("My keys"), t(CUSTODY[account.custody])]);
   } else {
     terms.push([t("Papers valid until"), account.credentialExpiry === 0 ? t("Without an end") : onDay(account.credentialExpiry)]);
+    if (typeof account.keyKept === "boolean") terms.push([t("My keys"), account.keyKept ? t(CUSTODY.gateway) : t(CUSTODY.self)]);
     if (account.endpoint) terms.push([t("Own server"), account.endpoint]);
   }
   return (

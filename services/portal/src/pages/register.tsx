@@ -1,17 +1,22 @@
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { bytesToHex } from "viem";
 import { type Door } from "../doors";
-import type { Intent, Role } from "../api/types";
+import type { Hex, Intent, Role } from "../api/types";
+import { Caught } from "../custody/caught";
+import type { Kit } from "../custody/kit";
 import { signing, useDecide } from "../parts/decide";
 import { Choice, FileField, Form, Line, useSending, type Wrong } from "../parts/fields";
 import { Link } from "../parts/link";
-import { Show, useLoad } from "../parts/load";
+import { Loading, Show, useLoad } from "../parts/load";
 import { type Credential, fingerprint, most, sealed, TYPES } from "../papers";
 import { useHere, useSession } from "../session";
 import { ROLES } from "../words/names";
 import { capital } from "../words/scopes";
 import { atMinute } from "../words/when";
 import { t } from "../words/language";
+
+/** What computes with keys is loaded for who wants it. */
+const OwnKey = lazy(() => import("./keys/own-key"));
 
 /** A wallet without an account: it registers itself, and an administrator countersigns. */
 export function Register({ door }: { door: Door }) {
@@ -77,9 +82,12 @@ function Application({ roles, done }: { roles: Role[]; done: () => Promise<void>
   const decide = useDecide();
   const [role, setRole] = useState(roles[0]!);
   const [custodian, setCustodian] = useState<string>(deployment.organisations[0]?.account ?? "");
+  const [keeper, setKeeper] = useState<"gateway" | "own">("gateway");
+  const [key, setKey] = useState<Hex>();
   const [file, setFile] = useState<File>();
   const wrongFile = useWrongFile();
   const attach = useAttach();
+  const own = role === "doctor" && keeper === "own";
   const form = useSending(async (filled) => {
     let body: Record<string, unknown> = { kind: "register", role, custodian, custodyMode: "gateway" };
     let credential: Credential | undefined;
@@ -95,9 +103,14 @@ function Application({ roles, done }: { roles: Role[]; done: () => Promise<void>
       if (Object.keys(wrong).length > 0) return wrong;
       // Only a salted fingerprint goes on the chain; number and salt go to the registrar with the papers.
       credential = { number, salt: bytesToHex(crypto.getRandomValues(new Uint8Array(32))) };
-      body = { kind: "register", role, custody: "gateway", credential: fingerprint(credential), credentialExpiry: until, ...(role === "doctor" ? {} : { endpoint: "" }) };
+      const kept = own ? { custody: "own", encryptionKey: key } : { custody: "gateway" };
+      body = { kind: "register", role, ...kept, credential: fingerprint(credential), credentialExpiry: until, ...(role === "doctor" ? {} : { endpoint: "" }) };
     }
-    const plan = signing(gateway, t("Register this wallet?"), t("Register and sign"), () => gateway.post<Intent>("/v1/intents", body));
+    const plan = signing(gateway, t("Register this wallet?"), t("Register and sign"), async () => {
+      const laid = await gateway.post<Intent>("/v1/intents", body);
+      if (own && laid.sign[0]?.typedData.message.encryptionKey !== key) throw new Caught("swapped-key");
+      return laid;
+    });
     const send = async (id: string, as: string, signature: string) => {
       await plan.send(id, as, signature);
       if (file && credential) await attach(id, file, credential);
@@ -106,21 +119,54 @@ function Application({ roles, done }: { roles: Role[]; done: () => Promise<void>
     if (await decide({ ...plan, send })) await done();
     return undefined;
   });
-  return (
-    <Form {...form}>
+  // Before the form: what is chosen here stays where it is while the key is made.
+  const choices = (
+    <div className="fields">
       {roles.length > 1 && <Choice label={t("Role")} value={role} change={setRole} options={roles.map((one) => [one, capital(t(ROLES[one]))])} />}
-      {role === "patient" ? (
-        <Choice label={t("Who keeps your keys")} value={custodian} change={setCustodian} options={deployment.organisations.map((one) => [one.account, one.name])} />
-      ) : (
-        <>
-          <Line label={t("Number of your licence")} name="number" code />
-          <Line label={t("Valid until")} name="until" type="date" />
-          <PapersField choose={setFile} />
-        </>
+      {role === "doctor" && (
+        <Choice
+          label={t("Who keeps the key that opens what patients let you read")}
+          value={keeper}
+          change={setKeeper}
+          options={[["gateway", t("This gateway keeps it for me")], ["own", t("I keep it, on this device")]]}
+        />
       )}
-      <button type="submit" className="primary">{t("Read what you sign")}</button>
-    </Form>
+    </div>
   );
+  if (own && !key) {
+    return (
+      <>
+        {choices}
+        <p>{t("Your key is made first. The gateway then opens nothing for you: this browser does, with your passphrase or passkey.")}</p>
+        <Suspense fallback={<Loading />}>
+          <OwnKey fresh ready={(kit) => void publicKey(kit).then(setKey)} />
+        </Suspense>
+      </>
+    );
+  }
+  return (
+    <>
+      {choices}
+      <Form {...form}>
+        {own && <p role="status" className="said">{t("Your key is ready.")}</p>}
+        {role === "patient" ? (
+          <Choice label={t("Who keeps your keys")} value={custodian} change={setCustodian} options={deployment.organisations.map((one) => [one.account, one.name])} />
+        ) : (
+          <>
+            <Line label={t("Number of your licence")} name="number" code />
+            <Line label={t("Valid until")} name="until" type="date" />
+            <PapersField choose={setFile} />
+          </>
+        )}
+        <button type="submit" className="primary">{t("Read what you sign")}</button>
+      </Form>
+    </>
+  );
+}
+
+async function publicKey({ secret }: Kit): Promise<Hex> {
+  const { publicKey } = await import("../custody/tree");
+  return bytesToHex(await publicKey(secret));
 }
 
 function PapersField({ choose }: { choose: (file: File | undefined) => void }) {

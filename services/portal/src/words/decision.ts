@@ -30,7 +30,7 @@ export interface Surroundings {
 /** Why something must not be signed. */
 export class Unexplained extends Error {}
 
-const CONSENT = {
+export const CONSENT = {
   Grant:
     "address patient,address grantee,string scope,bytes32 record,uint64 serial,uint8 permission,uint64 until,string purpose,uint32 epoch,uint16 suite,bytes32 recipientKeyHash,bytes32 wrapHash",
   Revoke: "address patient,address grantee,string scope,bytes32 record,uint64 serial",
@@ -39,10 +39,11 @@ const CONSENT = {
   Withdraw: "bytes32 request,address grantee,uint64 time",
   Request:
     "address patient,address grantee,string scope,uint8 permission,uint64 until,string purpose,string reason,bytes32 nonce,uint64 time,address custodian",
+  Release: "bytes32 slot,uint64 serial,uint32 epoch,address reader,string purpose,bytes32 nonce,uint64 time,address custodian",
   Record: "bytes32 compartment,bytes32 id,uint32 version,bytes32 previous,bytes32 resource,address author,uint64 authoredAt",
 } as const;
 
-const DIRECTORY = {
+export const DIRECTORY = {
   Register:
     "address who,uint8 role,uint16 suite,bytes encryptionKey,address custodian,uint8 custody,bytes32 credential,uint64 credentialExpiry,string endpoint,uint64 deadline",
   Custodian: "address who,address custodian,uint8 custody,uint256 nonce,uint64 deadline",
@@ -216,6 +217,20 @@ const EXPLAIN: Record<Kind, (message: Message, around: Surroundings) => Explaine
         [t("Delivered by"), capital(names.of(text(m.custodian)))],
       ],
       effect: t("The patient sees these words and decides. Until then you see nothing."),
+    };
+  },
+  Release(m, { account, names }) {
+    mine(m.reader, account);
+    const custodian = names.of(text(m.custodian));
+    return {
+      sentence: t("You ask {custodian} for the key of records that a patient lets you read.", { custodian }),
+      terms: [
+        [t("Handed out by"), `${capital(custodian)} (${text(m.custodian)})`],
+        [t("For"), capital(purposeWords(text(m.purpose)))],
+        [t("Permission"), t("Number {serial}, {slot}", { serial: number(m.serial), slot: text(m.slot) })],
+        [t("Date"), atMinute(number(m.time))],
+      ],
+      effect: t("It is written in the patient’s journal first. With the key this browser opens the records; it is forgotten when you sign out."),
     };
   },
   Record(m, { account }) {

@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 import { FOR_A_MADE_PHRASE, type Kit, newPassphrase, openKit, readKit, sealKit, written } from "../../src/custody/kit";
-import { newRoot } from "../../src/custody/tree";
+import { newSecret } from "../../src/custody/tree";
 
 const kit = (): Kit => ({
   chainId: 31337,
   consent: "0x2222222222222222222222222222222222222222",
-  patient: "0x1111111111111111111111111111111111111111",
-  root: newRoot(),
+  account: "0x1111111111111111111111111111111111111111",
+  holds: "root",
+  secret: newSecret(),
 });
 
 test("a kit opens with its passphrase and with no other", { timeout: 60_000 }, async () => {
@@ -16,6 +17,18 @@ test("a kit opens with its passphrase and with no other", { timeout: 60_000 }, a
   await expect(openKit(file, newPassphrase())).rejects.toThrow("do not belong together");
   file[file.length - 1]! ^= 1;
   await expect(openKit(file, phrase)).rejects.toThrow("do not belong together");
+});
+
+test("a reader's kit is an age identity, and says whose it is", () => {
+  const key: Kit = { ...kit(), holds: "key" };
+  const text = written(key);
+  expect(text).toMatch(/^# chartseal-key\/1 \{.*\}\nAGE-SECRET-KEY-1[A-Z0-9]{58}\n$/);
+  expect(readKit(text)).toEqual(key);
+  const [line, identity] = text.split("\n") as [string, string];
+  const root = text.replace("AGE-SECRET-KEY-1", "AGE-SECRET-KEY-PQ-1");
+  for (const bad of [line, `${line}\n`, `${line}\n${identity}\n${identity}\n`, `${line}\n${identity.slice(0, -1)}\n`, root, text.replace("}", ',"more":1}'), text.replace("chartseal-key/1", "chartseal-key/2")]) {
+    expect(() => readKit(bad), bad).toThrow("not a recovery kit");
+  }
 });
 
 test("what is no kit of ours is refused", () => {

@@ -1,6 +1,7 @@
-import { useState } from "react";
-import type { Grant, Hex, Resource } from "../../api/types";
-import { type Loaded, Show, useLoad } from "../../parts/load";
+import { lazy, Suspense, useState } from "react";
+import type { Account, Grant, Hex, Resource } from "../../api/types";
+import type { Shared } from "../../custody/reader";
+import { type Loaded, Loading, Show, useLoad } from "../../parts/load";
 import { RecordList } from "../../record/list";
 import { RecordView } from "../../record/view";
 import { go, usePlace } from "../../router";
@@ -11,6 +12,10 @@ import { onDay } from "../../words/when";
 import { Write } from "./write";
 import { t } from "../../words/language";
 
+/** What computes with keys is loaded where it is needed. */
+const OwnReader = lazy(() => import("./keys/own-reader"));
+const Parts = lazy(async () => ({ default: (await import("./keys/own-reader")).Parts }));
+
 export function Patients() {
   const { gateway, account } = useSession();
   const { patient, record } = usePlace().state;
@@ -19,14 +24,22 @@ export function Patients() {
     const all = await gateway.get<Grant[]>(`/v1/grants?grantee=${account}`);
     return all.filter((grant) => grant.live && grant.scope && (!patient || same(grant.patient, patient)));
   }, [gateway, account, patient]);
-  if (patient) return <Patient key={record?.id ?? patient} patient={patient} record={record} grants={grants} />;
-  return (
-    <>
-      <h1 tabIndex={-1}>{t("My patients")}</h1>
-      <p>{t("Patients who let you read or write at the moment.")}</p>
-      <Show of={grants}>{(live) => <Listed grants={live} />}</Show>
-    </>
-  );
+  // Whose key is on their own device opens there.
+  const mine = useLoad(() => gateway.get<Account>(`/v1/accounts/${account}`), [gateway, account]);
+  if (!patient) {
+    return (
+      <>
+        <h1 tabIndex={-1}>{t("My patients")}</h1>
+        <p>{t("Patients who let you read or write at the moment.")}</p>
+        <Show of={grants}>{(live) => <Listed grants={live} />}</Show>
+      </>
+    );
+  }
+  const read = (shared?: Shared) => <Patient key={record?.id ?? patient} patient={patient} record={record} grants={grants} {...(shared && { shared })} />;
+  const heading = <h1 tabIndex={-1}>{t("A patient’s record")}</h1>;
+  if (!mine.value) return <>{heading}<Show of={mine}>{() => null}</Show></>;
+  if (mine.value.keyKept !== false) return read();
+  return <Suspense fallback={<>{heading}<Loading /></>}><OwnReader patient={patient}>{read}</OwnReader></Suspense>;
 }
 
 function Listed({ grants }: { grants: Grant[] }) {
@@ -56,9 +69,11 @@ interface Opened {
   patient: Hex;
   record: { type: string; id: string } | undefined;
   grants: Loaded<Grant[]>;
+  /** Where the own key opens. */
+  shared?: Shared;
 }
 
-function Patient({ patient, record, grants }: Opened) {
+function Patient({ patient, record, grants, shared }: Opened) {
   const [writing, setWriting] = useState<{ replaces?: Resource }>();
   const writable = (grants.value ?? []).filter((grant) => (grant.permission & 2) !== 0).map((grant) => grant.scope);
   if (writing) {
@@ -78,7 +93,12 @@ function Patient({ patient, record, grants }: Opened) {
       <h1 tabIndex={-1}>{t("A patient’s record")}</h1>
       <p className="address"><small>{patient}</small></p>
       <Show of={grants}>
-        {(live) => (live.length > 0 ? null : <p className="warning" role="alert">{t("This patient does not let you in any more. What you open from now on is refused.")}</p>)}
+        {(live) => (
+          <>
+            {live.length === 0 && <p className="warning" role="alert">{t("This patient does not let you in any more. What you open from now on is refused.")}</p>}
+            {shared && <Suspense><Parts shared={shared} patient={patient} grants={live} /></Suspense>}
+          </>
+        )}
       </Show>
       {writable.length > 0 && <p><button type="button" className="primary" onClick={() => setWriting({})}>{t("Write a new record")}</button></p>}
       <RecordList patient={patient} titles={false} open={(type, id) => go("/doctor", { patient, record: { type, id } })} />

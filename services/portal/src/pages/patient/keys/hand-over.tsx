@@ -23,7 +23,7 @@ export function HandOver({ own, done }: { own: Own; done: () => Promise<void> })
   const settle = async () => {
     const closed = (await own.maker.ring()).closed();
     if (closed.length > 0) throw new Caught("swapped-key");
-    hold(own, true);
+    hold({ own, gateway: own.gateway });
     await done();
   };
   const sign = async () => {

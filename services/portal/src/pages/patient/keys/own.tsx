@@ -3,45 +3,42 @@
 import { type ReactNode, useEffect, useState } from "react";
 import type { Account, Grant } from "../../../api/types";
 import { Caught } from "../../../custody/caught";
-import { forget, type Kept, kept, placeOf, unlock } from "../../../custody/keep";
+import { type Kept, kept, placeOf } from "../../../custody/keep";
 import type { Kit } from "../../../custody/kit";
 import type { EpochRow } from "../../../custody/make";
 import { Own } from "../../../custody/own";
-import { newRoot } from "../../../custody/tree";
-import { Form, Line, useSending } from "../../../parts/fields";
+import { newSecret } from "../../../custody/tree";
 import { Link } from "../../../parts/link";
 import { Refused, Show, useLoad } from "../../../parts/load";
 import { useHere, useSession } from "../../../session";
 import { capital, scopeWords } from "../../../words/scopes";
 import { HandOver } from "./hand-over";
-import { KitStep, OpenKit } from "./kit";
-import { Protect } from "./protect";
+import { KeptHere } from "../../keys/kept-here";
+import { KitStep } from "../../keys/kit";
+import { Protect } from "../../keys/protect";
+import { Bring, Locked } from "../../keys/unlock";
 import { Renew } from "./renew";
 import { listed, type Message, t } from "../../../words/language";
 
 export default function OwnKeys({ mine, changed }: { mine: Account; changed: () => Promise<void> }) {
   const { hold } = useHere();
   const { account, deployment, wallet, gateway, own } = useSession();
-  const where = { chainId: deployment.chainId, consent: deployment.contracts.consent, patient: account };
+  const where = { chainId: deployment.chainId, consent: deployment.contracts.consent, account };
   const stored = useLoad(async () => (await kept(placeOf(where))) ?? null, [account]);
   const isOwn = mine.custody === "self";
   const ours = (kit: Kit) => {
-    if (placeOf(kit) !== placeOf(where)) throw new Error(t("This recovery kit is for another person or another system."));
-    hold(new Own(kit, { deployment, account, gateway, provider: wallet.provider }), isOwn);
+    const made = new Own(kit, { deployment, account, gateway, provider: wallet.provider });
+    hold({ own: made, ...(isOwn && { gateway: made.gateway }) });
     void stored.reload();
-  };
-  const remove = async () => {
-    await forget(placeOf(where));
-    await stored.reload();
   };
   return (
     <Show of={stored}>
       {(found) => {
-        if (own && found && isOwn) return <Yours own={own} remove={remove} />;
+        if (own && found && isOwn) return <Yours own={own} removed={() => void stored.reload()} />;
         if (own && found) return <Taking own={own} found={found} next={async () => { await stored.reload(); await changed(); }} />;
-        if (found) return <Locked found={found} opened={ours} />;
-        if (isOwn) return <Bring opened={ours} />;
-        return <Start custodian={mine.custodian ?? ""} kit={() => ({ ...where, root: newRoot() })} kept={ours} />;
+        if (found) return <Locked found={found} says={t("Your keys are in this browser. Unlock them to read your records and to decide.")} opened={ours} />;
+        if (isOwn) return <Bring holds="root" opened={ours} />;
+        return <Start custodian={mine.custodian ?? ""} kit={() => ({ ...where, holds: "root", secret: newSecret() })} kept={ours} />;
       }}
     </Show>
   );
@@ -105,62 +102,17 @@ function Taking({ own, found, next }: { own: Own; found: Kept; next: () => Promi
   return <Step at={3}><HandOver own={own} done={next} /></Step>;
 }
 
-function Locked({ found, opened }: { found: Kept; opened: (kit: Kit) => void }) {
-  const form = useSending(async (filled) => {
-    const passphrase = String(new FormData(filled).get("passphrase") ?? "");
-    if (!found.passkey && passphrase === "") return { passphrase: t("Type your passphrase.") };
-    opened(await unlock(found, passphrase));
-    return undefined;
-  });
-  return (
-    <>
-      <p>{t("Your keys are in this browser. Unlock them to read your records and to decide.")}</p>
-      <Form {...form}>
-        {found.passkey ? <p className="quiet">{t("Your device asks for your fingerprint, your face or its PIN.")}</p> : (
-          <Line label={t("Passphrase")} name="passphrase" type="password" autoComplete="current-password" />
-        )}
-        <button type="submit" className="primary">{t("Unlock my keys")}</button>
-      </Form>
-    </>
-  );
-}
-
-/** On another device, or after the browser's storage was emptied. */
-function Bring({ opened }: { opened: (kit: Kit) => void }) {
-  const { account, deployment } = useSession();
-  const [kit, setKit] = useState<Kit>();
-  if (kit) return <Protect kit={() => kit} checked kept={opened} />;
-  const check = (found: Kit) => {
-    const here = { chainId: deployment.chainId, consent: deployment.contracts.consent, patient: account };
-    if (placeOf(found) !== placeOf(here)) throw new Error(t("This recovery kit is for another person or another system."));
-    setKit(found);
-  };
-  return (
-    <>
-      <p>{t("Your keys are on your own device, and not in this browser. Bring your recovery kit to use them here.")}</p>
-      <OpenKit verb={t("Bring my recovery kit")} opened={check} />
-    </>
-  );
-}
-
-function Yours({ own, remove }: { own: Own; remove: () => Promise<void> }) {
+function Yours({ own, removed }: { own: Own; removed: () => void }) {
   const { hold } = useHere();
-  const [kit, setKit] = useState(false);
   // Also where the hand-over came through while the page was closed.
   const closed = useLoad(async () => (await own.maker.ring()).closed(), [own]);
-  useEffect(() => hold(own, true), [own, hold]);
+  useEffect(() => hold({ own, gateway: own.gateway }), [own, hold]);
   return (
     <>
       <p role="status" className="said">{t("You keep your keys yourself. They are unlocked until you sign out.")}</p>
       <Show of={closed}>{(scopes) => (scopes.length > 0 ? <Refused error={new Caught("swapped-key")} /> : null)}</Show>
       <Renew own={own} />
-      <h2>{t("Recovery kit")}</h2>
-      {kit ? <KitStep kit={own.kit} done={() => setKit(false)} /> : (
-        <div className="buttons">
-          <button type="button" onClick={() => setKit(true)}>{t("Make another recovery kit")}</button>
-          <button type="button" className="plain" onClick={remove}>{t("Remove my keys from this browser")}</button>
-        </div>
-      )}
+      <KeptHere kit={own.kit} removed={removed} />
     </>
   );
 }

@@ -1,9 +1,9 @@
 import { useState } from "react";
-import { keep, passkeys } from "../../../custody/keep";
-import type { Kit } from "../../../custody/kit";
-import { Form, Line, type Wrong } from "../../../parts/fields";
-import { Refused } from "../../../parts/load";
-import { t } from "../../../words/language";
+import { keep, passkeys } from "../../custody/keep";
+import type { Kit } from "../../custody/kit";
+import { Form, Line, type Wrong } from "../../parts/fields";
+import { Refused } from "../../parts/load";
+import { t } from "../../words/language";
 
 /** Keeps a root in this browser, under what the person chooses. */
 export function Protect({ kit, checked, kept }: { kit: () => Kit; checked: boolean; kept: (kit: Kit) => void }) {

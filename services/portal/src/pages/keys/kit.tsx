@@ -1,9 +1,9 @@
 import { useEffect, useState } from "react";
 import { bytesToHex } from "viem";
-import { kitChecked, placeOf } from "../../../custody/keep";
-import { FOR_A_MADE_PHRASE, type Kit, newPassphrase, openKit, sealKit } from "../../../custody/kit";
-import { FileField, Form, Line, useSending, type Wrong } from "../../../parts/fields";
-import { t } from "../../../words/language";
+import { kitChecked, placeOf } from "../../custody/keep";
+import { FOR_A_MADE_PHRASE, type Kit, newPassphrase, openKit, sealKit } from "../../custody/kit";
+import { FileField, Form, Line, useSending, type Wrong } from "../../parts/fields";
+import { t } from "../../words/language";
 
 /** Saves a recovery kit, and does not go on before it has been opened again. */
 export function KitStep({ kit, done }: { kit: Kit; done: () => void }) {
@@ -22,20 +22,28 @@ export function KitStep({ kit, done }: { kit: Kit; done: () => void }) {
     URL.revokeObjectURL(url);
   };
   const opened = async (found: Kit) => {
-    if (placeOf(found) !== placeOf(kit) || bytesToHex(found.root) !== bytesToHex(kit.root)) throw new Error(t("This is another recovery kit than the one for these keys. Save the file again and check that one."));
+    if (placeOf(found) !== placeOf(kit) || bytesToHex(found.secret) !== bytesToHex(kit.secret)) throw new Error(t("This is another recovery kit than the one for these keys. Save the file again and check that one."));
     await kitChecked(placeOf(kit));
     done();
   };
   return (
     <>
-      <p>{t("The kit is a file and a passphrase. With both you can open all your records on any device, without any hospital or server.")}</p>
+      <p>
+        {kit.holds === "root"
+          ? t("The kit is a file and a passphrase. With both you can open all your records on any device, without any hospital or server.")
+          : t("The kit is a file and a passphrase. With both you can use your key on any device. Without them, what patients let you read is closed to you once this browser has lost the key.")}
+      </p>
       <div className="kit">
         <p><strong>{t("Keep the file and the passphrase in two different places. Write the passphrase down now.")}</strong></p>
         <p>{t("Passphrase")}: <code>{made.passphrase}</code></p>
         <button type="button" onClick={save}>{t("Save the file")}</button>
       </div>
       <h3>{t("Check your kit")}</h3>
-      <p>{t("Choose the file you saved and type the passphrase you wrote down. Nothing is handed over before both work.")}</p>
+      <p>
+        {kit.holds === "root"
+          ? t("Choose the file you saved and type the passphrase you wrote down. Nothing is handed over before both work.")
+          : t("Choose the file you saved and type the passphrase you wrote down. The key is not used before both work.")}
+      </p>
       <OpenKit verb={t("Check my kit")} opened={opened} />
     </>
   );
