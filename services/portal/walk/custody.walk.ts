@@ -217,7 +217,6 @@ describe.skipIf(!ready())("own keys", () => {
     await page.getByRole("button", { name: "Use a passphrase" }).click();
     const phrase = await saveKit(page, doctorsKit());
     await doctor.accessible();
-    await doctor.alsoTranslated(english);
     await openKit(page, doctorsKit(), phrase, "Check my kit");
     await page.getByText("Your key is ready.").waitFor({ timeout: 60_000 });
 
@@ -249,7 +248,6 @@ describe.skipIf(!ready())("own keys", () => {
     await page.getByRole("button", { name: "Use a passphrase" }).click();
     await page.getByRole("button", { name: "Make another recovery kit" }).waitFor({ timeout: 60_000 });
     await doctor.accessible();
-    await doctor.alsoTranslated(english);
     const mine = own.account.address.toLowerCase();
     expect(steal(system).filter((row) => row.kind === "encryption-key" && row.place.toLowerCase().startsWith(mine))).toEqual([]);
   });

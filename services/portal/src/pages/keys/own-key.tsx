@@ -26,12 +26,12 @@ export default function OwnKey({ fresh, ready }: Props) {
   const [kit, setKit] = useState<Kit>();
   const stored = useLoad(async () => (await kept(placeOf(where))) ?? null, [account]);
   const opened = (found: Kit, { kit: checked }: Pick<Kept, "kit">) => (checked ? ready(found) : setKit(found));
-  if (kit) return <KitStep kit={kit} done={() => ready(kit)} />;
+  if (kit) return <><h2>{t("Save your recovery kit")}</h2><KitStep kit={kit} done={() => ready(kit)} /></>;
   return (
     <Show of={stored}>
       {(found) => {
         if (found) return <Locked found={found} says={t("Your key is in this browser. Unlock it to read what patients let you read.")} opened={(one) => opened(one, found)} />;
-        if (fresh) return <Protect kit={() => ({ ...where, holds: "key", secret: newSecret() })} checked={false} kept={setKit} />;
+        if (fresh) return <><h2>{t("Protect your keys")}</h2><Protect kit={() => ({ ...where, holds: "key", secret: newSecret() })} checked={false} kept={setKit} /></>;
         return <Bring holds="key" opened={ready} />;
       }}
     </Show>
