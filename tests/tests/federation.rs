@@ -14,7 +14,7 @@ use chartseal_stack::{
     client::{Answer, Gateway, text},
     configuration::Served,
     decide::{self, READ, Role, WRITE, grant_entry},
-    samples::{self, CLAIM_SYSTEM, CONGRESS},
+    samples::{self, CLAIM_SYSTEM, CONGRESS, Kind},
     seed,
     session::Session,
     supervise::Process,
@@ -139,7 +139,78 @@ async fn an_insurers_gateway_serves_what_a_hospitals_gateway_anchored() {
         0,
         "the custodian refuses before the chain knows"
     );
+
+    // One claim and the note it cites, each granted alone: its custodian says which records they are.
+    let note = seed::upload(&system, &id, Kind::OperativeNote, samples::KNEE)
+        .await
+        .unwrap();
+    let note = format!("DocumentReference/{}", text(&note, "id").unwrap());
+    let cited = [json!({ "valueReference": { "reference": note } })];
+    let third = samples::xray_claim(&id, "C-3", &cited);
+    let third = text(&seed::create(&system, &third).await.unwrap(), "id").unwrap();
+    seed::anchored(&hospital.gateway, alice.account).await.unwrap();
+    let until = decide::grant_entry(insurer.account, "claims", READ, "CLMATTCH")["until"].clone();
+    let terms =
+        json!({ "claim": format!("0x{third}"), "grantee": insurer.account, "until": until, "purpose": "CLMATTCH" });
+    let intent = alice.lay_out("grantClaim", terms).await.unwrap();
+    let record = intent["sign"][0]["typedData"]["message"]["record"].clone();
+    let intent_id = text(&intent, "id").unwrap();
+    alice.sign(intent).await.unwrap();
+    alice.confirmed(&intent_id).await.unwrap();
+    eventually(&insurer_system, "C-3", 1).await;
+    let beside = async |system: &Gateway| {
+        let read = system.get(&format!("/fhir/R4/{note}")).await.unwrap();
+        (
+            read.status,
+            found(system, "C-1").await.len(),
+            found(system, "C-2").await.len(),
+        )
+    };
+    until_read(&insurer_system, &note).await;
+    assert_eq!(beside(&insurer_system).await, (200, 0, 0), "and no other claim");
+    let asked = json!({ "claim": format!("0x{third}"), "purpose": "CLMATTCH" });
+    let packet = insurer_system
+        .post("/v1/packets", &asked)
+        .await
+        .unwrap()
+        .expect(200)
+        .unwrap();
+    let packet = &packet["packet"];
+    assert_eq!(
+        (packet["records"].as_array().unwrap().len(), &packet["notGranted"]),
+        (2, &json!([]))
+    );
+    assert!(
+        packet["grants"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|grant| grant["scope"] == "" && grant["salt"].is_string())
+    );
+    let journal = alice.gateway.get("/v1/audit").await.unwrap().expect(200).unwrap();
+    let of_claim = |entry: &&Value| released(entry) && entry["subject"]["record"] == json!(third);
+    assert!(
+        journal.as_array().unwrap().iter().any(|entry| of_claim(&entry)),
+        "{journal:#}"
+    );
+    let terms = json!({ "grantee": insurer.account, "record": record });
+    alice.propose("revoke", terms).await.unwrap();
+    assert_eq!(
+        found(&insurer_system, "C-3").await.len(),
+        0,
+        "the custodian refuses at once"
+    );
+    assert_eq!(beside(&insurer_system).await, (200, 0, 0), "what it cites stands");
     stack.stop().await;
+}
+
+/// Until a record is served, which takes the insurer's gateway a block or two.
+async fn until_read(system: &Gateway, place: &str) {
+    let begun = Instant::now();
+    while system.get(&format!("/fhir/R4/{place}")).await.unwrap().status != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(90), "{place} is not served");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
 }
 
 /// A claim with its evidence.

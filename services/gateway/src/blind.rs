@@ -17,10 +17,18 @@ pub fn name(resource_type: &str, column: &str) -> String {
 
 /// The value a word has in a column of an organisation's index.
 pub fn value(vault: &Vault, org: Address, name: &str, word: &str) -> B256 {
+    column(vault, org, name)(word)
+}
+
+/// The same for many words of one column: its key is derived once.
+pub fn column(vault: &Vault, org: Address, name: &str) -> impl Fn(&str) -> B256 {
     let key = vault.subkey(&format!("blind-index/{name}"), org);
-    let mut mac = Hmac::<Sha256>::new_from_slice(&*key).expect("HMAC takes a key of any length");
-    mac.update(word.as_bytes());
-    B256::from_slice(&mac.finalize().into_bytes())
+    let keyed = Hmac::<Sha256>::new_from_slice(&*key).expect("HMAC takes a key of any length");
+    move |word| {
+        let mut mac = keyed.clone();
+        mac.update(word.as_bytes());
+        B256::from_slice(&mac.finalize().into_bytes())
+    }
 }
 
 /// The index entries of a record.

@@ -1,7 +1,7 @@
 //! Records that are granted alone, whose custodian is elsewhere: it says which record a grant is of, the chain has its anchor,
 //! and its statement with the salt must be what the patient's commitment is to.
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::B256;
 use chartseal_record::{Slot, Target};
 
 use super::{Progress, foreign, release};
@@ -32,7 +32,11 @@ pub async fn take_in(app: &App, progress: &mut Progress, settled: u64, again: bo
             if progress.alone.contains(&slot) || progress.asked.contains(&slot) {
                 continue;
             }
-            if served_here(app, patient)? || single::record(app, slot).await?.is_some() {
+            let Ok(custodian) = custodian_of(app, patient) else {
+                continue;
+            };
+            let here = app.config.organisation(custodian.id).is_some();
+            if here || single::record(app, slot).await?.is_some() {
                 progress.alone.insert(slot);
                 continue;
             }
@@ -73,11 +77,6 @@ pub async fn take_in(app: &App, progress: &mut Progress, settled: u64, again: bo
         }
     }
     Ok(())
-}
-
-fn served_here(app: &App, patient: Address) -> Result<bool, Problem> {
-    let custodian = custodian_of(app, patient)?;
-    Ok(app.config.organisation(custodian.id).is_some())
 }
 
 /// What the custodian keeps of the grant, opened after an entry that names the record by its CID.

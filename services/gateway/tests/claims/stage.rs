@@ -74,13 +74,7 @@ pub struct Stage<'a> {
 }
 
 /// What becomes of the first claims of a patient that are granted alone.
-const ALONE: [Alone; 5] = [
-    Alone::Kept,
-    Alone::Revoked,
-    Alone::Expired,
-    Alone::ToTheDoctor,
-    Alone::Kept,
-];
+const ALONE: [Alone; 4] = [Alone::Kept, Alone::Revoked, Alone::Expired, Alone::ToTheDoctor];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Alone {
@@ -161,7 +155,7 @@ impl<'a> Stage<'a> {
         }
         for (place, standing) in STANDINGS.into_iter().enumerate() {
             stage.before(place, standing).await;
-            if matches!(standing, Revoked | Expired | OnlyWrites | Nothing | Suspended) {
+            if matches!(standing, Revoked | OnlyWrites | Nothing | Suspended) {
                 stage.alone(place, standing != Suspended).await;
             }
         }

@@ -336,3 +336,33 @@ async fn records_of_one_transaction_are_stored_in_order_or_not_at_all() {
         assert_eq!(stage.store.records_after(0, 100).await.unwrap().len(), 6);
     }
 }
+
+#[tokio::test]
+async fn a_record_is_found_by_what_it_was_named_afterwards_too() {
+    for stage in Stage::each().await {
+        let store = &stage.store;
+        let one = store.commit_record(record(1)).await.unwrap();
+        let two = store.commit_record(record(2)).await.unwrap();
+        let entry = ("grant".to_owned(), word("slot", 1));
+        for _ in 0..2 {
+            store.index_record(one, &[entry.clone()]).await.unwrap();
+        }
+        for (name, seed) in [("grant", 2), ("other", 3)] {
+            store
+                .index_record(two, &[(name.to_owned(), word("slot", seed))])
+                .await
+                .unwrap();
+        }
+        let query = RecordQuery {
+            index: vec![(entry.0, vec![entry.1])],
+            limit: 10,
+            ..RecordQuery::default()
+        };
+        let found = store.find_records(&query).await.unwrap();
+        assert_eq!(found.iter().map(|row| row.seq).collect::<Vec<_>>(), [one]);
+        let mut values = store.index_values("grant", &[one, two, two + 1]).await.unwrap();
+        values.sort();
+        assert_eq!(values, [(one, word("slot", 1)), (two, word("slot", 2))]);
+        assert_eq!(store.index_values("grant", &[]).await.unwrap(), []);
+    }
+}

@@ -18,20 +18,22 @@ use crate::{
 /// The index's name for what a slot of one record leads to.
 const NAME: &str = "grant";
 
-/// Under what a slot's record is indexed. A slot belongs to no organisation served here, so the key does not either.
-fn value(app: &App, slot: Slot) -> B256 {
-    blind::value(&app.vault, Address::ZERO, NAME, &slot.0.to_string())
+/// Under what slots' records are indexed. A slot belongs to no organisation served here, so the key does not either.
+fn column(app: &App) -> impl Fn(Slot) -> B256 {
+    let value = blind::column(&app.vault, Address::ZERO, NAME);
+    move |slot| value(&slot.0.to_string())
 }
 
 /// Lets a slot lead to its record.
 pub async fn name_record(app: &App, slot: Slot, record: &Record) -> Result<(), Failure> {
-    let entry = (NAME.to_owned(), value(app, slot));
+    let entry = (NAME.to_owned(), column(app)(slot));
     Ok(app.store.index_record(record.seq, &[entry]).await?)
 }
 
 /// The records that slots are of, as far as they are known here.
 pub async fn records(app: &App, slots: &[Slot]) -> Result<HashMap<Slot, Record>, Failure> {
-    let by_value: HashMap<B256, Slot> = slots.iter().map(|slot| (value(app, *slot), *slot)).collect();
+    let value = column(app);
+    let by_value: HashMap<B256, Slot> = slots.iter().map(|slot| (value(*slot), *slot)).collect();
     let values: Vec<B256> = by_value.keys().copied().collect();
     let found = app.store.indexed(NAME, &values).await?;
     let seqs: Vec<i64> = found.iter().map(|(_, seq)| *seq).collect();
@@ -66,8 +68,9 @@ pub async fn of(app: &App, account: Address, row: &Record) -> Result<Option<Live
         return Ok(None);
     }
     let values = app.store.index_values(NAME, &[row.seq]).await?;
+    let value = column(app);
     for slot in slots {
-        let named = value(app, slot);
+        let named = value(slot);
         if values.iter().any(|(_, value)| *value == named)
             && let Some(grant) = live_in(app, slot, row.patient, account).await?
         {
@@ -107,7 +110,8 @@ pub async fn live_to(app: &App, account: Address, patients: &[Address]) -> Resul
 /// The same as a condition of a search: the index's name, and the values of which one must be a record's.
 pub async fn live_values(app: &App, account: Address, patients: &[Address]) -> Result<(String, Vec<B256>), Problem> {
     let live = live_to(app, account, patients).await?;
-    let values = live.iter().map(|grant| value(app, grant.slot));
+    let value = column(app);
+    let values = live.iter().map(|grant| value(grant.slot));
     Ok((NAME.to_owned(), values.collect()))
 }
 
@@ -117,8 +121,9 @@ pub struct Slots(HashMap<B256, Slot>);
 
 impl Slots {
     pub fn of(app: &App, account: Address) -> Self {
+        let value = column(app);
         let slots = app.index.record_slots(account).into_iter();
-        Self(slots.map(|(_, slot)| (value(app, slot), slot)).collect())
+        Self(slots.map(|(_, slot)| (value(slot), slot)).collect())
     }
 
     /// Those among a record's values in the index.

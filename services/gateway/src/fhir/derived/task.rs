@@ -12,8 +12,8 @@
 //! | approved, and the grant was revoked, narrowed, or has expired since, or the chain refused it | failed |
 //! | approved for writing only | rejected |
 //!
-//! A claim and what it cites, granted in the answer, are several grants: what ends one of them ends the Task's access to all
-//! that was approved, and it says so; what is still live stays readable.
+//! A claim and what it cites are several grants: the Task says what became of the first of them that is not live, and the
+//! others are read all the same.
 //!
 //! `requested` is what a Task arrives with: taking it in and accepting it is one step.
 
