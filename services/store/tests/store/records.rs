@@ -345,7 +345,7 @@ async fn a_record_is_found_by_what_it_was_named_afterwards_too() {
         let two = store.commit_record(record(2)).await.unwrap();
         let entry = ("grant".to_owned(), word("slot", 1));
         for _ in 0..2 {
-            store.index_record(one, &[entry.clone()]).await.unwrap();
+            store.index_record(one, std::slice::from_ref(&entry)).await.unwrap();
         }
         for (name, seed) in [("grant", 2), ("other", 3)] {
             store
