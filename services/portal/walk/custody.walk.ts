@@ -70,6 +70,7 @@ describe.skipIf(!ready())("own keys", () => {
   test("the patient reads in the browser what is added, shares it and ends that again", async () => {
     const { page } = bob;
     late = await write("Written after the patient took the keys over");
+    await new Hospital(system).receipt(late);
     await bob.visit("My records");
     await page.getByRole("button", { name: /^Open Written after the patient took the keys over/ }).click();
     await page.getByRole("heading", { name: "Written after the patient took the keys over" }).waitFor();

@@ -69,6 +69,18 @@ export class Hospital {
     });
   }
 
+  /** A record's receipt, as soon as it is anchored. */
+  async receipt(cid: string): Promise<string> {
+    let receipt = "";
+    const look = async () => {
+      const answer = await this.ask(`/v1/receipts/${cid}`);
+      if (answer.ok) receipt = await answer.text();
+      return answer.status;
+    };
+    await expect.poll(look, { timeout: 60_000, interval: 500 }).toBe(200);
+    return receipt;
+  }
+
   ask(path: string, init: RequestInit = {}): Promise<Response> {
     return fetch(`${this.system.gateway}${path}`, { ...init, headers: { ...init.headers, authorization: this.authorization } });
   }
