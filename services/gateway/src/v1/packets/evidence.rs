@@ -1,6 +1,5 @@
 //! One record after the other, with its grant, its receipt and its author.
 
-use alloy::primitives::keccak256;
 use chartseal_envelope::record::{AttachmentRef, OpenedRecord};
 use chartseal_record::{
     Slot, Target,
@@ -169,7 +168,8 @@ impl<'a> Gathered<'a> {
 
 /// Terms as a packet shows them. Who signed them is who they say: whether that was the patient's controller, `live` has seen.
 fn given(app: &App, terms: Terms, revoked: u64) -> Given {
-    let digest = typed::digest(&terms.typed(), &app.contracts.consent_domain());
+    let signed = terms.typed();
+    let digest = typed::digest(&signed, &app.contracts.consent_domain());
     let controller = app.verified.recover(digest, &terms.signature).unwrap_or_default();
     Given {
         patient: terms.patient,
@@ -184,7 +184,7 @@ fn given(app: &App, terms: Terms, revoked: u64) -> Given {
         epoch: terms.epoch,
         suite: terms.suite,
         recipient_key_hash: terms.recipient_key_hash,
-        wrap_hash: keccak256(&terms.wrap),
+        wrap_hash: signed.wrapHash,
         signature: terms.signature,
         controller,
         block: terms.block,
