@@ -69,7 +69,7 @@ pub async fn run(app: App) {
 
 async fn round(app: &App, progress: &mut Progress, again: bool) -> Result<(), Problem> {
     let Some(head) = app.index.head() else { return Ok(()) };
-    let settled = (head.number + 1).saturating_sub(app.config.chain.confirmations);
+    let settled = head.settled(app.config.chain.confirmations);
     alone::take_in(app, progress, settled, again).await?;
     let open = open_here(app).await?;
     // Forgetting a compartment whose grant has ended lets the next grant look at everything again.

@@ -68,8 +68,9 @@ impl Tally {
     }
 }
 
-/// Takes in what one anchor names and `wanted` wants, and what `keys` open alone. A batch that cannot be read, or a record that does not prove itself,
-/// is told in the tally and the rest goes on; with the content store or the database away, nothing does.
+/// Takes in what one anchor names and `wanted` wants, and what `keys` open alone. A batch that cannot be read, or a record
+/// that does not prove itself, is told in the tally and the rest goes on; with the content store or the database away,
+/// nothing does.
 pub async fn take_in(
     app: &App,
     anchor: &Logged,

@@ -22,7 +22,7 @@ pub async fn destroy(app: &App, patient: Address) -> Result<(), Problem> {
     let settled = app
         .index
         .head()
-        .map_or(0, |h| (h.number + 1).saturating_sub(app.config.chain.confirmations));
+        .map_or(0, |h| h.settled(app.config.chain.confirmations));
     let all = app.index.custodians(patient, settled);
     let newest = app.index.account(patient).map(|a| (a.custodian, a.custody));
     let in_office: Vec<(Address, Custody)> = all.last().copied().into_iter().chain(newest).collect();

@@ -168,7 +168,7 @@ pub async fn slot(
 ) -> Result<LiveGrant, NotLive> {
     let tombstone = app.store.tombstone(slot).await.map_err(Failure::from)?;
     let head = app.index.head();
-    let settled = head.map_or(0, |h| (h.number + 1).saturating_sub(app.config.chain.confirmations));
+    let settled = head.map_or(0, |h| h.settled(app.config.chain.confirmations));
     let (confirmed, newest) = (app.index.grant_at(slot, settled), app.index.grant(slot));
     let (patient_account, grantee_account) = (app.index.account(patient), app.index.account(grantee));
     let facts = Facts {

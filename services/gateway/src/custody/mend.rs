@@ -173,7 +173,7 @@ async fn revoked_on_chain(app: &App, patient: &Patient, slot: Slot) -> Result<()
     let settled = app
         .index
         .head()
-        .map_or(0, |h| (h.number + 1).saturating_sub(app.config.chain.confirmations));
+        .map_or(0, |h| h.settled(app.config.chain.confirmations));
     let state = app.index.grant_at(slot, settled);
     let answered = app.store.tombstone(slot).await?.filter(|t| !t.receipt.is_null());
     let answered = answered.map_or(0, |t| t.serial);
@@ -200,7 +200,7 @@ pub async fn expired(app: &App, patient: &Patient, slot: Slot) -> Result<(), Pro
     let Some(head) = app.index.head() else {
         return Ok(());
     };
-    let settled = (head.number + 1).saturating_sub(app.config.chain.confirmations);
+    let settled = head.settled(app.config.chain.confirmations);
     let now = app.clock.seconds().min(head.timestamp);
     let Some(terms) = app.index.grant_at(slot, settled).terms.filter(|t| t.until <= now) else {
         return Ok(());
@@ -228,7 +228,7 @@ async fn queued_epochs(app: &App) -> Result<(), Problem> {
         let settled = app
             .index
             .head()
-            .map_or(0, |h| (h.number + 1).saturating_sub(app.config.chain.confirmations));
+            .map_or(0, |h| h.settled(app.config.chain.confirmations));
         if app.index.epoch_settled(compartment, number, settled) {
             app.pending.forget(compartment, number);
             continue;
