@@ -16,6 +16,7 @@ use crate::{
     ground::{Ground, NOT_ANCHORED},
     model::Standing,
     people::{People, enrolled},
+    proof::make_sure,
     run::{Run, act},
     step::{Act, Grantee, PATIENTS, Scope, Slot, Step},
 };
@@ -128,9 +129,11 @@ async fn what(run: &mut Run<'_>, phase: Phase, rng: &mut Rng) -> Result<Act> {
         scope: Scope::Clinical,
     };
     for patient in 0..PATIENTS {
+        // A decision that died before the gateway heard of it leaves nothing to revoke, and so nothing to strike at.
+        make_sure(&mut run.people, patient, slot).await?;
         let granted = matches!(
             run.people.patients[patient].standing(slot),
-            Standing::Asked(_) | Standing::Granted | Standing::Unsure
+            Standing::Asked(_) | Standing::Granted
         );
         let first = match phase {
             Phase::Granting if granted => Act::Revoke(slot),

@@ -94,28 +94,33 @@ async fn settle(people: &mut People, patient: usize, figures: &mut Figures) -> R
         }
         owner.records[at].lost = None;
     }
-    let accounts: Vec<_> = owner.slots.keys().map(|slot| (*slot, slot.grantee)).collect();
-    for (slot, grantee) in accounts {
-        let account = people.account(grantee);
-        let owner = &mut people.patients[patient];
-        if *owner.standing(slot) == Standing::Unsure {
-            let standing = unsure(owner, slot, account).await?;
-            owner.slots.insert(slot, standing);
-        }
+    let slots: Vec<_> = owner.slots.keys().copied().collect();
+    for slot in slots {
+        make_sure(people, patient, slot).await?;
     }
     Ok(())
 }
 
-/// A patient who does not know revokes, to be sure.
-async fn unsure(owner: &mut Patient, slot: Slot, grantee: alloy::primitives::Address) -> Result<Standing> {
+/// A patient who does not know how a grant stands revokes it, to be sure. If the gateway never heard of it there is nothing to
+/// revoke.
+pub async fn make_sure(people: &mut People, patient: usize, slot: Slot) -> Result<()> {
+    let grantee = people.account(slot.grantee);
+    let owner = &mut people.patients[patient];
+    if *owner.standing(slot) != Standing::Unsure {
+        return Ok(());
+    }
     let terms = json!({ "kind": "revoke", "grantee": grantee, "scope": slot.scope.name() });
     let answer = owner.session.gateway.post("/v1/intents", &terms).await?;
-    if answer.status == 404 {
-        return Ok(Standing::Never);
-    }
-    let intent = owner.session.sign(answer.expect(201)?).await?;
-    owner.revocations.push(text(&intent, "id")?);
-    Ok(Standing::Revoked)
+    let standing = match answer.status {
+        404 => Standing::Never,
+        _ => {
+            let intent = owner.session.sign(answer.expect(201)?).await?;
+            owner.revocations.push(text(&intent, "id")?);
+            Standing::Revoked
+        }
+    };
+    owner.slots.insert(slot, standing);
+    Ok(())
 }
 
 /// Everything a patient signed came into force.
