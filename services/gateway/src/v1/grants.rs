@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256};
 use axum::{Json, extract::State};
-use chartseal_record::{Slot, grant::GrantState, typed};
+use chartseal_record::{Slot, account::Role, grant::GrantState, typed};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -12,7 +12,7 @@ use crate::{
     app::App,
     auth::{caller::Caller, scopes::Interaction},
     custody::live::{self, NotLive},
-    openapi::words::{AddressSchema, HashSchema},
+    openapi::words::{AddressSchema, HashSchema, RoleSchema},
     problem::{Code, Problem},
 };
 
@@ -40,6 +40,8 @@ struct Shown {
     serial: u64,
     patient: Address,
     grantee: Address,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grantee_role: Option<Role>,
     /// Empty if the grant is of one record.
     scope: String,
     /// The commitment to that record; zero if the grant is of a scope.
@@ -130,6 +132,7 @@ async fn show(app: &App, slot: Slot, state: GrantState) -> Result<Option<Shown>,
         serial: terms.serial,
         patient: terms.patient,
         grantee: terms.grantee,
+        grantee_role: app.index.account(terms.grantee).map(|account| account.role),
         scope: terms.scope.clone(),
         record: terms.record,
         opens: match terms.record {

@@ -111,7 +111,7 @@ const EXPLAIN: Record<Kind, (message: Message, around: Surroundings) => Explaine
         purpose: purposeWords(text(m.purpose)),
       }),
       terms: [
-        [t("Who"), `${capital(grantee)} (${text(m.grantee)})`],
+        [t("Who"), names.whole(text(m.grantee))],
         [t("May"), capital(may(number(m.permission), yours))],
         [t("Until"), atMinute(until)],
         [t("For"), capital(purposeWords(text(m.purpose)))],
@@ -128,7 +128,7 @@ const EXPLAIN: Record<Kind, (message: Message, around: Surroundings) => Explaine
       return {
         sentence: t("You withdraw the permission of {who} to read one record.", { who: grantee }),
         terms: [
-          [t("Who"), `${capital(grantee)} (${text(m.grantee)})`],
+          [t("Who"), names.whole(text(m.grantee))],
           [t("Loses access to"), recordWords(m, opens)],
           [t("As of"), t("The moment you sign")],
         ],
@@ -142,7 +142,7 @@ const EXPLAIN: Record<Kind, (message: Message, around: Surroundings) => Explaine
     return {
       sentence: t("You withdraw every permission of {who} for your {scope}.", { who: grantee, scope }),
       terms: [
-        [t("Who"), `${capital(grantee)} (${text(m.grantee)})`],
+        [t("Who"), names.whole(text(m.grantee))],
         [t("Loses access to"), capital(t("your {scope}", { scope }))],
         [t("As of"), t("The moment you sign")],
       ],
@@ -290,7 +290,7 @@ function grantOfOne(m: Message, { names, opens }: Surroundings): Explained {
   return {
     sentence: t("You allow {who} to read one record until {until}, for {purpose}.", { who: grantee, until: onDay(until), purpose }),
     terms: [
-      [t("Who"), `${capital(grantee)} (${text(m.grantee)})`],
+      [t("Who"), names.whole(text(m.grantee))],
       [t("Record"), recordWords(m, opens)],
       [t("Until"), atMinute(until)],
       [t("For"), capital(purpose)],

@@ -1,5 +1,6 @@
 import type { Deployment, Hex, Role } from "../api/types";
 import { type Message, t } from "./language";
+import { capital } from "./scopes";
 
 /** What an account is called here. The Directory holds no names: organisations of this gateway have one, others their address. */
 export class Names {
@@ -13,6 +14,12 @@ export class Names {
     const organisation = this.deployment?.organisations.find((o) => same(o.account, address));
     if (organisation) return organisation.name;
     return role ? t(THE[role], { address: short(address) }) : short(address);
+  }
+
+  /** For what is signed: the whole address, behind its name if it has one. */
+  whole(address: string): string {
+    const name = this.of(address);
+    return name === short(address) ? address : `${capital(name)} (${address})`;
   }
 }
 

@@ -34,10 +34,12 @@ export function capital(text: string): string {
 const PURPOSES: Record<string, Message> = {
   TREAT: "treatment",
   HPAYMT: "paying a claim",
+  CLMATTCH: "evidence for a claim",
   ETREAT: "emergency treatment",
   PATRQT: "the patient’s own request",
   HOPERAT: "running the hospital",
   HRESCH: "research",
+  HSYSADMIN: "looking after accounts",
 };
 
 /** `TREAT` → `treatment`; a code without words is shown as it is, in quotes. */

@@ -50,7 +50,7 @@ function byGrantee(grants: Grant[]): [string, Grant[]][] {
 function Holder({ grants, ended }: { grants: Grant[]; ended: (what: string) => void }) {
   const { gateway, names } = useSession();
   const decide = useDecide();
-  const who = names.of(grants[0]!.grantee);
+  const who = names.of(grants[0]!.grantee, grants[0]!.granteeRole);
   const revoke = async (grant: Grant) => {
     const target = grant.scope ? { scope: grant.scope } : { record: grant.record };
     const body = { kind: "revoke", grantee: grant.grantee, ...target };
@@ -92,7 +92,7 @@ function Ended({ grants }: { grants: Grant[] }) {
       <ul className="rows">
         {grants.map((grant) => (
           <li key={grant.slot}>
-            <span><strong>{capital(names.of(grant.grantee))}</strong>{targetWords(grant)}</span>
+            <span><strong>{capital(names.of(grant.grantee, grant.granteeRole))}</strong>{targetWords(grant)}</span>
           </li>
         ))}
       </ul>

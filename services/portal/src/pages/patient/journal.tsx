@@ -2,20 +2,11 @@ import { useState } from "react";
 import type { JournalEntry } from "../../api/types";
 import { Show, useLoad } from "../../parts/load";
 import { useSession } from "../../session";
+import { entryWords } from "../../words/journal";
+import { t } from "../../words/language";
 import { same } from "../../words/names";
-import { capital, purposeWords, scopeWords } from "../../words/scopes";
+import { capital, purposeWords } from "../../words/scopes";
 import { atMinute } from "../../words/when";
-import { listed, type Message, t } from "../../words/language";
-
-const DID: Record<string, Message> = {
-  create: "{who} added a record to your {scope}",
-  read: "{who} read from your {scope}",
-  update: "{who} corrected a record in your {scope}",
-  search: "{who} looked for records in your {scope}",
-  release: "{who} was given the key to your {scope}",
-  grant: "{who} gave a permission for your {scope}",
-  revoke: "{who} ended a permission for your {scope}",
-};
 
 /** Entries come oldest first, 500 at a time; all of them are read, so that the newest stand on top. */
 async function all(page: (after: number) => Promise<JournalEntry[]>): Promise<JournalEntry[]> {
@@ -60,12 +51,10 @@ export function Journal() {
 
 function Entry({ entry }: { entry: JournalEntry }) {
   const { names } = useSession();
-  const scopes = listed(entry.subject.scope.split(" ").filter(Boolean).map(scopeWords));
-  const did = DID[entry.action] ?? "{who} did something else with your {scope}";
   return (
     <li>
       <span>
-        <strong>{t(did, { who: capital(names.of(entry.actor, entry.role)), scope: scopes || t("record") })}</strong>
+        <strong>{entryWords(entry, capital(names.of(entry.actor, entry.role)))}</strong>
         {t(entry.client ? "{date}, for {purpose}, by a system" : "{date}, for {purpose}", { date: atMinute(entry.recordedAt), purpose: purposeWords(entry.purpose) })}
       </span>
     </li>

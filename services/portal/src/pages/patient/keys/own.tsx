@@ -77,7 +77,7 @@ function Readers({ grants }: { grants: Grant[] }) {
       <ul>
         {who.map((grantee) => (
           <li key={grantee}>
-            {capital(names.of(grantee))}: {listed(grants.filter((grant) => grant.grantee === grantee).map((grant) => scopeWords(grant.scope)))}
+            {capital(names.of(grantee, grants.find((grant) => grant.grantee === grantee)?.granteeRole))}: {listed(grants.filter((grant) => grant.grantee === grantee).map((grant) => scopeWords(grant.scope)))}
           </li>
         ))}
       </ul>
