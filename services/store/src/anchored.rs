@@ -189,5 +189,10 @@ async fn insert(tx: &mut Tx<'_>, batch: i64, one: &AnchoredRecord) -> Result<(),
         .execute(&mut *tx)
         .await?;
     }
-    crate::record::index(tx, seq, &one.index).await
+    let entries: Vec<_> = one
+        .index
+        .iter()
+        .map(|(name, value)| (seq, name.as_str(), *value))
+        .collect();
+    crate::record::index(tx, &entries).await
 }

@@ -1,12 +1,14 @@
 //! What was disclosed or changed, per organisation and patient, chained by hash.
 
+use std::collections::{BTreeSet, HashMap};
+
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use chartseal_record::audit;
 
 use crate::{
     Error, Store,
     cell::{Cells, int},
-    engine::{Locks, On, Tx, query},
+    engine::{Locks, On, Tx, pieces, query},
 };
 
 /// An entry to append. Durable through [`Store::append_audit`], or together with a record.
@@ -191,12 +193,9 @@ impl Store {
             .bind(patient.as_slice())
             .execute(&mut tx)
             .await?;
-        for entry in entries {
-            insert(&mut tx, entry).await?;
-        }
-        for entry in since {
-            append(&mut tx, &entry.anew()).await?;
-        }
+        insert(&mut tx, entries).await?;
+        let since: Vec<NewAudit> = since.into_iter().map(AuditEntry::anew).collect();
+        append(&mut tx, &since.iter().collect::<Vec<_>>()).await?;
         seal(
             &mut tx,
             &Sealing {
@@ -270,48 +269,77 @@ pub(crate) async fn seal(tx: &mut Tx<'_>, sealing: &Sealing) -> Result<(), Error
     })
 }
 
-/// Appends one entry. The transaction holds the write lock, so nobody comes between reading the last entry and writing
-/// the next.
-pub(crate) async fn append(tx: &mut Tx<'_>, new: &NewAudit) -> Result<AuditEntry, Error> {
-    let last =
-        query("-- audit_last\nSELECT seq, hash FROM audit WHERE org = $1 AND patient = $2 ORDER BY seq DESC LIMIT 1")
-            .bind(new.org.as_slice())
-            .bind(new.patient.as_slice())
-            .fetch_optional(&mut *tx)
-            .await?;
-    let (seq, previous) = match &last {
-        Some(row) => {
-            let cells = Cells { table: "audit", row };
-            (cells.number::<u64>("seq")?, cells.word("hash")?)
-        }
-        None => (0, B256::ZERO),
-    };
-    let mut entry = AuditEntry {
-        org: new.org,
-        patient: new.patient,
-        seq: seq + 1,
-        recorded_at: new.recorded_at,
-        previous,
-        hash: B256::ZERO,
-        digest: new.digest,
-        sealed: new.sealed.clone(),
-    };
-    entry.hash = entry.expected_hash();
-    insert(tx, &entry).await?;
-    Ok(entry)
+/// Appends entries, each to its journal. The transaction has the journals to itself, so nobody comes between reading the last
+/// entries and writing the next.
+pub(crate) async fn append(tx: &mut Tx<'_>, new: &[&NewAudit]) -> Result<Vec<AuditEntry>, Error> {
+    let mut last = last(tx, new).await?;
+    let mut entries = Vec::with_capacity(new.len());
+    for new in new {
+        let (seq, previous) = last.entry((new.org, new.patient)).or_default();
+        let mut entry = AuditEntry {
+            org: new.org,
+            patient: new.patient,
+            seq: *seq + 1,
+            recorded_at: new.recorded_at,
+            previous: *previous,
+            hash: B256::ZERO,
+            digest: new.digest,
+            sealed: new.sealed.clone(),
+        };
+        entry.hash = entry.expected_hash();
+        (*seq, *previous) = (entry.seq, entry.hash);
+        entries.push(entry);
+    }
+    insert(tx, &entries).await?;
+    Ok(entries)
 }
 
-async fn insert(tx: &mut Tx<'_>, entry: &AuditEntry) -> Result<(), Error> {
-    query("-- audit_insert\nINSERT INTO audit (org, patient, seq, recorded_at, previous, hash, digest, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
-        .bind(entry.org.as_slice())
-        .bind(entry.patient.as_slice())
-        .bind(int(entry.seq)?)
-        .bind(int(entry.recorded_at)?)
-        .bind(entry.previous.as_slice())
-        .bind(entry.hash.as_slice())
-        .bind(entry.digest.as_slice())
-        .bind(entry.sealed.as_ref())
-        .execute(tx)
-        .await?;
+/// Number and hash of the last entry of each journal that has one.
+async fn last(tx: &mut Tx<'_>, new: &[&NewAudit]) -> Result<HashMap<(Address, Address), (u64, B256)>, Error> {
+    let journals: BTreeSet<(Address, Address)> = new.iter().map(|one| (one.org, one.patient)).collect();
+    let journals: Vec<_> = journals.into_iter().collect();
+    let mut found = HashMap::new();
+    for piece in pieces(&journals, 2) {
+        let mut last = query("-- audit_last\n");
+        for (i, (org, patient)) in piece.iter().enumerate() {
+            last.push(if i > 0 { " UNION ALL " } else { "" })
+                .push("SELECT * FROM (SELECT org, patient, seq, hash FROM audit WHERE org = ")
+                .push_bind(org.as_slice())
+                .push(" AND patient = ")
+                .push_bind(patient.as_slice())
+                .push(" ORDER BY seq DESC LIMIT 1) AS one");
+        }
+        for row in last.fetch_all(&mut *tx).await? {
+            let cells = Cells {
+                table: "audit",
+                row: &row,
+            };
+            let journal = (cells.address("org")?, cells.address("patient")?);
+            found.insert(journal, (cells.number("seq")?, cells.word("hash")?));
+        }
+    }
+    Ok(found)
+}
+
+async fn insert(tx: &mut Tx<'_>, entries: &[AuditEntry]) -> Result<(), Error> {
+    for piece in pieces(entries, 8) {
+        let mut insert = query(
+            "-- audit_insert\nINSERT INTO audit (org, patient, seq, recorded_at, previous, hash, digest, sealed) VALUES ",
+        );
+        for (i, entry) in piece.iter().enumerate() {
+            let row = [
+                entry.org.as_slice().into(),
+                entry.patient.as_slice().into(),
+                int(entry.seq)?.into(),
+                int(entry.recorded_at)?.into(),
+                entry.previous.as_slice().into(),
+                entry.hash.as_slice().into(),
+                entry.digest.as_slice().into(),
+                entry.sealed.as_ref().into(),
+            ];
+            insert.push_row(i > 0, row);
+        }
+        insert.execute(&mut *tx).await?;
+    }
     Ok(())
 }

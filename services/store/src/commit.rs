@@ -235,20 +235,29 @@ impl Job {
         }
     }
 
-    fn lock(&self, locks: &mut Locks) {
-        let audit = |entries: &[NewAudit], locks: &mut Locks| {
-            for entry in entries {
-                locks.audit_chain(entry.org, entry.patient);
-            }
-        };
+    fn records(&self) -> impl Iterator<Item = &RecordCommit> {
         match self {
-            Self::Records(commits) => {
-                for commit in commits {
-                    record::lock(commit, locks);
-                    audit(&commit.audit, locks);
-                }
-            }
-            Self::Audit(entries) => audit(entries, locks),
+            Self::Records(commits) => &commits[..],
+            Self::Audit(_) => &[],
+        }
+        .iter()
+    }
+
+    /// Entries to append, in order.
+    fn audit(&self) -> impl Iterator<Item = &NewAudit> {
+        let alone = match self {
+            Self::Records(_) => &[],
+            Self::Audit(entries) => &entries[..],
+        };
+        self.records().flat_map(|commit| &commit.audit).chain(alone)
+    }
+
+    fn lock(&self, locks: &mut Locks) {
+        for commit in self.records() {
+            record::lock(commit, locks);
+        }
+        for entry in self.audit() {
+            locks.audit_chain(entry.org, entry.patient);
         }
     }
 }
@@ -304,10 +313,8 @@ async fn begin(writers: &Pool, group: &[Waiting]) -> Result<Tx<'static>, Error> 
 
 async fn together(writers: &Pool, group: &[Waiting]) -> Result<Vec<Done>, Error> {
     let mut tx = begin(writers, group).await?;
-    let mut done = Vec::with_capacity(group.len());
-    for waiting in group {
-        done.push(apply(&mut tx, &waiting.job).await?);
-    }
+    let jobs: Vec<&Job> = group.iter().map(|waiting| &waiting.job).collect();
+    let done = apply(&mut tx, &jobs).await?;
     tx.commit().await?;
     Ok(done)
 }
@@ -317,32 +324,40 @@ async fn each(writers: &Pool, group: &[Waiting]) -> Result<Vec<Result<Done, Erro
     let mut results = Vec::with_capacity(group.len());
     for waiting in group {
         let mut savepoint = tx.savepoint().await?;
-        let result = apply(&mut savepoint, &waiting.job).await;
+        let result = apply(&mut savepoint, &[&waiting.job]).await;
         match &result {
             Ok(_) => savepoint.commit().await?,
             Err(_) => savepoint.rollback().await?,
         }
-        results.push(result);
+        results.push(result.map(|mut done| done.remove(0)));
     }
     tx.commit().await?;
     Ok(results)
 }
 
-async fn apply(tx: &mut Tx<'_>, job: &Job) -> Result<Done, Error> {
-    match job {
-        Job::Records(commits) => {
-            let mut seqs = Vec::with_capacity(commits.len());
-            for commit in commits {
-                seqs.push(record::insert(tx, commit).await?);
-            }
-            Ok(Done::Records(seqs))
-        }
-        Job::Audit(entries) => {
-            let mut appended = Vec::with_capacity(entries.len());
-            for entry in entries {
-                appended.push(audit::append(tx, entry).await?);
-            }
-            Ok(Done::Audit(appended))
-        }
+/// Several jobs at once; one by itself record by record, so that what is refused is named.
+async fn apply(tx: &mut Tx<'_>, jobs: &[&Job]) -> Result<Vec<Done>, Error> {
+    let commits: Vec<&RecordCommit> = jobs.iter().flat_map(|job| job.records()).collect();
+    let at_once = if jobs.len() > 1 { commits.len() } else { 1 };
+    let mut seqs = Vec::with_capacity(commits.len());
+    for some in commits.chunks(at_once.max(1)) {
+        seqs.extend(record::insert(tx, some).await?);
     }
+    let entries: Vec<&NewAudit> = jobs.iter().flat_map(|job| job.audit()).collect();
+    let appended = audit::append(tx, &entries).await?;
+    for sealing in commits.iter().filter_map(|commit| commit.sealing.as_ref()) {
+        audit::seal(tx, sealing).await?;
+    }
+    let (mut seqs, mut appended) = (seqs.into_iter(), appended.into_iter());
+    let done = jobs.iter().map(|job| {
+        let entries = appended.by_ref().take(job.audit().count());
+        match job {
+            Job::Records(commits) => {
+                entries.for_each(drop);
+                Done::Records(seqs.by_ref().take(commits.len()).collect())
+            }
+            Job::Audit(_) => Done::Audit(entries.collect()),
+        }
+    });
+    Ok(done.collect())
 }

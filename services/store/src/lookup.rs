@@ -47,7 +47,11 @@ impl Store {
     /// Lets a record be found by more than it was stored with. Doing it twice does it once.
     pub async fn index_record(&self, seq: i64, entries: &[(String, B256)]) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        crate::record::index(&mut tx, seq, entries).await?;
+        let entries: Vec<_> = entries
+            .iter()
+            .map(|(name, value)| (seq, name.as_str(), *value))
+            .collect();
+        crate::record::index(&mut tx, &entries).await?;
         tx.commit().await
     }
 

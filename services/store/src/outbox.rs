@@ -5,7 +5,7 @@ use alloy_primitives::{Address, Bytes};
 use crate::{
     BatchId, Error, Store,
     cell::Cells,
-    engine::{Tx, query},
+    engine::{Tx, pieces, query},
 };
 
 /// One block that waits.
@@ -79,14 +79,27 @@ impl Store {
     }
 }
 
+/// A block to keep until its batch is anchored.
+pub(crate) struct NewBlock<'a> {
+    pub cid: String,
+    pub org: Address,
+    pub record: i64,
+    pub bytes: &'a [u8],
+}
+
 /// A block that waits already (the same attachment on a newer version) stays as it is: equal CID, equal bytes.
-pub(crate) async fn insert(tx: &mut Tx<'_>, org: Address, record: i64, cid: &str, bytes: &[u8]) -> Result<(), Error> {
-    query("-- outbox_insert\nINSERT INTO outbox (cid, org, record, bytes) VALUES ($1, $2, $3, $4) ON CONFLICT (cid) DO NOTHING")
-        .bind(cid)
-        .bind(org.as_slice())
-        .bind(record)
-        .bind(bytes)
-        .execute(tx)
-        .await?;
+pub(crate) async fn insert(tx: &mut Tx<'_>, blocks: &[NewBlock<'_>]) -> Result<(), Error> {
+    for piece in pieces(blocks, 4) {
+        let mut insert = query("-- outbox_insert\nINSERT INTO outbox (cid, org, record, bytes) VALUES ");
+        for (i, block) in piece.iter().enumerate() {
+            let org = block.org.as_slice().into();
+            insert.push_row(
+                i > 0,
+                [(&block.cid).into(), org, block.record.into(), block.bytes.into()],
+            );
+        }
+        insert.push(" ON CONFLICT (cid) DO NOTHING");
+        insert.execute(&mut *tx).await?;
+    }
     Ok(())
 }

@@ -1,14 +1,18 @@
 //! Records: one version of one sealed resource each.
 
+use std::collections::HashMap;
+
 use alloy_primitives::{Address, B256};
 use chartseal_record::{Compartment, ContentHash, Scope, state::RecordState};
 
 use crate::{
-    AttachmentPlace, BatchId, Error, NewRecord, RecordCommit, Store, audit,
+    AttachmentPlace, BatchId, Error, NewAttachment, NewRecord, RecordCommit, Store,
     cell::{Cells, int},
     condition,
-    engine::{Locks, Row, Tx, Violated, query, violated},
-    idempotency, outbox, staged, standing,
+    engine::{Locks, Row, Tx, Value, Violated, pieces, query, violated},
+    idempotency,
+    outbox::{self, NewBlock},
+    staged, standing,
 };
 
 /// A record as it is stored.
@@ -207,68 +211,78 @@ pub(crate) fn lock(commit: &RecordCommit, locks: &mut Locks) {
     }
 }
 
-/// Inserts everything a commit holds, under its locks, and returns the record's `seq`.
-pub(crate) async fn insert(tx: &mut Tx<'_>, commit: &RecordCommit) -> Result<i64, Error> {
-    let record = &commit.record;
-    if let Some(standing) = &commit.standing
-        && standing::of(&mut *tx, record.compartment, standing.slots()).await? != *standing
-    {
-        return Err(Error::StandingChanged(record.compartment));
+/// Inserts everything these commits hold except their audit entries, under their locks, and returns the records' `seq`s. A group of
+/// many is a few statements, since the writer's lock is held meanwhile.
+pub(crate) async fn insert(tx: &mut Tx<'_>, commits: &[&RecordCommit]) -> Result<Vec<i64>, Error> {
+    standing::hold(tx, commits).await?;
+    for commit in commits {
+        if let Some(condition) = &commit.condition {
+            condition::meet(tx, condition, commit.record.content_hash).await?;
+        }
     }
-    if let Some(condition) = &commit.condition {
-        condition::meet(tx, condition, record.content_hash).await?;
-    }
-    let seq = insert_row(tx, commit).await?;
-    outbox::insert(tx, record.org, seq, &record.content_hash.to_string(), &commit.sealed).await?;
-    for (ordinal, attachment) in commit.attachments.iter().enumerate() {
-        let place = match &attachment.place {
-            AttachmentPlace::Outbox(bytes) => {
-                outbox::insert(tx, record.org, seq, &attachment.cid, bytes).await?;
-                "outbox"
-            }
-            AttachmentPlace::Content => "content",
+    let seqs = insert_rows(tx, commits).await?;
+    let (mut blocks, mut attached, mut index_rows) = (Vec::new(), Vec::new(), Vec::new());
+    for (&seq, commit) in seqs.iter().zip(commits) {
+        let mut block = |cid, bytes| {
+            blocks.push(NewBlock {
+                cid,
+                org: commit.record.org,
+                record: seq,
+                bytes,
+            });
         };
-        query("-- attachment_insert\nINSERT INTO attachment (record, ordinal, cid, sealed_size, place) VALUES ($1, $2, $3, $4, $5)")
-            .bind(seq)
-            .bind(int(ordinal as u64)?)
-            .bind(&attachment.cid)
-            .bind(int(attachment.sealed_size)?)
-            .bind(place)
-            .execute(&mut *tx)
-            .await?;
+        block(commit.record.content_hash.to_string(), &commit.sealed[..]);
+        for (ordinal, attachment) in commit.attachments.iter().enumerate() {
+            if let AttachmentPlace::Outbox(bytes) = &attachment.place {
+                block(attachment.cid.clone(), bytes);
+            }
+            attached.push((seq, ordinal, attachment));
+        }
+        index_rows.extend(commit.index.iter().map(|(name, value)| (seq, name.as_str(), *value)));
     }
-    index(tx, seq, &commit.index).await?;
-    for (id, account) in &commit.staged {
-        staged::take(tx, id, *account).await?;
+    outbox::insert(tx, &blocks).await?;
+    attach(tx, &attached).await?;
+    index(tx, &index_rows).await?;
+    for commit in commits {
+        for (id, account) in &commit.staged {
+            staged::take(tx, id, *account).await?;
+        }
+        if let Some(answer) = &commit.answer {
+            idempotency::insert(tx, answer).await?;
+        }
     }
-    if let Some(answer) = &commit.answer {
-        idempotency::insert(tx, answer).await?;
-    }
-    for entry in &commit.audit {
-        audit::append(tx, entry).await?;
-    }
-    if let Some(sealing) = &commit.sealing {
-        audit::seal(tx, sealing).await?;
-    }
-    Ok(seq)
+    Ok(seqs)
 }
 
-/// Rows of one statement: three values each, and SQLite takes 32,766.
-const INDEX_ROWS: usize = 1000;
+async fn attach(tx: &mut Tx<'_>, attached: &[(i64, usize, &NewAttachment)]) -> Result<(), Error> {
+    for piece in pieces(attached, 5) {
+        let mut insert =
+            query("-- attachment_insert\nINSERT INTO attachment (record, ordinal, cid, sealed_size, place) VALUES ");
+        for (i, (seq, ordinal, attachment)) in piece.iter().enumerate() {
+            let place = match attachment.place {
+                AttachmentPlace::Outbox(_) => "outbox",
+                AttachmentPlace::Content => "content",
+            };
+            let row = [
+                (*seq).into(),
+                int(*ordinal as u64)?.into(),
+                (&attachment.cid).into(),
+                int(attachment.sealed_size)?.into(),
+                place.into(),
+            ];
+            insert.push_row(i > 0, row);
+        }
+        insert.execute(&mut *tx).await?;
+    }
+    Ok(())
+}
 
-/// The blind index of a record, in as few statements as can be, since the writer's lock is held meanwhile. The same value
-/// twice in one resource (an identifier repeated) is one entry.
-pub(crate) async fn index(tx: &mut Tx<'_>, seq: i64, entries: &[(String, B256)]) -> Result<(), Error> {
-    for part in entries.chunks(INDEX_ROWS) {
+/// Blind index: record, name and keyed hash. The same value twice in one resource (an identifier repeated) is one entry.
+pub(crate) async fn index(tx: &mut Tx<'_>, entries: &[(i64, &str, B256)]) -> Result<(), Error> {
+    for piece in pieces(entries, 3) {
         let mut insert = query("-- record_index_insert\nINSERT INTO record_index (record, name, value) VALUES ");
-        for (i, (name, value)) in part.iter().enumerate() {
-            insert.push(if i == 0 { "(" } else { ", (" }).push_bind(seq);
-            insert
-                .push(", ")
-                .push_bind(name)
-                .push(", ")
-                .push_bind(value.as_slice())
-                .push(")");
+        for (i, (seq, name, value)) in piece.iter().enumerate() {
+            insert.push_row(i > 0, [(*seq).into(), (*name).into(), value.as_slice().into()]);
         }
         insert.push(" ON CONFLICT DO NOTHING");
         insert.execute(&mut *tx).await?;
@@ -276,44 +290,75 @@ pub(crate) async fn index(tx: &mut Tx<'_>, seq: i64, entries: &[(String, B256)])
     Ok(())
 }
 
-async fn insert_row(tx: &mut Tx<'_>, commit: &RecordCommit) -> Result<i64, Error> {
+async fn insert_rows(tx: &mut Tx<'_>, commits: &[&RecordCommit]) -> Result<Vec<i64>, Error> {
+    let mut seqs = HashMap::with_capacity(commits.len());
+    for piece in pieces(commits, 16) {
+        let mut insert = query(
+            "-- record_insert
+             INSERT INTO record (content_hash, org, patient, scope, compartment, epoch, record_id, version, previous, digest, author,
+                 authored_at, resource_type, sealed_size, leaf, received_at)
+             VALUES ",
+        );
+        for (i, commit) in piece.iter().enumerate() {
+            insert.push_row(i > 0, row(commit)?);
+        }
+        insert.push(" RETURNING seq, content_hash");
+        for row in insert.fetch_all(&mut *tx).await.map_err(|e| refused(piece[0], e))? {
+            let cells = Cells {
+                table: "record",
+                row: &row,
+            };
+            seqs.insert(cells.word("content_hash")?, cells.int("seq")?);
+        }
+    }
+    // After the rows: the version before may have come in this very group.
+    for commit in commits {
+        if !follows(tx, &commit.record).await? {
+            return Err(stale(&commit.record));
+        }
+    }
+    Ok(commits
+        .iter()
+        .map(|commit| seqs[&commit.record.content_hash.0])
+        .collect())
+}
+
+fn row(commit: &RecordCommit) -> Result<[Value<'_>; 16], Error> {
     let record = &commit.record;
-    let stale = || Error::StaleVersion {
+    Ok([
+        record.content_hash.0.as_slice().into(),
+        record.org.as_slice().into(),
+        record.patient.as_slice().into(),
+        record.scope.as_str().into(),
+        record.compartment.0.as_slice().into(),
+        i64::from(record.epoch).into(),
+        record.record_id.as_slice().into(),
+        i64::from(record.version).into(),
+        record.previous.as_slice().into(),
+        record.digest.as_slice().into(),
+        record.author.as_slice().into(),
+        int(record.authored_at)?.into(),
+        (&record.resource_type).into(),
+        int(commit.sealed.len() as u64)?.into(),
+        record.leaf.as_slice().into(),
+        int(record.received_at)?.into(),
+    ])
+}
+
+/// Exact where one record was inserted; a group that is refused is inserted again one by one.
+fn refused(commit: &RecordCommit, error: sqlx::Error) -> Error {
+    match violated(&error) {
+        Some(Violated::RecordBytes) => Error::RecordExists(commit.record.content_hash),
+        Some(Violated::RecordVersion) => stale(&commit.record),
+        _ => Error::Database(error),
+    }
+}
+
+fn stale(record: &NewRecord) -> Error {
+    Error::StaleVersion {
         record: record.record_id,
         version: record.version,
-    };
-    if !follows(tx, record).await? {
-        return Err(stale());
     }
-    query(
-        "-- record_insert
-         INSERT INTO record (content_hash, org, patient, scope, compartment, epoch, record_id, version, previous, digest, author,
-             authored_at, resource_type, sealed_size, leaf, received_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING seq",
-    )
-    .bind(record.content_hash.0.as_slice())
-    .bind(record.org.as_slice())
-    .bind(record.patient.as_slice())
-    .bind(record.scope.as_str())
-    .bind(record.compartment.0.as_slice())
-    .bind(i64::from(record.epoch))
-    .bind(record.record_id.as_slice())
-    .bind(i64::from(record.version))
-    .bind(record.previous.as_slice())
-    .bind(record.digest.as_slice())
-    .bind(record.author.as_slice())
-    .bind(int(record.authored_at)?)
-    .bind(&record.resource_type)
-    .bind(int(commit.sealed.len() as u64)?)
-    .bind(record.leaf.as_slice())
-    .bind(int(record.received_at)?)
-    .fetch_value(&mut *tx)
-    .await
-    .map_err(|e| match violated(&e) {
-        Some(Violated::RecordBytes) => Error::RecordExists(record.content_hash),
-        Some(Violated::RecordVersion) => stale(),
-        _ => Error::Database(e),
-    })
 }
 
 /// Whether the version before, in the same compartment and with the digest named as `previous`, is here. That no other

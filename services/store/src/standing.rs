@@ -1,11 +1,14 @@
 //! How the custody of a compartment stands: what a commit must not outlive.
 
+use std::collections::{BTreeSet, HashMap};
+
+use alloy_primitives::B256;
 use chartseal_record::{Compartment, Slot};
 
 use crate::{
-    Error, Store,
+    Error, RecordCommit, Store,
     cell::Cells,
-    engine::{On, query},
+    engine::{On, Tx, pieces, query},
 };
 
 /// What was true of a compartment's custody when a writer was admitted and the epoch chosen. Read it before either: a
@@ -20,6 +23,12 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// The highest serial refused in a slot; none if the slot was not looked at.
+    pub fn refused(&self, slot: Slot) -> Option<u64> {
+        let (_, serial) = self.refused.iter().find(|(looked_at, _)| *looked_at == slot)?;
+        Some(*serial)
+    }
+
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> {
         self.refused.iter().map(|(slot, _)| *slot)
     }
@@ -32,39 +41,69 @@ impl Store {
         compartment: Compartment,
         slots: impl IntoIterator<Item = Slot>,
     ) -> Result<Standing, Error> {
-        of(self.reader(), compartment, slots).await
+        let slots: Vec<Slot> = slots.into_iter().collect();
+        let marks = marks(self.reader(), &places([compartment], slots.iter().copied())).await?;
+        let mark = |place: B256| marks.get(&place).copied().unwrap_or(0);
+        Ok(Standing {
+            epoch_mark: mark(compartment.0) as u32,
+            refused: slots.into_iter().map(|slot| (slot, mark(slot.0))).collect(),
+        })
     }
 }
 
-/// The same on a connection of choice. Inside a transaction that has the writer's lock nothing moves between this look and the
-/// commit.
-pub(crate) async fn of(
-    on: impl Into<On<'_>>,
-    compartment: Compartment,
-    slots: impl IntoIterator<Item = Slot>,
-) -> Result<Standing, Error> {
-    let mut refused: Vec<(Slot, u64)> = slots.into_iter().map(|slot| (slot, 0)).collect();
-    // One statement: every upload asks this twice, once while nobody else can write. A compartment and a slot are hashes
-    // of different things, so the first column tells which table a row is of.
-    let mut both = query("-- standing\nSELECT compartment AS place, highest FROM epoch_mark WHERE compartment = $1")
-        .bind(compartment.0.as_slice());
-    if !refused.is_empty() {
-        both.push(" UNION ALL SELECT slot, serial FROM tombstone WHERE slot IN (")
-            .push_list(refused.iter().map(|(slot, _)| slot.0.to_vec()))
-            .push(")");
-    }
-    let mut epoch_mark = 0;
-    for row in both.fetch_all(on).await? {
-        let cells = Cells {
-            table: "epoch_mark",
-            row: &row,
-        };
-        let place = cells.word("place")?;
-        if place == compartment.0 {
-            epoch_mark = cells.number("highest")?;
-        } else if let Some(found) = refused.iter_mut().find(|(slot, _)| slot.0 == place) {
-            found.1 = cells.number("highest")?;
+/// Fails unless every commit's standing is what it was. Inside a transaction that has their locks nothing moves between this look
+/// and the commit.
+pub(crate) async fn hold(tx: &mut Tx<'_>, commits: &[&RecordCommit]) -> Result<(), Error> {
+    let relied = || {
+        commits
+            .iter()
+            .filter_map(|one| Some((one.record.compartment, one.standing.as_ref()?)))
+    };
+    let all = places(
+        relied().map(|(compartment, _)| compartment),
+        relied().flat_map(|(_, standing)| standing.slots()),
+    );
+    let marks = marks(tx, &all).await?;
+    let mark = |place: B256| marks.get(&place).copied().unwrap_or(0);
+    for (compartment, standing) in relied() {
+        let same = mark(compartment.0) == u64::from(standing.epoch_mark)
+            && standing.refused.iter().all(|(slot, serial)| mark(slot.0) == *serial);
+        if !same {
+            return Err(Error::StandingChanged(compartment));
         }
     }
-    Ok(Standing { epoch_mark, refused })
+    Ok(())
+}
+
+fn places(compartments: impl IntoIterator<Item = Compartment>, slots: impl IntoIterator<Item = Slot>) -> Vec<B256> {
+    let all: BTreeSet<B256> = compartments
+        .into_iter()
+        .map(|compartment| compartment.0)
+        .chain(slots.into_iter().map(|slot| slot.0))
+        .collect();
+    all.into_iter().collect()
+}
+
+/// The highest epoch number or refused serial of each of these compartments and slots that has one. Both are hashes, of different
+/// things, so one list serves both tables.
+async fn marks<'c>(on: impl Into<On<'c>>, places: &[B256]) -> Result<HashMap<B256, u64>, Error> {
+    let mut on = on.into();
+    let mut found = HashMap::new();
+    for piece in pieces(places, 2) {
+        let list = || piece.iter().map(|place| place.as_slice());
+        let mut both =
+            query("-- standing\nSELECT compartment AS place, highest FROM epoch_mark WHERE compartment IN (");
+        both.push_list(list())
+            .push(") UNION ALL SELECT slot, serial FROM tombstone WHERE slot IN (")
+            .push_list(list())
+            .push(")");
+        for row in both.fetch_all(on.again()).await? {
+            let cells = Cells {
+                table: "epoch_mark",
+                row: &row,
+            };
+            found.insert(cells.word("place")?, cells.number("highest")?);
+        }
+    }
+    Ok(found)
 }

@@ -63,7 +63,9 @@ pub async fn open(
             }
             match (current, when) {
                 (Some((epoch, _)), When::Closed) => return Ok(epoch),
-                (Some((epoch, _)), When::Due) if !epochs::is_due(&app, patient.id(), &scope, epoch.number).await? => {
+                (Some((epoch, _)), When::Due)
+                    if !epochs::is_due(&app, patient.id(), &scope, epoch.number, None).await? =>
+                {
                     return Ok(epoch);
                 }
                 (Some((epoch, _)), When::Lost(number)) if epoch.number != number => return Ok(epoch),

@@ -11,11 +11,12 @@ use std::{
 use alloy::primitives::{Address, Bytes};
 use chartseal_chain::calls::Wrap;
 use chartseal_record::{Compartment, Scope, Slot, Target, grant::GrantState, state::IntentState, typed};
-use chartseal_store::{Error as StoreError, IntentFilter, Store};
+use chartseal_store::{Error as StoreError, IntentFilter, Standing, Store};
 
 use super::{
     Patient,
     advance::{self, When},
+    live,
 };
 use crate::{
     app::App,
@@ -184,8 +185,28 @@ pub fn current(app: &App, compartment: Compartment) -> Option<(Epoch, Option<Str
     }
 }
 
+/// How the scope's custody stands, with every slot that leads into it. A write reads it before anything else, judges by it, and
+/// compares it again inside its transaction.
+pub async fn standing(app: &App, patient: Address, writer: Address, scope: &Scope) -> Result<Standing, Problem> {
+    let grants = app.index.grants_of_patient(patient).into_iter();
+    let here = grants.filter(|(_, state)| state.terms.as_ref().is_some_and(|t| t.scope == scope.as_str()));
+    let mut slots: BTreeSet<Slot> = here.map(|(slot, _)| slot).collect();
+    slots.insert(slot(patient, writer, scope));
+    Ok(app.store.standing(Compartment::of(patient, scope), slots).await?)
+}
+
 /// The epoch to seal to now. If a READ grant has ended since it was opened, the custodian opens the next one first.
 pub async fn newest(app: &App, patient: Address, scope: &Scope) -> Result<Epoch, Problem> {
+    newest_by(app, patient, scope, None).await
+}
+
+/// The same, judged by a standing.
+pub async fn newest_by(
+    app: &App,
+    patient: Address,
+    scope: &Scope,
+    standing: Option<&Standing>,
+) -> Result<Epoch, Problem> {
     let compartment = Compartment::of(patient, scope);
     let not_enrolled = || {
         Problem::new(
@@ -194,7 +215,7 @@ pub async fn newest(app: &App, patient: Address, scope: &Scope) -> Result<Epoch,
         )
     };
     let (epoch, _) = current(app, compartment).ok_or_else(not_enrolled)?;
-    if !is_due(app, patient, scope, epoch.number).await? {
+    if !is_due(app, patient, scope, epoch.number, standing).await? {
         return Ok(epoch);
     }
     let Ok(patient) = Patient::of(app, patient) else {
@@ -208,7 +229,13 @@ pub async fn newest(app: &App, patient: Address, scope: &Scope) -> Result<Epoch,
 }
 
 /// Whether somebody holds a wrap of this epoch whose READ has ended: by revocation, expiry, suspension, retirement.
-pub async fn is_due(app: &App, patient: Address, scope: &Scope, epoch: u32) -> Result<bool, Problem> {
+pub async fn is_due(
+    app: &App,
+    patient: Address,
+    scope: &Scope,
+    epoch: u32,
+    standing: Option<&Standing>,
+) -> Result<bool, Problem> {
     let (_, queued) = all(app, Compartment::of(patient, scope));
     for (slot, state) in app.index.grants_of_patient(patient) {
         let Some(terms) = state.terms.as_ref().filter(|t| t.scope == scope.as_str()) else {
@@ -218,7 +245,7 @@ pub async fn is_due(app: &App, patient: Address, scope: &Scope, epoch: u32) -> R
             |q: &Queued| q.opened.epoch.number >= epoch && q.wraps.iter().any(|w| w.grantee == terms.grantee);
         // Under any serial: who was narrowed from READ to WRITE has the secret too.
         let wrapped = app.index.wrapped_up_to(slot) >= epoch || queued.iter().any(on_its_way);
-        if wrapped && has_ended(app, slot, &state).await? {
+        if wrapped && has_ended(app, slot, &state, standing).await? {
             return Ok(true);
         }
     }
@@ -226,7 +253,12 @@ pub async fn is_due(app: &App, patient: Address, scope: &Scope, epoch: u32) -> R
 }
 
 /// Whether the newest READ grant in the slot has ended. One that is merely unconfirmed has not.
-pub async fn has_ended(app: &App, slot: Slot, state: &GrantState) -> Result<bool, Problem> {
+pub async fn has_ended(
+    app: &App,
+    slot: Slot,
+    state: &GrantState,
+    standing: Option<&Standing>,
+) -> Result<bool, Problem> {
     let Some(terms) = &state.terms else {
         return Ok(false);
     };
@@ -235,8 +267,7 @@ pub async fn has_ended(app: &App, slot: Slot, state: &GrantState) -> Result<bool
     if state.live(typed::READ, now).is_none() || inactive {
         return Ok(true);
     }
-    let refused = app.store.tombstone(slot).await?.map_or(0, |t| t.serial);
-    Ok(terms.serial <= refused)
+    Ok(terms.serial <= live::refused(app, slot, standing).await?)
 }
 
 /// The wraps of the newest grant, those queued with an advance included.
@@ -263,17 +294,10 @@ pub fn with_queued(app: &App, patient: Address, scope: &Scope, mut state: GrantS
 
 /// Every scope the patient has opened, queued ones included.
 pub fn scopes(app: &App, patient: Address) -> Vec<Scope> {
-    let places = app
-        .index
-        .compartments()
-        .into_iter()
-        .map(|(place, _)| (place.patient, place.scope));
     let queued = app.pending.everything().into_iter();
-    let queued = queued.filter_map(|(_, q)| Some((q.advance.patient, Scope::new(q.advance.scope).ok()?)));
-    let all: BTreeSet<Scope> = places
-        .chain(queued)
-        .filter_map(|(who, scope)| (who == patient).then_some(scope))
-        .collect();
+    let queued = queued.filter(|(_, q)| q.advance.patient == patient);
+    let queued = queued.filter_map(|(_, q)| Scope::new(q.advance.scope).ok());
+    let all: BTreeSet<Scope> = app.index.scopes_of(patient).into_iter().chain(queued).collect();
     all.into_iter().collect()
 }
 
@@ -286,7 +310,7 @@ pub async fn exposed_since(app: &App, patient: Address, scope: &Scope, epoch: u3
         let Some(terms) = state.terms.as_ref().filter(|t| t.scope == scope.as_str()) else {
             continue;
         };
-        if app.index.wrapped_up_to(slot) < epoch || !has_ended(app, slot, &state).await? {
+        if app.index.wrapped_up_to(slot) < epoch || !has_ended(app, slot, &state, None).await? {
             continue;
         }
         let now = app.clock.seconds();
@@ -301,13 +325,6 @@ pub async fn exposed_since(app: &App, patient: Address, scope: &Scope, epoch: u3
         since = ends.into_iter().flatten().filter(|end| *end <= now).min();
     }
     Ok(since)
-}
-
-/// Every slot of the patient's whose grant leads into the scope: what a commit must not outlive the refusal of.
-pub fn slots(app: &App, patient: Address, scope: &Scope) -> Vec<Slot> {
-    let grants = app.index.grants_of_patient(patient).into_iter();
-    let here = grants.filter(|(_, state)| state.terms.as_ref().is_some_and(|t| t.scope == scope.as_str()));
-    here.map(|(slot, _)| slot).collect()
 }
 
 /// The slot of a grantee in a scope.

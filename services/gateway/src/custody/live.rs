@@ -12,6 +12,7 @@ use chartseal_record::{
     grant::{GrantState, Terms},
     typed,
 };
+use chartseal_store::Standing;
 
 use crate::{
     app::App,
@@ -144,7 +145,20 @@ pub async fn permission(
     target: &Target,
     permission: u8,
 ) -> Result<LiveGrant, NotLive> {
-    let grant = slot(app, Slot::of(patient, grantee, target), patient, grantee, permission).await?;
+    permission_by(app, patient, grantee, target, permission, None).await
+}
+
+/// The same, judged by a standing.
+pub async fn permission_by(
+    app: &App,
+    patient: Address,
+    grantee: Address,
+    target: &Target,
+    permission: u8,
+    standing: Option<&Standing>,
+) -> Result<LiveGrant, NotLive> {
+    let slot = Slot::of(patient, grantee, target);
+    let grant = slot_by(app, slot, patient, grantee, permission, standing).await?;
     // A slot is a hash. What the patient signed must be this very target.
     let signed = grant
         .state
@@ -166,7 +180,26 @@ pub async fn slot(
     grantee: Address,
     permission: u8,
 ) -> Result<LiveGrant, NotLive> {
-    let tombstone = app.store.tombstone(slot).await.map_err(Failure::from)?;
+    slot_by(app, slot, patient, grantee, permission, None).await
+}
+
+/// The highest serial refused here in a slot; 0 if none is. A standing that was read with the slot says so already.
+pub async fn refused(app: &App, slot: Slot, standing: Option<&Standing>) -> Result<u64, Failure> {
+    match standing.and_then(|standing| standing.refused(slot)) {
+        Some(serial) => Ok(serial),
+        None => Ok(app.store.tombstone(slot).await?.map_or(0, |t| t.serial)),
+    }
+}
+
+async fn slot_by(
+    app: &App,
+    slot: Slot,
+    patient: Address,
+    grantee: Address,
+    permission: u8,
+    standing: Option<&Standing>,
+) -> Result<LiveGrant, NotLive> {
+    let refused = refused(app, slot, standing).await?;
     let head = app.index.head();
     let settled = head.map_or(0, |h| h.settled(app.config.chain.confirmations));
     let (confirmed, newest) = (app.index.grant_at(slot, settled), app.index.grant(slot));
@@ -177,7 +210,7 @@ pub async fn slot(
         max_head_age: app.config.chain.max_head_age,
         confirmed: &confirmed,
         newest: &newest,
-        refused: tombstone.map_or(0, |t| t.serial),
+        refused,
         patient: patient_account.as_ref(),
         grantee: grantee_account.as_ref(),
     };

@@ -51,7 +51,7 @@ pub async fn readers(app: &App, patient: Address, scope: &Scope) -> Result<Vec<(
     let mut readers = Vec::new();
     for (slot, state) in app.index.grants_of_patient(patient) {
         if state.terms.as_ref().is_none_or(|terms| terms.scope != scope.as_str())
-            || epochs::has_ended(app, slot, &state).await?
+            || epochs::has_ended(app, slot, &state, None).await?
         {
             continue;
         }

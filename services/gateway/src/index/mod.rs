@@ -106,6 +106,16 @@ impl Index {
         })
     }
 
+    /// Every scope of the patient's that was ever opened.
+    pub fn scopes_of(&self, patient: Address) -> Vec<Scope> {
+        let places = self.read(|s| s.places_of(patient)).into_iter();
+        let places = places.filter_map(|compartment| self.place(compartment));
+        places
+            .filter(|place| place.patient == patient)
+            .map(|place| place.scope)
+            .collect()
+    }
+
     /// Every compartment that was ever opened, with its newest epoch's number, in no order.
     pub fn compartments(&self) -> Vec<(Place, u32)> {
         let all = self.read(|s| s.compartments());

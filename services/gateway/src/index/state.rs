@@ -36,6 +36,8 @@ pub struct State {
     slots: HashMap<Slot, Vec<Logged>>,
     compartments: HashMap<Compartment, Vec<Logged>>,
     by_patient: HashMap<Address, BTreeSet<Slot>>,
+    /// Where a patient's epochs were opened.
+    places: HashMap<Address, BTreeSet<Compartment>>,
     by_grantee: HashMap<Address, BTreeSet<Slot>>,
     /// Slots of one record, by who was granted it: (patient, slot).
     of_records: HashMap<Address, BTreeSet<(Address, Slot)>>,
@@ -78,7 +80,12 @@ impl State {
             Event::Rewrapped { slot, .. } | Event::GrantedInEmergency { slot, .. } => {
                 self.slots.entry(*slot).or_default().push(logged)
             }
-            Event::Advanced { compartment, .. } => self.compartments.entry(*compartment).or_default().push(logged),
+            Event::Advanced {
+                compartment, patient, ..
+            } => {
+                self.places.entry(*patient).or_default().insert(*compartment);
+                self.compartments.entry(*compartment).or_default().push(logged)
+            }
             // Batches are read from the database, where their records are.
             Event::Anchored { .. } => {}
             Event::HandedOver { who, controller } => {
@@ -205,6 +212,11 @@ impl State {
                 Event::Advanced { patient, scope, .. } => Some((*patient, scope.as_str())),
                 _ => None,
             })
+    }
+
+    /// Every compartment a patient's epochs were opened in.
+    pub fn places_of(&self, patient: Address) -> Vec<Compartment> {
+        self.places.get(&patient).into_iter().flatten().copied().collect()
     }
 
     /// Every compartment with its newest epoch's number.

@@ -72,7 +72,7 @@ async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Vec<Shown>>
             key: Bytes::copy_from_slice(&newest.key),
             pending: intent.is_some(),
             kept: kept.contains(&scope),
-            due: epochs::is_due(&app, patient.id(), &scope, newest.number).await?,
+            due: epochs::is_due(&app, patient.id(), &scope, newest.number, None).await?,
             next: app.store.epoch_mark(compartment).await?.max(newest.number) + 1,
             scope,
         });

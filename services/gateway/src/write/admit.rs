@@ -2,7 +2,7 @@
 
 use alloy::primitives::Address;
 use chartseal_record::{Compartment, Scope, Target, account::Role, typed};
-use chartseal_store::Record;
+use chartseal_store::{Record, Standing};
 
 use crate::{
     app::App,
@@ -30,6 +30,8 @@ pub struct Admitted {
     pub org: Address,
     /// What to seal to.
     pub epoch: Epoch,
+    /// By which it was judged.
+    pub standing: Standing,
 }
 
 /// Checks author, patient, grant and enrolment, in this order.
@@ -80,8 +82,9 @@ async fn place(
     scope: Scope,
     action: Action,
 ) -> Result<Admitted, Problem> {
+    let standing = epochs::standing(app, patient, author, &scope).await?;
     let target = Target::Scope(scope.clone());
-    if let Err(why) = live::permission(app, patient, author, &target, typed::WRITE).await {
+    if let Err(why) = live::permission_by(app, patient, author, &target, typed::WRITE, Some(&standing)).await {
         let subject = Subject {
             scope: scope.to_string(),
             ..Subject::default()
@@ -90,7 +93,7 @@ async fn place(
         let keeper = audit::journal(app, patient, caller.org);
         return Err(audit::refused(app, keeper, entry, no_grant(why, &scope)).await);
     }
-    let epoch = epochs::newest(app, patient, &scope).await?;
+    let epoch = epochs::newest_by(app, patient, &scope, Some(&standing)).await?;
     let compartment = Compartment::of(patient, &scope);
     Ok(Admitted {
         patient,
@@ -99,6 +102,7 @@ async fn place(
         author,
         org: caller.org,
         epoch,
+        standing,
     })
 }
 

@@ -1,14 +1,12 @@
 //! The one transaction: record, documents, outbox, blind index, audit entry and kept answer become true together.
 
-use std::collections::BTreeSet;
-
 use alloy::primitives::Bytes;
 use chartseal_envelope::{
     key::PublicKey,
     record::{self, RecordHeader},
 };
 use chartseal_record::merkle;
-use chartseal_store::{Error as StoreError, KeptAnswer, NewAudit, NewRecord, RecordCommit, Standing};
+use chartseal_store::{Error as StoreError, KeptAnswer, NewAudit, NewRecord, RecordCommit};
 use uuid::Uuid;
 
 use super::{Admitted, Prepared, Stored, admit, document};
@@ -16,7 +14,6 @@ use crate::{
     app::App,
     audit::{self, Action, Subject},
     auth::caller::Caller,
-    custody::epochs,
     fhir::reference::RecordId,
     problem::{Code, Failure, Problem},
     read, statement,
@@ -106,7 +103,8 @@ pub async fn commit_draft(
 ///
 /// Hours may have passed since the records were admitted: their documents came first. What is sealed after a revocation
 /// must not be sealed to an epoch whose secret the revoked reader has. How custody stands is read before the writer is
-/// judged and compared again inside the transaction, so a revocation falls either before the judgement or after the commit.
+/// judged by it, and compared again inside the transaction, so a revocation falls either before the judgement or after the
+/// commit.
 async fn commit(
     app: &App,
     caller: &Caller,
@@ -119,10 +117,8 @@ async fn commit(
         let mut all = Vec::with_capacity(prepared.len());
         let mut commits = Vec::with_capacity(prepared.len());
         for (one, signature) in prepared.iter_mut().zip(signatures) {
-            let standing = standing(app, &one.admitted).await?;
             renew(app, caller, one).await?;
-            let (stored, mut commit) = seal(app, caller, one, signature.clone(), &answer, draft)?;
-            commit.standing = Some(standing);
+            let (stored, commit) = seal(app, caller, one, signature.clone(), &answer, draft)?;
             all.push(stored);
             commits.push(commit);
         }
@@ -133,12 +129,6 @@ async fn commit(
         }
     }
     Err(epoch_moved().into())
-}
-
-async fn standing(app: &App, admitted: &Admitted) -> Result<Standing, Problem> {
-    let mut slots = BTreeSet::from_iter(epochs::slots(app, admitted.patient, &admitted.scope));
-    slots.insert(epochs::slot(admitted.patient, admitted.author, &admitted.scope));
-    Ok(app.store.standing(admitted.compartment, slots).await?)
 }
 
 /// Judges the writer again and takes the newest epoch. The header is sealed to it; documents that were sealed already
@@ -195,7 +185,7 @@ fn seal(
         staged: used.map(|id| (id.to_string(), caller.account)).collect(),
         audit: vec![entry(app, caller, prepared)?],
         sealing: None,
-        standing: None,
+        standing: Some(prepared.admitted.standing.clone()),
         condition: prepared.condition,
     };
     Ok((stored, commit))

@@ -12,7 +12,7 @@ use sqlx::{Connection, PgPool, Postgres, Sqlite, SqlitePool, Transaction, migrat
 
 pub(crate) use self::{
     lock::Locks,
-    query::{On, Query, Row, query},
+    query::{On, Query, Row, Value, pieces, query},
 };
 use crate::{Error, Location, Store};
 

@@ -62,6 +62,11 @@ impl<'q> Query<'q> {
         self
     }
 
+    /// Goes on with a row in brackets, after a comma if `also`.
+    pub fn push_row<const N: usize>(&mut self, also: bool, row: [Value<'q>; N]) -> &mut Self {
+        self.push(if also { ", (" } else { "(" }).push_list(row).push(")")
+    }
+
     /// Runs it and returns how many rows it touched.
     pub async fn execute<'c>(self, on: impl Into<On<'c>>) -> Result<u64, sqlx::Error> {
         Ok(match on.into() {
@@ -120,12 +125,40 @@ impl<'q> Query<'q> {
     }
 }
 
+/// Most values of one statement of many rows. SQLite finds a parameter's name by walking past all before it, so a longer statement
+/// costs the square of its length.
+const VALUES: usize = 256;
+
+/// `rows` in pieces for statements that take several at once. The sizes are few, so that each text is prepared once.
+pub(crate) fn pieces<T>(rows: &[T], values: usize) -> impl Iterator<Item = &[T]> {
+    let mut left = rows;
+    std::iter::from_fn(move || {
+        let most = left.len().min(VALUES / values);
+        let size = [64, 16, 4, 1].into_iter().find(|size| *size <= most)?;
+        let (piece, rest) = left.split_at(size);
+        left = rest;
+        Some(piece)
+    })
+}
+
 /// Where a statement runs.
 pub(crate) enum On<'c> {
     SqlitePool(&'c SqlitePool),
     Sqlite(&'c mut SqliteConnection),
     PostgresPool(&'c PgPool),
     Postgres(&'c mut PgConnection),
+}
+
+impl On<'_> {
+    /// The same place for one more statement.
+    pub fn again(&mut self) -> On<'_> {
+        match self {
+            Self::SqlitePool(pool) => On::SqlitePool(pool),
+            Self::Sqlite(conn) => On::Sqlite(conn),
+            Self::PostgresPool(pool) => On::PostgresPool(pool),
+            Self::Postgres(conn) => On::Postgres(conn),
+        }
+    }
 }
 
 impl<'c> From<&'c Pool> for On<'c> {

@@ -3,14 +3,13 @@
 use alloy::primitives::{Address, B256};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chartseal_envelope::record::AttachmentRef;
-use chartseal_record::{Compartment, Scope, statement::Statement};
+use chartseal_record::{Scope, statement::Statement};
 use chartseal_store::{AttachmentPlace, NewAttachment};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
     app::App,
-    index::Epoch,
     problem::{Failure, Problem},
     write::{self, Prepared, SealedDocument},
 };
@@ -57,22 +56,14 @@ impl Draft {
         })
     }
 
-    pub fn into_prepared(self, epoch: Epoch, org: Address) -> Result<Prepared, Failure> {
+    pub fn into_prepared(self, admitted: write::Admitted) -> Result<Prepared, Failure> {
         let documents = self
             .documents
             .into_iter()
             .map(Document::into_sealed)
             .collect::<Result<_, _>>()?;
-        let compartment = Compartment::of(self.patient, &self.scope);
         Ok(Prepared {
-            admitted: write::Admitted {
-                patient: self.patient,
-                scope: self.scope,
-                compartment,
-                author: self.statement.author,
-                org,
-                epoch,
-            },
+            admitted,
             kind: self.kind,
             statement: self.statement,
             resource: self.resource.into_bytes(),

@@ -74,7 +74,7 @@ pub async fn sign(
         // the draft expires.
         return Err(write::epoch_moved());
     }
-    let prepared = draft.into_prepared(admitted.epoch, caller.org)?;
+    let prepared = draft.into_prepared(admitted)?;
     let stored = write::commit_draft(&app, &caller, prepared, input.signature, id).await?;
     staging::delete_file(&app, id).await;
     let (version, record_id) = (stored.version, stored.id.0);
