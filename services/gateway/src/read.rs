@@ -5,6 +5,7 @@
 
 pub mod document;
 pub mod many;
+pub mod stand_in;
 pub mod stretch;
 
 use alloy::primitives::{Address, B256};

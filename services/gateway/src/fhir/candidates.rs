@@ -19,7 +19,11 @@ use crate::{
     blind,
     custody::single,
     problem::{Code, Problem},
-    read, write,
+    read::{
+        self,
+        stand_in::{self, NOBODY},
+    },
+    write,
 };
 
 /// Candidates one search may have. More is a search to be narrowed: each page counts its matches among them.
@@ -39,8 +43,19 @@ pub async fn candidates(app: &App, caller: &Caller, kind: Kind, query: &Query) -
     // An identifier or an id names few records, so the grants behind them are asked afterwards. A type or a patient
     // names many, and how many there are beyond the caller's grants is nothing it should feel.
     let mut rows = match ids {
-        Some(ids) => readable(app, caller, by_ids(app, ids).await?).await?,
-        None if query.names_few() => readable(app, caller, find(app, kind, query, None, None).await?).await?,
+        Some(ids) => readable(app, caller.account, by_ids(app, ids).await?).await?,
+        None if query.names_few() => {
+            let rows = find(app, kind, query, None, None).await?;
+            let value = indexed(app, kind, query).find_map(|(_, values)| values.first().copied());
+            let stand_in = stand_in::row(app, value.unwrap_or_default()).await?;
+            match rows.is_empty() {
+                true => {
+                    readable(app, NOBODY, stand_in).await?;
+                    rows
+                }
+                false => readable(app, caller.account, rows).await?,
+            }
+        }
         None => {
             let compartments = read::compartments(app, caller, &patients, None).await?;
             if compartments.len() > MOST_COMPARTMENTS {
@@ -111,16 +126,16 @@ async fn known(app: &App, reference: PatientRef) -> Result<Option<Address>, Prob
 }
 
 /// Keeps what the caller may read, asking once per compartment, and for each record of one that is closed.
-async fn readable(app: &App, caller: &Caller, rows: Vec<Record>) -> Result<Vec<Record>, Problem> {
+async fn readable(app: &App, account: Address, rows: Vec<Record>) -> Result<Vec<Record>, Problem> {
     let mut asked: HashMap<Compartment, bool> = HashMap::new();
     let mut kept = Vec::with_capacity(rows.len());
     for row in rows {
         let may = match asked.get(&row.compartment) {
             Some(may) => *may,
-            None => caller.account == row.patient || read::may_scope(app, caller.account, &row).await?,
+            None => account == row.patient || read::may_scope(app, account, &row).await?,
         };
         asked.insert(row.compartment, may);
-        if may || single::of(app, caller.account, &row).await?.is_some() {
+        if may || single::of(app, account, &row).await?.is_some() {
             kept.push(row);
         }
     }
@@ -144,7 +159,20 @@ async fn find(
     compartments: Option<Vec<Compartment>>,
     alone: Option<(String, Vec<B256>)>,
 ) -> Result<Vec<Record>, Problem> {
-    let index = query.criteria.iter().filter_map(|criterion| {
+    let query = RecordQuery {
+        compartments,
+        resource_type: Some(kind.as_str().to_owned()),
+        index: indexed(app, kind, query).chain(alone).collect(),
+        newest_only: true,
+        limit: MOST,
+        ..RecordQuery::default()
+    };
+    Ok(app.store.find_records(&query).await?)
+}
+
+/// What the criteria look for in the blind index: names, each with its keyed hashes.
+fn indexed<'a>(app: &'a App, kind: Kind, query: &'a Query) -> impl Iterator<Item = (String, Vec<B256>)> + 'a {
+    let index = query.criteria.iter().filter_map(move |criterion| {
         let (column, words): (_, Vec<String>) = match criterion {
             Criterion::Token { column, any } => (column, any.iter().map(|token| token.word()).collect()),
             Criterion::Record { column, any, .. } => (column, any.iter().map(RecordId::to_string).collect()),
@@ -152,7 +180,7 @@ async fn find(
         };
         Some((blind::name(kind.as_str(), column), words))
     });
-    let index = index.map(|(name, words)| {
+    index.map(|(name, words)| {
         // Each organisation served here indexes its records under a key of its own.
         let organisations = app.config.organisations.iter();
         let values = organisations.flat_map(|org| words.iter().map(|word| (org.account, word)));
@@ -160,14 +188,5 @@ async fn find(
             .map(|(org, word)| blind::value(&app.vault, org, &name, word))
             .collect();
         (name, values)
-    });
-    let query = RecordQuery {
-        compartments,
-        resource_type: Some(kind.as_str().to_owned()),
-        index: index.chain(alone).collect(),
-        newest_only: true,
-        limit: MOST,
-        ..RecordQuery::default()
-    };
-    Ok(app.store.find_records(&query).await?)
+    })
 }

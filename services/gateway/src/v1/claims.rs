@@ -20,7 +20,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256};
 use axum::{Json, extract::State};
 use chartseal_record::Slot;
 use chartseal_store::Record;
@@ -38,7 +38,10 @@ use crate::{
     fhir::{json::Json as Resource, parameter, reference::RecordId, token::Token},
     openapi::words::{AddressSchema, HashSchema},
     problem::{Code, Problem},
-    read::{self, many},
+    read::{
+        self, many,
+        stand_in::{self, NOBODY},
+    },
 };
 
 /// Claim numbers of one lookup.
@@ -47,8 +50,6 @@ const MOST: usize = 1_000;
 const LONGEST: usize = 256;
 /// Claims that may be found: several can have one number.
 const MOST_FOUND: usize = 2_000;
-/// Who holds no grant of anybody.
-const NOBODY: Address = Address::ZERO;
 const KIND: &str = "Claim";
 const COLUMN: &str = "identifier";
 
@@ -254,8 +255,7 @@ async fn seqs(app: &App, asked: &[(&Number, Token)], newest: i64) -> Result<(Vec
             }
         }
         for (place, value) in values.iter().enumerate() {
-            let drawn = U256::from_be_bytes(value.0) % U256::from(newest.unsigned_abs());
-            stand_ins[place] = 1 + i64::try_from(drawn).expect("it is smaller than newest, an i64");
+            stand_ins[place] = stand_in::place(*value, newest);
         }
     }
     Ok((hits, stand_ins))

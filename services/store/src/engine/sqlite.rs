@@ -28,16 +28,21 @@ pub(super) async fn open(path: &Path) -> Result<Pools, Error> {
         .synchronous(SqliteSynchronous::Full)
         .pragma("secure_delete", "ON");
     // One connection: writers of one process queue here in order, instead of polling the file lock.
-    let writer = first(SqlitePoolOptions::new().max_connections(1), &options).await?;
+    let writer = first(pool(1), &options).await?;
     migrate(&writer).await?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .connect_with(options.pragma("query_only", "ON"))
-        .await?;
+    let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
     Ok(Pools {
         readers: Pool::Sqlite(readers),
         writers: Pool::Sqlite(writer),
     })
+}
+
+/// A file's connection does not die while it rests, so nobody asks it before each statement, which would cost as much as a small
+/// statement does.
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .test_before_acquire(false)
 }
 
 /// The first connection makes a new file one with a write-ahead log. Two processes that do so at one instant do not wait
