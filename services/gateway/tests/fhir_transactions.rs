@@ -350,6 +350,15 @@ async fn a_conditional_create_finds_what_is_there_and_takes_read_beside_write() 
         "{statuses:?}"
     );
     assert_eq!(total(hospital, "/DocumentReference?identifier=doc-2").await, 1);
+    // With a key as well, the second of two requests is told what the first was told, and not that it is there.
+    fresh["identifier"][0]["value"] = json!("doc-3");
+    let headers = [("if-none-exist", "identifier=doc-3"), ("idempotency-key", "doc-3")];
+    let keyed = async |body: &Value| post(hospital, "/DocumentReference", &headers, body).await;
+    let (first, again) = (keyed(&fresh).await, keyed(&fresh).await);
+    assert_eq!((first.status, again.status), (201, 201), "{}", again.json());
+    assert_eq!(first.header("location"), again.header("location"));
+    fresh["status"] = json!("superseded");
+    assert_eq!(keyed(&fresh).await.code(), (422, "idempotency-key-reused".into()));
     let claim = json!({
         "resourceType": "Claim", "status": "active", "use": "claim", "patient": alice(), "created": "2026-11-22", "type": {},
         "provider": {}, "priority": {}, "insurance": [{ "sequence": 1, "focal": true, "coverage": {} }], "identifier": [{ "value": "C-1" }],

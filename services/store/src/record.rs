@@ -220,6 +220,12 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, commits: &[&RecordCommit]) -> Result
             condition::meet(tx, condition, commit.record.content_hash).await?;
         }
     }
+    // Before their versions are judged: what was sent twice at one time is told that it was, not that its first made it stale.
+    for commit in commits {
+        if let Some(answer) = &commit.answer {
+            idempotency::insert(tx, answer).await?;
+        }
+    }
     let seqs = insert_rows(tx, commits).await?;
     let (mut blocks, mut attached, mut index_rows) = (Vec::new(), Vec::new(), Vec::new());
     for (&seq, commit) in seqs.iter().zip(commits) {
@@ -246,9 +252,6 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, commits: &[&RecordCommit]) -> Result
     for commit in commits {
         for (id, account) in &commit.staged {
             staged::take(tx, id, *account).await?;
-        }
-        if let Some(answer) = &commit.answer {
-            idempotency::insert(tx, answer).await?;
         }
     }
     Ok(seqs)

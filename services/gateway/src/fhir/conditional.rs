@@ -10,7 +10,7 @@ use super::{
     kind::Kind,
     outcome::Outcome,
     scope,
-    search::{Here, Query, Window, read_form},
+    search::{Here, Query, read_form},
 };
 use crate::{
     app::App,
@@ -70,7 +70,7 @@ pub async fn look(app: &App, caller: &Caller, kind: Kind, condition: &str, resou
 /// A condition is everybody's, so it belongs to no organisation.
 fn hash(app: &App, kind: Kind, query: &Query) -> B256 {
     let name = blind::name(kind.as_str(), "if-none-exist");
-    blind::value(&app.vault, Address::ZERO, &name, &query.form(Window::default()))
+    blind::value(&app.vault, Address::ZERO, &name, &query.condition())
 }
 
 async fn readable(app: &App, caller: &Caller, kind: Kind, resource: &Json) -> Result<(), Outcome> {

@@ -35,6 +35,13 @@ pub async fn create(
     body: Resource,
 ) -> Result<Response, Outcome> {
     caller.may(kind.as_str(), Interaction::Create)?;
+    // Before the condition: it is met by what the first of two requests created, which the second is to be told as the first.
+    let request = once::request("POST", kind.as_str(), &body.bytes);
+    let key = match once::look(&app, &caller, &headers, &request).await? {
+        Look::Answered(before) => return again(&app, &caller, kind, &headers, &before).await,
+        Look::Fresh(key) => Some(key),
+        Look::None => None,
+    };
     let condition = match headers.get("if-none-exist") {
         None => None,
         Some(query) => {
@@ -43,12 +50,6 @@ pub async fn create(
                 Found::One(row, json) => return Ok(existing(&app, kind, &headers, &row, json)),
             }
         }
-    };
-    let request = once::request("POST", kind.as_str(), &body.bytes);
-    let key = match once::look(&app, &caller, &headers, &request).await? {
-        Look::Answered(before) => return again(&app, &caller, kind, &headers, &before).await,
-        Look::Fresh(key) => Some(key),
-        Look::None => None,
     };
     check_author(&app, &caller)?;
     let upload = Upload {

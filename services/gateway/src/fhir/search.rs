@@ -265,6 +265,13 @@ impl Query {
     pub fn form(&self, window: Window) -> String {
         window.form(&self.used)
     }
+
+    /// What is searched for, in one form whatever the order of its parameters.
+    pub fn condition(&self) -> String {
+        let mut used = self.used.clone();
+        used.sort_unstable();
+        Window::default().form(&used)
+    }
 }
 
 fn criterion(parameter: &Parameter, value: &str, here: Here<'_>) -> Result<Criterion, Outcome> {
@@ -394,6 +401,15 @@ mod tests {
 
     fn query(kind: &str, text: &str) -> Result<Query, Outcome> {
         Query::parse(kind, &read_form(text), false, HERE)
+    }
+
+    #[test]
+    fn a_condition_is_the_same_whatever_the_order_of_its_parameters() {
+        let condition = |text| query("Claim", text).unwrap().condition();
+        let one = condition("identifier=http://a%7C1&status=active");
+        assert_eq!(one, condition("status=active&identifier=http://a%7C1&_count=7"));
+        assert_ne!(one, condition("identifier=http://a%7C1"));
+        assert_ne!(one, condition("identifier=http://a%7C1&status=cancelled"));
     }
 
     #[test]

@@ -126,6 +126,27 @@ async fn a_refused_commit_leaves_nothing_and_takes_no_neighbour_with_it() {
 }
 
 #[tokio::test]
+async fn an_update_that_is_sent_twice_at_once_is_known_by_its_key_and_not_called_stale() {
+    for stage in Stage::each().await {
+        let other = stage.another().await;
+        let one = record(1);
+        stage.store.commit_record(one.clone()).await.unwrap();
+        let sent = |seed| {
+            let mut next = next_version(&one, seed);
+            next.answer = Some(kept(7));
+            next
+        };
+        // Both were made of version 1, at two gateways, before either was stored.
+        let (a, b) = tokio::join!(stage.store.commit_record(sent(2)), other.commit_record(sent(3)));
+        assert_eq!([&a, &b].into_iter().filter(|told| told.is_ok()).count(), 1);
+        let lost = a.err().or(b.err()).unwrap();
+        assert!(matches!(lost, Error::IdempotencyKeyUsed), "{lost}");
+        let newest = stage.store.newest_version(one.record.record_id).await.unwrap().unwrap();
+        assert_eq!(newest.version, 2);
+    }
+}
+
+#[tokio::test]
 async fn of_two_next_versions_one_is_stale() {
     for stage in Stage::each().await {
         let store = &stage.store;
