@@ -19,7 +19,7 @@ mod x25519;
 
 pub use armor::Unarmored;
 pub(crate) use header::derive;
-pub use open::{Opener, file_key, open, open_with_file_key};
+pub use open::{Opener, file_key, open, open_keyed, open_with_file_key};
 pub use passphrase::{MAX_WORK_FACTOR, MIN_WORK_FACTOR, open_with_passphrase, seal_with_passphrase};
 pub use ranges::Ranges;
 #[cfg(test)]

@@ -96,6 +96,13 @@ pub fn open(identity: &Identity, compartment: Compartment, sealed: &[u8]) -> Res
     open_anywhere(identity, sealed)?.found_in(compartment)
 }
 
+/// The same with the record's own key, for whoever hands the record on.
+pub fn open_keyed(identity: &Identity, compartment: Compartment, sealed: &[u8]) -> Result<(FileKey, OpenedRecord)> {
+    check_size(sealed.len() as u64)?;
+    let (file_key, plain) = age::open_keyed(identity, sealed)?;
+    Ok((file_key, parse_sole(&plain, sealed)?.found_in(compartment)?))
+}
+
 /// Opens a record found in `compartment` with its own key, as a grant of one record gives it.
 pub fn open_with_file_key(file_key: &FileKey, compartment: Compartment, sealed: &[u8]) -> Result<OpenedRecord> {
     open_anywhere_with_file_key(file_key, sealed)?.found_in(compartment)

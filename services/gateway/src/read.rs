@@ -10,7 +10,6 @@ pub mod stretch;
 
 use alloy::primitives::{Address, B256};
 use chartseal_envelope::{
-    age,
     key::{EpochSecret, FileKey},
     record::{self, OpenedRecord, RecordHeader},
 };
@@ -54,6 +53,17 @@ pub enum Key {
 }
 
 impl Key {
+    /// Opens a sealed record, which then proves nothing yet of its author; and gives the key that opens it alone.
+    pub fn open(&self, compartment: Compartment, sealed: &[u8]) -> chartseal_envelope::Result<(FileKey, OpenedRecord)> {
+        match self {
+            Self::Epoch(secret) => record::open_keyed(secret.identity(), compartment, sealed),
+            Self::Alone(alone) => {
+                let opened = record::open_with_file_key(&alone.file_key, compartment, sealed)?;
+                Ok((alone.file_key.clone(), opened))
+            }
+        }
+    }
+
     /// The salt of the grant's commitment, where the record is granted alone.
     pub fn salt(&self) -> Option<B256> {
         match self {
@@ -140,11 +150,7 @@ pub async fn open_with(app: &App, key: &Key, row: &Record) -> Result<Opened, Pro
 pub async fn whole(app: &App, key: &Key, row: &Record) -> Result<Whole, Problem> {
     let cid = row.content_hash.cid();
     let sealed = block(app, &cid).await?;
-    let file_key = match key {
-        Key::Epoch(secret) => age::file_key(secret.identity(), &sealed).map_err(|_| corrupt(&cid))?,
-        Key::Alone(alone) => alone.file_key.clone(),
-    };
-    let opened = record::open_with_file_key(&file_key, row.compartment, &sealed).map_err(|_| corrupt(&cid))?;
+    let (file_key, opened) = key.open(row.compartment, &sealed).map_err(|_| corrupt(&cid))?;
     authentic(app, row, &opened.header).await?;
     Ok(Whole {
         file_key,

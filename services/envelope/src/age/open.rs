@@ -52,6 +52,11 @@ fn from_stanzas(header: &Header, identities: &[Identity]) -> Result<Option<FileK
 
 /// Opens a whole file in memory.
 pub fn open(identity: &Identity, file: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    Ok(open_keyed(identity, file)?.1)
+}
+
+/// The same with the file's own key.
+pub fn open_keyed(identity: &Identity, file: &[u8]) -> Result<(FileKey, Zeroizing<Vec<u8>>)> {
     open_at_once(&Unlock::Identities(vec![identity.clone()]), file)
 }
 
@@ -68,17 +73,18 @@ pub fn file_key(identity: &Identity, file: &[u8]) -> Result<FileKey> {
 ///
 /// A wrong key is an [`Error::HeaderMac`]: a bare key has no stanza that could say "not for me".
 pub fn open_with_file_key(file_key: &FileKey, file: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-    open_at_once(&Unlock::FileKey(file_key.clone()), file)
+    Ok(open_at_once(&Unlock::FileKey(file_key.clone()), file)?.1)
 }
 
-pub(super) fn open_at_once(unlock: &Unlock, file: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+pub(super) fn open_at_once(unlock: &Unlock, file: &[u8]) -> Result<(FileKey, Zeroizing<Vec<u8>>)> {
     let mut collector = Collector::default();
     let Some((header, payload)) = collector.push(file)? else {
         return Err(collector.finish());
     };
     let file_key = unlock.file_key(&header)?;
     let (nonce, chunks) = payload.split_first_chunk::<NONCE>().ok_or(NO_NONCE)?;
-    open_all(&file_key, nonce, chunks)
+    let plain = open_all(&file_key, nonce, chunks)?;
+    Ok((file_key, plain))
 }
 
 pub(super) const NO_NONCE: Error = Error::Header("it ends before the 16-byte nonce of the payload");

@@ -49,7 +49,7 @@ pub fn seal_with_passphrase(passphrase: &str, work_factor: u8, plaintext: &[u8])
 
 /// Opens a passphrase file. A wrong passphrase is [`Error::NoMatch`].
 pub fn open_with_passphrase(passphrase: &str, file: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-    open_at_once(&Unlock::Passphrase(Zeroizing::new(passphrase.into())), file)
+    Ok(open_at_once(&Unlock::Passphrase(Zeroizing::new(passphrase.into())), file)?.1)
 }
 
 /// A passphrase authenticates the writer only if no other recipient knows the file key.

@@ -56,7 +56,15 @@ fn a_record_opens_as_it_was_sealed() {
         let resource = vec![b'x'; len];
         let sealed = seal(epoch().public_key(), &header(&resource), &resource).unwrap();
         assert_eq!(sealed.content, ContentHash::of(&sealed.bytes));
-        let opened = open(epoch().identity(), compartment(), &sealed.bytes).unwrap();
+        let (file_key, opened) = open_keyed(epoch().identity(), compartment(), &sealed.bytes).unwrap();
+        assert_eq!(
+            open(epoch().identity(), compartment(), &sealed.bytes),
+            Ok(opened.clone())
+        );
+        assert!(file_key == sealed.file_key);
+        let elsewhere = Compartment(B256::ZERO);
+        let refused = open_keyed(epoch().identity(), elsewhere, &sealed.bytes).map(drop);
+        assert_eq!(refused, Err(Error::OtherCompartment));
         assert_eq!((opened.header, &*opened.resource), (header(&resource), &resource));
         let alone = open_with_file_key(&sealed.file_key, compartment(), &sealed.bytes).unwrap();
         assert_eq!(*alone.resource, resource);

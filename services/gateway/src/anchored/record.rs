@@ -1,7 +1,7 @@
 //! One entry of a manifest, opened and held against everything it claims.
 
 use alloy::primitives::Address;
-use chartseal_envelope::{age, record};
+use chartseal_envelope::age;
 use chartseal_record::{Scope, Slot, Target, manifest::Entry, statement::Statement, typed};
 use chartseal_store::{AnchoredBatch, AnchoredRecord, NewRecord};
 
@@ -31,12 +31,8 @@ pub async fn open(
         Ok(sealed) => sealed,
         Err(why) => return Ok(Err(why)),
     };
-    let opened = match key {
-        Key::Epoch(secret) => record::open(secret.identity(), place.compartment, &sealed),
-        Key::Alone(alone) => record::open_with_file_key(&alone.file_key, place.compartment, &sealed),
-    };
-    let opened = match opened {
-        Ok(opened) => opened,
+    let opened = match key.open(place.compartment, &sealed) {
+        Ok((_, opened)) => opened,
         Err(why) => return Ok(Err(why.to_string())),
     };
     let (header, statement) = (&opened.header, &opened.header.statement);
