@@ -17,6 +17,7 @@ use chartseal_record::{
     event::Logged,
     grant::{GrantState, Terms},
     receipt::Addresses,
+    release::ReleasedRecord,
 };
 use serde::Deserialize;
 
@@ -37,15 +38,7 @@ pub struct Release {
     epoch: u32,
     nonce: B256,
     release: Bytes,
-    record: Option<OneRecord>,
-}
-
-/// What a custodian hands out with the release of a grant of one record.
-#[derive(Deserialize)]
-struct OneRecord {
-    cid: String,
-    salt: B256,
-    wrap: Bytes,
+    record: Option<ReleasedRecord>,
 }
 
 impl Release {
@@ -93,7 +86,7 @@ impl Release {
         compartment: Option<Compartment>,
         sealed: &[u8],
     ) -> Result<OpenedRecord, Failure> {
-        let Some(record) = self.record.as_ref().filter(|record| record.cid.parse() == Ok(cid)) else {
+        let Some(record) = self.record.as_ref().filter(|record| record.cid == cid) else {
             return Err(Failure::Input(format!("the release is not of {cid}")));
         };
         let terms = newest_terms(&history::read(client).await?, self)?.1;

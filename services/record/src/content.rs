@@ -61,6 +61,21 @@ impl FromStr for ContentHash {
     }
 }
 
+/// A content hash in JSON as the CID of its bytes.
+pub(crate) mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::ContentHash;
+
+    pub fn serialize<S: Serializer>(hash: &ContentHash, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(hash)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<ContentHash, D::Error> {
+        String::deserialize(d)?.parse().map_err(D::Error::custom)
+    }
+}
+
 /// CIDv1 of a sha2-256 digest under `codec`.
 pub fn cid_of_digest(codec: u64, digest: B256) -> Cid {
     let hash = Multihash::<64>::wrap(SHA2_256, digest.as_slice()).expect("32 bytes fit into 64");

@@ -20,6 +20,7 @@ pub mod packet;
 pub mod padding;
 pub mod place;
 pub mod receipt;
+pub mod release;
 pub mod scope;
 pub mod state;
 pub mod statement;

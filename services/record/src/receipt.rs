@@ -4,7 +4,13 @@ use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_sol_types::SolValue;
 use serde::{Deserialize, Serialize};
 
-use crate::{content::ContentHash, contracts::Contracts, manifest, merkle, place::Compartment, statement::Statement};
+use crate::{
+    content::{self, ContentHash},
+    contracts::Contracts,
+    manifest, merkle,
+    place::Compartment,
+    statement::Statement,
+};
 
 /// The `format` of the receipts this crate writes.
 pub const FORMAT: &str = "chartseal-receipt/1";
@@ -36,7 +42,7 @@ pub struct Receipt {
     /// The contracts.
     pub contracts: Addresses,
     /// The sealed record's CID.
-    #[serde(with = "as_text")]
+    #[serde(with = "content::as_text")]
     pub cid: ContentHash,
     /// Patient × scope.
     pub compartment: Compartment,
@@ -108,8 +114,8 @@ impl Receipt {
     /// sha2-256 of the manifest, as the anchor carries it.
     pub fn manifest_digest(&self) -> Result<B256, BadReceipt> {
         let cid = self.manifest.parse::<cid::Cid>().map_err(|_| BadReceipt::Manifest)?;
-        match crate::content::digest_of(&cid) {
-            Ok((crate::content::DAG_CBOR, digest)) => Ok(digest),
+        match content::digest_of(&cid) {
+            Ok((content::DAG_CBOR, digest)) => Ok(digest),
             _ => Err(BadReceipt::Manifest),
         }
     }
@@ -153,20 +159,6 @@ pub fn anchor_key(org: Address, root: B256, count: u32, manifest: B256) -> B256 
 /// The manifest's CID as a receipt names it.
 pub fn manifest_name(digest: B256) -> String {
     manifest::cid(digest).to_string()
-}
-
-mod as_text {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use crate::content::ContentHash;
-
-    pub fn serialize<S: Serializer>(hash: &ContentHash, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(hash)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<ContentHash, D::Error> {
-        String::deserialize(d)?.parse().map_err(D::Error::custom)
-    }
 }
 
 #[cfg(test)]

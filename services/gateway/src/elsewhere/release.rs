@@ -8,7 +8,7 @@ use chartseal_envelope::{
     key::{Identity, ReleaseKey},
     release,
 };
-use chartseal_record::{ContentHash, account::Account, grant::Wrapped, typed};
+use chartseal_record::{account::Account, grant::Wrapped, release::ReleasedRecord, typed};
 use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 use serde_json::json;
@@ -27,14 +27,7 @@ const LONGEST: usize = 16 * 1024;
 struct Answer {
     release: Bytes,
     epoch: u32,
-    record: Option<OneRecord>,
-}
-
-#[derive(Deserialize)]
-struct OneRecord {
-    cid: String,
-    salt: B256,
-    wrap: Bytes,
+    record: Option<ReleasedRecord>,
 }
 
 /// The release key of a wrap that the chain has. The custodian makes an audit entry of its own first.
@@ -62,17 +55,15 @@ pub async fn ask_record(
     identity: &Identity,
 ) -> Result<Kept, Problem> {
     let (answer, key) = answer(app, custodian, reader, grant, 0, purpose, identity).await?;
-    let named = answer
+    let record = answer
         .record
-        .and_then(|record| Some((record.cid.parse().ok()?, record)));
-    let (content, record): (ContentHash, _) =
-        named.ok_or_else(|| away("its answer to a grant of one record names none"))?;
+        .ok_or_else(|| away("its answer to a grant of one record names none"))?;
     Ok(Kept {
         epoch: answer.epoch,
         key,
         salt: record.salt,
         recipient: identity.public_key().key_hash(),
-        content,
+        content: record.cid,
         wrap: record.wrap,
     })
 }

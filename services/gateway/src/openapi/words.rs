@@ -105,6 +105,17 @@ pub struct StatementKey {
     until: u64,
 }
 
+/// What a grant of one record is of, and what opens it with the release.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the schema of chartseal_record::release::ReleasedRecord")]
+pub struct ReleasedRecord {
+    cid: CidSchema,
+    /// Of the grant's commitment.
+    salt: HashSchema,
+    /// The record's file key, HPKE-sealed under the release key: 64 bytes.
+    wrap: HexSchema,
+}
+
 /// What a wallet's `eth_signTypedData_v4` takes.
 #[derive(Debug, ToSchema)]
 #[schema(as = TypedData, rename_all = "camelCase")]

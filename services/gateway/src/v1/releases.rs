@@ -13,6 +13,7 @@ use chartseal_record::{
     Scope, Slot, Target,
     account::Role,
     grant::{Terms, Wrapped},
+    release::ReleasedRecord,
     typed,
 };
 use serde::{Deserialize, Serialize};
@@ -95,19 +96,8 @@ struct Output {
     epoch: u32,
     /// Of a grant of one record: the record, and what the chain does not have.
     #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<OneRecord>,
-}
-
-/// What a grant of one record is of, and what opens it with the release.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ReleasedRecord)]
-struct OneRecord {
-    #[schema(value_type = openapi::words::CidSchema)]
-    cid: String,
-    /// Of the grant's commitment.
-    salt: B256,
-    /// The record's file key, HPKE-sealed under the release key: 64 bytes.
-    wrap: Bytes,
+    #[schema(value_type = Option<openapi::words::ReleasedRecord>)]
+    record: Option<ReleasedRecord>,
 }
 
 /// The release key of one wrap, sealed to the grantee, after the audit entry is durable. The request authenticates itself.
@@ -167,8 +157,8 @@ async fn of_record(app: &App, input: &Input, recipient: &PublicKey) -> Result<Op
     let Some(kept) = held.into_iter().find(|kept| kept.recipient == recipient.key_hash()) else {
         return Ok(None);
     };
-    let record = OneRecord {
-        cid: kept.content.to_string(),
+    let record = ReleasedRecord {
+        cid: kept.content,
         salt: kept.salt,
         wrap: kept.wrap,
     };
@@ -181,7 +171,7 @@ fn sealed(
     epoch: u32,
     recipient: &PublicKey,
     key: &ReleaseKey,
-    record: Option<OneRecord>,
+    record: Option<ReleasedRecord>,
 ) -> Result<Output, Problem> {
     let place = wraps::at(app, Slot(input.slot), input.serial, epoch);
     let sealed = release::seal(&place, input.nonce, recipient, key)?;
