@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use alloy::{
     primitives::{Address, B256, Bytes, U256, keccak256},
     providers::Provider,
-    sol_types::SolValue,
+    sol_types::{Eip712Domain, SolValue},
 };
 use chartseal_record::Contracts;
 use serde::Deserialize;
@@ -71,21 +71,32 @@ pub fn is_anchors(contracts: &Contracts, code: &[u8]) -> bool {
 
 /// The same for `Consent`, which also keeps its own address, the chain and its EIP-712 domain.
 pub fn is_consent(contracts: &Contracts, code: &[u8]) -> bool {
-    let domain = contracts.consent_domain();
-    let known = [
-        contracts.directory.into_word(),
-        contracts.consent.into_word(),
-        U256::from(contracts.chain_id).into(),
+    let directory = contracts.directory.into_word();
+    let domain = domain_words(contracts.chain_id, contracts.consent, &contracts.consent_domain());
+    CONSENT.made(code)
+        && CONSENT
+            .written(code)
+            .all(|word| word == directory || domain.contains(&word))
+        && CONSENT.written(code).any(|word| word == directory)
+}
+
+/// The same for `Directory`, which keeps its own address, the chain and its EIP-712 domain.
+pub fn is_directory(contracts: &Contracts, code: &[u8]) -> bool {
+    let domain = domain_words(contracts.chain_id, contracts.directory, &contracts.directory_domain());
+    DIRECTORY.made(code) && DIRECTORY.written(code).all(|word| domain.contains(&word))
+}
+
+/// What OpenZeppelin's EIP712 writes into a contract's code.
+fn domain_words(chain_id: u64, contract: Address, domain: &Eip712Domain) -> [B256; 7] {
+    [
+        contract.into_word(),
+        U256::from(chain_id).into(),
         domain.separator(),
         keccak256("Chartseal"),
         keccak256("1"),
         short("Chartseal"),
         short("1"),
-    ];
-    let directory = |word: B256| word == known[0];
-    CONSENT.made(code)
-        && CONSENT.written(code).all(|word| known.contains(&word))
-        && CONSENT.written(code).any(directory)
+    ]
 }
 
 /// A text of at most 31 bytes as OpenZeppelin's `ShortString` keeps it: left-aligned, its length in the last byte.

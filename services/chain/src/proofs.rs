@@ -2,47 +2,63 @@
 
 use alloy::{
     eips::BlockId,
-    primitives::{Address, B256, keccak256},
+    primitives::{Address, B256, U256, keccak256},
     providers::Provider,
     rlp,
 };
-use chartseal_record::packet::{Account, Proofs};
+use chartseal_record::packet::{Account, Packet, Proofs, Signers};
 
 use crate::{client::Client, error::Error};
 
 impl Client {
-    /// Proofs of these slots of `Anchors` and `Consent` in the state of the block with this hash; `None` if the node's
+    /// Proofs of the packet's anchors, grants, accounts and keys in the state of its issuer's block; `None` if the node's
     /// chain has no such block (now). Whether they prove anything is the packet's to check.
-    pub async fn proofs(&self, block: B256, anchors: Vec<B256>, consent: Vec<B256>) -> Result<Option<Proofs>, Error> {
+    pub async fn proofs(&self, packet: &Packet) -> Result<Option<Proofs>, Error> {
+        let block = packet.issuer.block_hash;
         let at = BlockId::hash(block);
+        let unreadable = |what, reason: &str| Error::Unreadable {
+            what,
+            reason: reason.into(),
+        };
+        let keys = packet.storage_keys();
         let Some(found) = self.ask(self.provider().get_block(at)).await? else {
             return Ok(None);
         };
         let header = rlp::encode(&found.header.inner);
         if keccak256(&header) != block {
-            return Err(Error::Unreadable {
-                what: "a block's header",
-                reason: "it does not hash to the block's hash".into(),
-            });
+            return Err(unreadable("a block's header", "it does not hash to the block's hash"));
         }
         let contracts = *self.contracts();
+        let (anchors, _) = self.account(contracts.anchors, keys.anchors, at).await?;
+        let (consent, _) = self.account(contracts.consent, keys.consent, at).await?;
+        let (directory, words) = self.account(contracts.directory, keys.directory, at).await?;
+        let signers = Signers::of(packet, directory, &words)
+            .ok_or_else(|| unreadable("Directory's storage", "an account of the packet is not in it"))?;
         Ok(Some(Proofs {
             header: header.into(),
-            anchors: self.account(contracts.anchors, anchors, at).await?,
-            consent: self.account(contracts.consent, consent, at).await?,
+            anchors,
+            consent,
+            signers: Some(signers),
         }))
     }
 
-    async fn account(&self, address: Address, slots: Vec<B256>, at: BlockId) -> Result<Account, Error> {
+    /// The contract with the paths to these slots, and what stands in them.
+    async fn account(&self, address: Address, slots: Vec<B256>, at: BlockId) -> Result<(Account, Vec<U256>), Error> {
         let code = self.ask(self.provider().get_code_at(address).block_id(at)).await?;
         let found = self.ask(self.provider().get_proof(address, slots).block_id(at)).await?;
-        Ok(Account {
+        let (storage, words) = found
+            .storage_proof
+            .into_iter()
+            .map(|slot| (slot.proof, slot.value))
+            .unzip();
+        let account = Account {
             nonce: found.nonce,
             balance: found.balance,
             storage_hash: found.storage_hash,
             code,
             proof: found.account_proof,
-            storage: found.storage_proof.into_iter().map(|slot| slot.proof).collect(),
-        })
+            storage,
+        };
+        Ok((account, words))
     }
 }

@@ -8,7 +8,7 @@ use chartseal_envelope::{
 use chartseal_ipfs::Content;
 use chartseal_record::{
     B256, Slot,
-    packet::{Attachment, Base64, Evidence, Given, Packet, Signed},
+    packet::{Attachment, Base64, Evidence, Given, Packet, Signed, Signers, Standing, Unshown},
 };
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ pub fn read(bytes: &[u8], report: &mut Report) -> Result<Packet, Failure> {
     report.passed(
         "packet",
         format!(
-            "signed by {} for {} at block {}; whether that is its statement key, only the chain knows",
+            "signed by {} for {} at block {}",
             issuer.signer, issuer.account, issuer.block
         ),
         json!({
@@ -84,19 +84,23 @@ pub async fn documents(packet: &Packet, content: &Content, report: &mut Report) 
 
 /// What its state proofs prove; of a block whose hash somebody `trusted`, which a packet without proofs does not do.
 ///
-/// That the proofs lead from the block's hash to each anchor and grant was checked as the packet was read.
+/// That the proofs lead from the block's hash to each anchor, grant, account and key was checked as the packet was read.
 pub fn state(packet: &Packet, trusted: Option<B256>, report: &mut Report) -> Result<(), Failure> {
     let issuer = &packet.issuer;
     let Some(proofs) = &packet.proofs else {
         let sentence = "the packet has no state proofs, so a block's hash proves nothing of it; give a node with --rpc";
+        report.unchecked("that its anchors and grants stood on the chain");
+        report.unchecked("that its signers were the accounts' keys");
         return trusted.map_or(Ok(()), |_| Err(Failure::Chain(sentence.into())));
     };
     let contracts = packet.deployment();
+    let signers = proofs.signers.as_ref();
     if !deployment::is_anchors(&contracts, &proofs.anchors.code)
         || !deployment::is_consent(&contracts, &proofs.consent.code)
+        || !signers.is_none_or(|signers| deployment::is_directory(&contracts, &signers.directory.code))
     {
         return Err(Failure::Chain(
-            "the code its proofs show is not that of this version's Anchors and Consent with this Directory".into(),
+            "the code its proofs show is not that of this version's contracts with this Directory".into(),
         ));
     }
     if let Some(other) = trusted.filter(|hash| *hash != issuer.block_hash) {
@@ -117,7 +121,56 @@ pub fn state(packet: &Packet, trusted: Option<B256>, report: &mut Report) -> Res
         ),
         json!({ "block": issuer.block, "blockHash": issuer.block_hash, "trusted": trusted.is_some() }),
     );
+    if trusted.is_none() {
+        report.unchecked(format!("that block {} is on the chain", issuer.block));
+    }
+    match signers {
+        Some(signers) => shown_signers(packet, signers, report),
+        None => report.unchecked("that its signers were the accounts' keys"),
+    }
     Ok(())
+}
+
+/// Whose keys the Directory at the issuer's block shows the signers to be, and whose it does not.
+fn shown_signers(packet: &Packet, signers: &Signers, report: &mut Report) {
+    let block = packet.issuer.block;
+    let unshown = packet.unshown().unwrap_or_default();
+    let signed = packet.records.len() + packet.grants.len();
+    let shown = signed - unshown.len();
+    let accounts: Vec<Value> = signers.accounts.iter().map(standing).collect();
+    report.passed(
+        "signers",
+        format!(
+            "the issuer's key, and those under {shown} of {signed} records and grants, were the accounts' in Directory at block {block}"
+        ),
+        json!({ "block": block, "accounts": accounts, "shown": shown, "notShown": unshown.len() }),
+    );
+    for one in unshown {
+        report.unchecked(match one {
+            Unshown::Author(record) => {
+                let author = &packet.records[record].author;
+                let (signer, account) = (author.signer, author.account);
+                format!(
+                    "record {record}: that {signer} was the controller of its author {account} at block {}",
+                    author.block
+                )
+            }
+            Unshown::Patient(grant) => {
+                let given = &packet.grants[grant];
+                let (controller, patient) = (given.controller, given.patient);
+                format!(
+                    "grant {grant}: that {controller} was the controller of its patient {patient} at block {}",
+                    given.block
+                )
+            }
+        });
+    }
+}
+
+fn standing(standing: &Standing) -> Value {
+    json!({
+        "account": standing.account, "role": standing.role, "status": standing.status, "controller": standing.controller,
+    })
 }
 
 /// As it stood at the issuer's block.

@@ -20,8 +20,9 @@ use crate::{author, failure::Failure, input, packet, place, place::Place};
 ///
 /// Verifies an evidence packet, which its format tells from a receipt: form, grants, authors, records and the issuer's signature.
 /// With --ipfs also the documents that are too large to be in it.
-/// Without --rpc that is all, needs no network, and says so: signers are then not looked at, nor are anchors. With the
-/// hash of its block, which you have from somewhere you trust, its state proofs show anchors and grants without a node.
+/// Without --rpc that is all, needs no network, and says what it left unchecked. With the hash of its block, which you have
+/// from somewhere you trust, its state proofs show without a node that anchors and grants stood on the chain, and whose keys
+/// its signers were in that block.
 ///
 /// Nothing but the node is believed, and the node only about the chain. Whether this deployment is the one you mean
 /// is yours to compare: give --deployment, or read the addresses.
@@ -49,17 +50,28 @@ pub struct Verify {
     json: bool,
 }
 
-/// Each check that passed, in the order in which they are made.
+/// Each check that passed, in the order in which they are made, and what none of them has looked at.
 #[derive(Default)]
 pub struct Report {
     lines: Vec<(&'static str, String)>,
     json: serde_json::Map<String, Value>,
+    unchecked: Vec<String>,
 }
 
 impl Report {
     pub fn passed(&mut self, check: &'static str, sentence: String, detail: Value) {
         self.lines.push((check, sentence));
         self.json.insert(check.into(), detail);
+    }
+
+    /// What only the chain can say, until it is asked.
+    pub fn unchecked(&mut self, what: impl Into<String>) {
+        self.unchecked.push(what.into());
+    }
+
+    /// The chain was asked.
+    pub fn chain_asked(&mut self) {
+        self.unchecked.clear();
     }
 }
 
@@ -68,7 +80,9 @@ impl Verify {
         let mut report = Report::default();
         let outcome = self.check(&mut report).await;
         if self.json {
-            let mut all = json!({ "verified": outcome.is_ok(), "chain": self.rpc.is_some(), "checks": report.json });
+            let mut all = json!({
+                "verified": outcome.is_ok(), "chain": self.rpc.is_some(), "checks": report.json, "unchecked": report.unchecked,
+            });
             if let Err(failure) = &outcome {
                 all["code"] = json!(failure.code());
                 all["error"] = json!(failure.to_string());
@@ -78,13 +92,14 @@ impl Verify {
             for (check, sentence) in &report.lines {
                 println!("{check:<10} {sentence}");
             }
-            match (&outcome, &self.rpc) {
-                (Ok(()), Some(_)) => println!("verified"),
-                (Ok(()), None) if self.block_hash.is_some() => {
-                    println!("verified, except that the signers were the accounts' keys: give --rpc to check them");
+            if outcome.is_ok() {
+                for what in &report.unchecked {
+                    println!("{:<10} {what}", "unchecked");
                 }
-                (Ok(()), None) => println!("verified, except on the chain: give --rpc to check anchors and signers"),
-                (Err(_), _) => {}
+                match report.unchecked.is_empty() {
+                    true => println!("verified"),
+                    false => println!("verified, except what is unchecked: give a node of the chain with --rpc"),
+                }
             }
         }
         outcome
@@ -130,7 +145,11 @@ impl Verify {
             packet::documents(&packet, &content, report).await?;
         }
         match self.client(packet.deployment(), report).await? {
-            Some(client) => packet::on_chain(&packet, &client, report).await,
+            Some(client) => {
+                packet::on_chain(&packet, &client, report).await?;
+                report.chain_asked();
+                Ok(())
+            }
             None => Ok(()),
         }
     }

@@ -13,8 +13,8 @@ use chartseal_record::{
     canonical, keccak256,
     manifest::{Entry, Manifest},
     packet::{
-        Account, Algorithms, Attachment, Author, BadPacket, Base64, Evidence, FORMAT, Given, Issuer, Packet, Proofs,
-        Signed, Text,
+        Account, Algorithms, Attachment, Author, BadPacket, Base64, Evidence, FORMAT, Given, Issuer, Listed, Packet,
+        Proofs, Signed, Signers, Standing, Text, Unshown,
     },
     receipt::{self, Addresses, Receipt, manifest_name},
     statement::Statement,
@@ -167,62 +167,59 @@ fn packet() -> Packet {
     }
 }
 
-/// A trie of these values under the hashes of these keys: its root, and the nodes to each.
-fn trie(entries: &[(Vec<u8>, Vec<u8>)]) -> (B256, Vec<Vec<Bytes>>) {
+/// A trie of these values under the hashes of these keys: its root, and the nodes to each. Where there is no value the nodes
+/// lead nowhere.
+fn trie(entries: &[(Vec<u8>, Option<Vec<u8>>)]) -> (B256, Vec<Vec<Bytes>>) {
     let path = |key: &[u8]| Nibbles::unpack(keccak256(key));
     let mut leaves: Vec<_> = entries.iter().map(|(key, value)| (path(key), value)).collect();
     leaves.sort();
     let retainer = ProofRetainer::new(leaves.iter().map(|(path, _)| *path).collect());
     let mut builder = HashBuilder::default().with_proof_retainer(retainer);
     for (path, value) in &leaves {
-        builder.add_leaf(*path, value);
+        if let Some(value) = value {
+            builder.add_leaf(*path, value);
+        }
     }
     let root = builder.root();
     let nodes = builder.take_proof_nodes();
-    let to = |(key, _): &(Vec<u8>, Vec<u8>)| {
+    let to = |(key, _): &(Vec<u8>, Option<Vec<u8>>)| {
         let nodes = nodes.matching_nodes_sorted(&path(key));
         nodes.into_iter().map(|(_, node)| node).collect()
     };
     (root, entries.iter().map(to).collect())
 }
 
-/// The packet in a block whose state holds its anchor, its grant, and another of each.
-fn proved() -> Packet {
-    let mut packet = packet();
-    let given = &packet.grants[0];
-    let digest = typed::digest(&given.typed(), &contracts().consent_domain());
-    let word = U256::from(2) | U256::from(1) << 64 | U256::from(u64::MAX) << 128 | U256::from(typed::READ) << 192;
-    let word = word | U256::from_be_slice(&digest[..7]) << 200;
-    let slot = |key: B256, value: U256| (key.to_vec(), alloy_rlp::encode(value));
-    let account = |key: B256, value: U256, code: &[u8]| {
-        let (storage_hash, mut storage) = trie(&[slot(key, value), slot(B256::ZERO, U256::from(1))]);
-        storage.truncate(1);
-        Account {
-            nonce: 1,
-            balance: U256::ZERO,
-            storage_hash,
-            code: code.to_vec().into(),
-            proof: vec![],
-            storage,
-        }
+/// A contract that keeps these words, and one more; proofs of its own place in the state are still to come.
+fn account(words: &[(B256, U256)], code: &[u8]) -> Account {
+    let slot = |(key, word): &(B256, U256)| {
+        let value = (!word.is_zero()).then(|| alloy_rlp::encode(word));
+        (key.to_vec(), value)
     };
-    let anchor = packet.records[0].storage_key().unwrap();
-    let mut anchors = account(anchor, U256::from(42), b"stands for the code of Anchors");
-    let mut consent = account(given.storage_key().unwrap(), word, b"stands for the code of Consent");
-    let entry = |address: Address, account: &Account| {
+    let another = (B256::ZERO, U256::from(1));
+    let (storage_hash, mut storage) = trie(&words.iter().chain([&another]).map(slot).collect::<Vec<_>>());
+    storage.truncate(words.len());
+    Account {
+        nonce: 1,
+        balance: U256::ZERO,
+        storage_hash,
+        code: code.to_vec().into(),
+        proof: vec![],
+        storage,
+    }
+}
+
+/// The hash of a block with these contracts in its state, its header, and the nodes to each contract.
+fn block(contracts: &[(Address, &Account)]) -> (B256, Bytes, Vec<Vec<Bytes>>) {
+    let entry = |(address, account): &(Address, &Account)| {
         let leaf = TrieAccount::new(
             account.nonce,
             account.balance,
             account.storage_hash,
             keccak256(&account.code),
         );
-        (address.to_vec(), alloy_rlp::encode(leaf))
+        (address.to_vec(), Some(alloy_rlp::encode(leaf)))
     };
-    let (state, proofs) = trie(&[
-        entry(contracts().anchors, &anchors),
-        entry(contracts().consent, &consent),
-    ]);
-    [anchors.proof, consent.proof] = proofs.try_into().unwrap();
+    let (state, proofs) = trie(&contracts.iter().map(entry).collect::<Vec<_>>());
     let fields: [&[u8]; 15] = [
         &[1; 32],
         &[2; 32],
@@ -242,13 +239,115 @@ fn proved() -> Packet {
     ];
     let mut header = Vec::new();
     alloy_rlp::encode_list::<&[u8], [u8]>(&fields, &mut header);
-    packet.issuer.block_hash = keccak256(&header);
-    packet.proofs = Some(Proofs {
-        header: header.into(),
+    (keccak256(&header), header.into(), proofs)
+}
+
+/// Contracts that hold the packet's anchor and its grant.
+fn anchors_and_consent(packet: &Packet) -> (Account, Account) {
+    let given = &packet.grants[0];
+    let digest = typed::digest(&given.typed(), &contracts().consent_domain());
+    let word = U256::from(2) | U256::from(1) << 64 | U256::from(u64::MAX) << 128 | U256::from(typed::READ) << 192;
+    let word = word | U256::from_be_slice(&digest[..7]) << 200;
+    let anchor = (packet.records[0].storage_key().unwrap(), U256::from(42));
+    let grant = (given.storage_key().unwrap(), word);
+    (
+        account(&[anchor], b"stands for the code of Anchors"),
+        account(&[grant], b"stands for the code of Consent"),
+    )
+}
+
+/// The packet in a block whose state holds its anchor, its grant, and another of each.
+fn proved() -> Packet {
+    let mut packet = packet();
+    let (mut anchors, mut consent) = anchors_and_consent(&packet);
+    let (hash, header, proofs) = block(&[(contracts().anchors, &anchors), (contracts().consent, &consent)]);
+    [anchors.proof, consent.proof] = proofs.try_into().unwrap();
+    packet.issuer.block_hash = hash;
+    packet.with_proofs(Some(Proofs {
+        header,
         anchors,
         consent,
-    });
-    packet
+        signers: None,
+    }))
+}
+
+/// The issuer, the author and the patient, as Directory has them.
+fn standings() -> [Standing; 3] {
+    let standing = |account, controller, role, credential_expiry, suite| Standing {
+        account,
+        controller,
+        role,
+        status: Status::Active,
+        credential_expiry,
+        suite,
+    };
+    let (insurer, hospital) = (Address::repeat_byte(0x1a), Address::repeat_byte(0x40));
+    [
+        standing(insurer, insurer, Role::Insurer, 1_900_000_000, 1),
+        standing(hospital, hospital, Role::Hospital, 1_900_000_001, 0x0102),
+        standing(address(PATIENT), address(PATIENT), Role::Patient, 0, 1),
+    ]
+}
+
+/// The issuer's statement key and the author's.
+fn keys() -> [Listed; 2] {
+    [
+        Listed {
+            account: Address::repeat_byte(0x1a),
+            key: address(INSURER),
+            from: 50,
+            until: u64::MAX,
+        },
+        Listed {
+            account: Address::repeat_byte(0x40),
+            key: address(AUTHOR),
+            from: 9,
+            until: 43,
+        },
+    ]
+}
+
+/// The packet in a block whose state also holds who its signers were.
+fn with_signers(standings: [Standing; 3], keys: [Listed; 2]) -> Packet {
+    let mut packet = packet();
+    let (mut anchors, mut consent) = anchors_and_consent(&packet);
+    let place =
+        |account: Address, mapping: u8| keccak256([account.into_word(), B256::with_last_byte(mapping)].concat());
+    let standing = |it: &Standing| {
+        let controller = U256::from_be_bytes(it.controller.into_word().0);
+        let numbers = [
+            (it.role as u64, 160),
+            (it.status as u64, 168),
+            (it.credential_expiry, 176),
+            (it.suite.into(), 240),
+        ];
+        let word = numbers
+            .iter()
+            .fold(controller, |word, (n, bits)| word | U256::from(*n) << *bits);
+        (place(it.account, 4), word)
+    };
+    let key = |it: &Listed| {
+        let place = keccak256([it.key.into_word(), place(it.account, 7)].concat());
+        (place, U256::from(it.from) | U256::from(it.until) << 64)
+    };
+    let words: Vec<_> = standings.iter().map(standing).chain(keys.iter().map(key)).collect();
+    let mut directory = account(&words, b"stands for the code of Directory");
+    let (hash, header, proofs) = block(&[
+        (contracts().anchors, &anchors),
+        (contracts().consent, &consent),
+        (contracts().directory, &directory),
+    ]);
+    [anchors.proof, consent.proof, directory.proof] = proofs.try_into().unwrap();
+    packet.issuer.block_hash = hash;
+    let words: Vec<U256> = words.iter().map(|(_, word)| *word).collect();
+    let signers = Signers::of(&packet, directory, &words);
+    assert!(signers.is_some());
+    packet.with_proofs(Some(Proofs {
+        header,
+        anchors,
+        consent,
+        signers,
+    }))
 }
 
 fn signed(packet: Packet) -> Signed {
@@ -272,6 +371,7 @@ fn vector() -> Value {
         "signingDigest": signed.packet.signing_digest().unwrap(),
         "signer": signed.packet.issuer.signer,
         "proved": String::from_utf8(self::signed(proved()).write().unwrap()).unwrap(),
+        "signers": String::from_utf8(self::signed(with_signers(standings(), keys())).write().unwrap()).unwrap(),
     })
 }
 
@@ -287,6 +387,11 @@ fn the_committed_packet_is_what_the_code_makes() {
     assert_eq!(Signed::parse(file.as_bytes()).unwrap(), signed(packet()));
     let file = committed["proved"].as_str().unwrap();
     assert_eq!(Signed::parse(file.as_bytes()).unwrap(), signed(proved()));
+    let file = committed["signers"].as_str().unwrap();
+    assert_eq!(
+        Signed::parse(file.as_bytes()).unwrap(),
+        signed(with_signers(standings(), keys()))
+    );
 }
 
 #[test]
@@ -308,8 +413,8 @@ fn a_grant_of_the_one_record_covers_it_and_no_other() {
 fn what_an_issuer_must_not_sign_is_refused_by_name() {
     let deny = |change: fn(&mut Packet), reason: &str| assert_eq!(refusal(change).to_string(), reason);
     deny(
-        |p| p.format = "chartseal-packet/2".into(),
-        "packet format 'chartseal-packet/2' is not known; expected 'chartseal-packet/1'",
+        |p| p.format = "chartseal-packet/3".into(),
+        "packet format 'chartseal-packet/3' is not known; expected 'chartseal-packet/1' or 'chartseal-packet/2'",
     );
     deny(
         |p| p.algorithms.hash = "MD5".into(),
@@ -428,10 +533,103 @@ fn a_state_that_was_not_is_refused_whoever_signed_it() {
     assert_eq!(refused, BadPacket::Proofs("the header is not one of a block".into()));
 }
 
+#[test]
+fn keys_that_were_not_the_accounts_are_refused_whoever_signed_it() {
+    let refused = |packet: Packet| {
+        Signed::parse(&canonical::write(&signed(packet)).unwrap())
+            .unwrap_err()
+            .to_string()
+    };
+    let deny = |change: fn(&mut Packet), expected: &str| {
+        let mut packet = with_signers(standings(), keys());
+        change(&mut packet);
+        assert_eq!(refused(packet), format!("state proof: {expected}"));
+    };
+    fn of(packet: &mut Packet) -> &mut Signers {
+        packet.proofs.as_mut().unwrap().signers.as_mut().unwrap()
+    }
+    let contract = "Directory is no such account in the state of that block";
+    deny(|p| of(p).directory.code = Bytes::new(), contract);
+    deny(|p| of(p).directory.proof.clear(), contract);
+    let (hospital, patient) = (standings()[1].account, standings()[2].account);
+    let account = format!("Directory had account {hospital} otherwise at that block");
+    deny(|p| of(p).accounts[1].controller = address(AUTHOR), &account);
+    deny(|p| of(p).accounts[1].credential_expiry += 1, &account);
+    deny(|p| of(p).accounts[1].suite = 1, &account);
+    deny(|p| of(p).directory.storage[1].clear(), &account);
+    let account = format!("Directory had account {patient} otherwise at that block");
+    deny(|p| of(p).accounts[2].status = Status::Suspended, &account);
+    let key = format!(
+        "Directory had key {} of account {hospital} otherwise at that block",
+        keys()[1].key
+    );
+    deny(|p| of(p).keys[1].until = u64::MAX, &key);
+    deny(|p| (of(p).keys[1].from, of(p).keys[1].until) = (0, 0), &key);
+    let each = "there is not one of each account and each key, in their order";
+    deny(|p| of(p).accounts.swap(0, 1), each);
+    deny(|p| of(p).accounts.truncate(2), each);
+    deny(|p| of(p).keys[1].account = Address::ZERO, each);
+    deny(|p| of(p).directory.storage.truncate(4), each);
+    deny(
+        |p| p.records[0].author.role = Role::Doctor,
+        "record 0: its author is no doctor in Directory",
+    );
+    let format = "a packet with one of its signers is of 'chartseal-packet/2', and no other is";
+    deny(|p| p.format = FORMAT.into(), format);
+    deny(|p| p.proofs.as_mut().unwrap().signers = None, format);
+
+    // A state in which the packet could not have been made.
+    let state = |change: fn(&mut [Standing; 3], &mut [Listed; 2]), expected: &str| {
+        let (mut standings, mut keys) = (standings(), keys());
+        change(&mut standings, &mut keys);
+        assert_eq!(
+            refused(with_signers(standings, keys)),
+            format!("state proof: {expected}")
+        );
+    };
+    let issuer = "the issuer's key was no statement key of its account at that block";
+    state(|_, keys| keys[0].from = 51, issuer);
+    state(|_, keys| keys[0].until = 50, issuer);
+    state(
+        |standings, keys| (standings[0].controller, keys[0].until) = (address(INSURER), 50),
+        issuer,
+    );
+    let active = "grant 0: its patient or its grantee was not active when the packet was made";
+    state(|standings, _| standings[0].credential_expiry = TIME, active);
+    state(|standings, _| standings[0].status = Status::Retired, active);
+    state(|standings, _| standings[2].status = Status::Suspended, active);
+}
+
+#[test]
+fn a_controller_of_before_is_not_shown_by_a_later_state_and_said_not_to_be() {
+    let unshown = |change: fn(&mut [Standing; 3], &mut [Listed; 2])| {
+        let (mut standings, mut keys) = (standings(), keys());
+        change(&mut standings, &mut keys);
+        let file = signed(with_signers(standings, keys)).write().unwrap();
+        Signed::parse(&file).unwrap().packet.unshown()
+    };
+    let nothing = Some(vec![]);
+    assert_eq!(unshown(|_, _| {}), nothing);
+    // The author signed with its wallet; that key was never listed.
+    let wallet: fn(&mut [Standing; 3], &mut [Listed; 2]) = |standings, keys| {
+        standings[1].controller = address(AUTHOR);
+        (keys[1].from, keys[1].until) = (0, 0);
+    };
+    assert_eq!(unshown(wallet), nothing);
+    let author = Some(vec![Unshown::Author(0)]);
+    assert_eq!(unshown(|_, keys| (keys[1].from, keys[1].until) = (0, 0)), author);
+    assert_eq!(unshown(|_, keys| keys[1].until = 42), author);
+    assert_eq!(unshown(|_, keys| keys[1].from = 43), author);
+    let patient = Some(vec![Unshown::Patient(0)]);
+    assert_eq!(unshown(|standings, _| standings[2].controller = Address::ZERO), patient);
+    assert_eq!(packet().unshown(), None);
+    assert_eq!(proved().unshown(), None);
+}
+
 /// Every byte of a packet, changed in up to four ways: refused, with a reason that says nothing of what is inside.
 #[test]
 fn every_changed_byte_is_refused() {
-    let file = signed(proved()).write().unwrap();
+    let file = signed(with_signers(standings(), keys())).write().unwrap();
     let half = file.len().div_ceil(2);
     std::thread::scope(|threads| {
         for from in [0, half] {

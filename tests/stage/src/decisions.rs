@@ -87,6 +87,19 @@ impl Chain {
         self.send(self.contracts.directory, call).await
     }
 
+    /// Gives the account of `who`, which controls it, to `next`.
+    pub async fn hand_over(&self, who: &PrivateKeySigner, next: &PrivateKeySigner) -> Mined {
+        let domain = self.contracts.directory_domain();
+        let signed = typed::HandOver {
+            who: who.address(),
+            controller: next.address(),
+            nonce: self.nonce(who.address()).await,
+            deadline: FAR,
+        };
+        let call = calls::hand_over(&signed, sign(who, &signed, &domain), sign(next, &signed, &domain));
+        self.send(self.contracts.directory, call).await
+    }
+
     /// The Directory's next nonce of `who`.
     pub async fn nonce(&self, who: Address) -> U256 {
         U256::from(self.client.nonce_of(who).await.unwrap())

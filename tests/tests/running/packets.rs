@@ -4,7 +4,10 @@ use std::process::{Command, Output};
 
 use alloy::eips::BlockId;
 use chartseal_chain::Client;
-use chartseal_record::{Contracts, packet::Signed};
+use chartseal_record::{
+    Contracts,
+    packet::{FORMAT_WITH_SIGNERS, Signed},
+};
 use chartseal_stack::{
     client::{Answer, Gateway, text},
     decide::{self, READ, Role, WRITE, grant_entry},
@@ -156,6 +159,15 @@ async fn packet() {
         (0, &json!(true)),
         "{said} {why}"
     );
+    // Its signers too: the insurer's statement key, the hospital's, the patient's wallet.
+    assert_eq!(packet.format, FORMAT_WITH_SIGNERS);
+    assert_eq!(said["unchecked"], json!([]), "{said}");
+    let accounts = said["checks"]["signers"]["accounts"].as_array().unwrap();
+    let roles: Vec<_> = accounts
+        .iter()
+        .map(|account| account["role"].as_str().unwrap())
+        .collect();
+    assert_eq!(roles, ["insurer", "hospital", "patient"], "{said}");
 
     for (at, byte) in file.iter().enumerate().step_by(file.len() / 200) {
         let mut changed = file.clone();

@@ -5,6 +5,7 @@ mod decisions;
 mod deployments;
 mod differential;
 mod following;
+mod layout;
 mod nodes;
 mod refusals;
 mod relay;

@@ -13,7 +13,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use chartseal_record::packet::{Algorithms, BadPacket, FORMAT, Issuer, MAX_RECORDS, Packet, Signed};
+use chartseal_record::packet::{Algorithms, BadPacket, FORMAT, Issuer, MAX_RECORDS, Packet, Proofs, Signed};
 use chartseal_store::Record;
 use serde::Deserialize;
 use serde_json::Value;
@@ -128,7 +128,7 @@ async fn make(State(app): State<App>, caller: Caller, Body(input): Body<Input>) 
         }
     }
     let Gathered { grants, records, .. } = gathered;
-    let mut packet = Packet {
+    let packet = Packet {
         format: FORMAT.to_owned(),
         algorithms: Algorithms::known(),
         chain_id: app.contracts.chain_id,
@@ -146,7 +146,8 @@ async fn make(State(app): State<App>, caller: Caller, Body(input): Body<Input>) 
         not_granted,
         proofs: None,
     };
-    packet.proofs = proofs(app, &packet).await?;
+    let proofs = proofs(app, &packet).await?;
+    let packet = packet.with_proofs(proofs);
     let digest = packet.signing_digest().map_err(refused)?;
     let signature = statement::sign(app, caller.account, digest).await?;
     let file = Signed { packet, signature }.write().map_err(refused)?;
@@ -185,12 +186,8 @@ async fn named(app: &App, caller: &Caller, text: &str) -> Result<Option<Record>,
 }
 
 /// What a node that offers `eth_getProof` proves of the packet's block.
-async fn proofs(app: &App, packet: &Packet) -> Result<Option<chartseal_record::packet::Proofs>, Problem> {
-    let keys = packet.records.iter().map(|evidence| evidence.storage_key());
-    let anchors = keys.collect::<Result<_, _>>();
-    let anchors = anchors.map_err(|_| crate::problem::Failure::Broken("a receipt has no anchor"))?;
-    let consent = packet.grants.iter().filter_map(|given| given.storage_key()).collect();
-    match app.chain.proofs(packet.issuer.block_hash, anchors, consent).await {
+async fn proofs(app: &App, packet: &Packet) -> Result<Option<Proofs>, Problem> {
+    match app.chain.proofs(packet).await {
         Ok(Some(proofs)) => Ok(Some(proofs)),
         Ok(None) => Err(moved()),
         // An optional member: without it a verifier asks a node of its own.

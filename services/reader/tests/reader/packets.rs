@@ -95,13 +95,10 @@ async fn packet(story: &Story) -> Packet {
 
 /// The same with what the chain's state at the issuer's block proves of it.
 async fn proved(story: &Story) -> Packet {
-    let mut packet = packet(story).await;
-    let anchors = vec![packet.records[0].storage_key().unwrap()];
-    let consent = vec![packet.grants[0].storage_key().unwrap()];
-    let (client, block) = (&story.world.client, packet.issuer.block_hash);
-    packet.proofs = client.proofs(block, anchors, consent).await.unwrap();
-    assert!(packet.proofs.is_some());
-    packet
+    let packet = packet(story).await;
+    let proofs = story.world.client.proofs(&packet).await.unwrap();
+    assert!(proofs.is_some());
+    packet.with_proofs(proofs)
 }
 
 /// As somebody with the issuer's key would sign it.
@@ -124,8 +121,13 @@ async fn a_packet_verifies_alone_and_with_the_chain_and_after_the_revocation() {
 
     let alone = report(&file, &[]).await;
     assert_eq!((alone.0, &alone.1["chain"]), (0, &json!(false)), "{}", alone.1);
+    let unchecked = [
+        "that its anchors and grants stood on the chain",
+        "that its signers were the accounts' keys",
+    ];
+    assert_eq!(alone.1["unchecked"], json!(unchecked), "{}", alone.1);
     let whole = report(&file, &["--rpc", &url]).await;
-    assert_eq!(whole.0, 0, "{}", whole.1);
+    assert_eq!((whole.0, &whole.1["unchecked"]), (0, &json!([])), "{}", whole.1);
     for check in ["packet", "grants", "records", "contracts", "anchors", "issuer", "slots"] {
         assert!(!whole.1["checks"][check].is_null(), "{check}: {}", whole.1);
     }
@@ -237,10 +239,7 @@ async fn a_packet_verifies_with_the_network_cut() {
     let (file, bare) = (story.path("packet.json"), story.path("bare.json"));
     let packet = proved(&story).await;
     let hash = packet.issuer.block_hash.to_string();
-    let without = Packet {
-        proofs: None,
-        ..packet.clone()
-    };
+    let without = packet.clone().with_proofs(None);
     fs::write(&file, signed(&story, packet).write().unwrap()).unwrap();
     fs::write(&bare, signed(&story, without).write().unwrap()).unwrap();
     let cut = |file: &str, args: &[&str]| {
@@ -267,6 +266,11 @@ async fn a_packet_verifies_with_the_network_cut() {
     let said: Value = serde_json::from_slice(&trusted.stdout).unwrap();
     assert_eq!(trusted.status.code(), Some(0), "{said}");
     assert_eq!(said["checks"]["state"]["trusted"], true, "{said}");
+    assert_eq!(
+        (&said["checks"]["signers"]["notShown"], &said["unchecked"]),
+        (&json!(0), &json!([])),
+        "{said}"
+    );
     let other = B256::repeat_byte(1).to_string();
     let refused = cut(&file, &["--block-hash", &other]);
     assert_eq!(refused.status.code(), Some(4));
@@ -319,21 +323,28 @@ async fn state_proofs_are_of_the_packets_own_block_and_of_these_contracts() {
         (
             deployment::is_anchors(&contracts, code),
             deployment::is_consent(&contracts, code),
+            deployment::is_directory(&contracts, code),
         )
     };
     let proofs = before.proofs.clone().unwrap();
-    assert_eq!(code(&proofs.anchors.code), (true, false));
-    assert_eq!(code(&proofs.consent.code), (false, true));
+    let directory = proofs.signers.unwrap().directory.code;
+    assert_eq!(code(&proofs.anchors.code), (true, false, false));
+    assert_eq!(code(&proofs.consent.code), (false, true, false));
+    assert_eq!(code(&directory), (false, false, true));
     let elsewhere = chartseal_record::Contracts {
         directory: hospital().address(),
         ..contracts
     };
     assert!(!deployment::is_anchors(&elsewhere, &proofs.anchors.code));
     assert!(!deployment::is_consent(&elsewhere, &proofs.consent.code));
-    for at in (0..proofs.consent.code.len()).step_by(97) {
-        let mut other = proofs.consent.code.to_vec();
-        other[at] ^= 1;
-        assert!(!deployment::is_consent(&contracts, &other), "byte {at}");
+    assert!(!deployment::is_directory(&elsewhere, &directory));
+    for at in (0..directory.len()).step_by(97) {
+        for code in [&proofs.consent.code, &directory] {
+            let mut other = code.to_vec();
+            other[at] ^= 1;
+            let taken = deployment::is_consent(&contracts, &other) || deployment::is_directory(&contracts, &other);
+            assert!(!taken, "byte {at}");
+        }
     }
 
     let file = signed(&story, before).write().unwrap();
@@ -342,4 +353,92 @@ async fn state_proofs_are_of_the_packets_own_block_and_of_these_contracts() {
         changed[at] ^= 1;
         assert!(Signed::parse(&changed).is_err(), "byte {at}");
     }
+}
+
+/// Whose keys the signers were is in the state of the packet's block: shown while it is so, and said not to be shown once an
+/// account has another controller, who signed what, only the chain of before can tell.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_directory_at_the_packets_block_shows_whose_keys_its_signers_were() {
+    let story = Story::tell().await;
+    let file = story.path("packet.json");
+    let verify = async |packet: Packet| {
+        let hash = packet.issuer.block_hash.to_string();
+        fs::write(&file, signed(&story, packet).write().unwrap()).unwrap();
+        report(&file, &["--block-hash", &hash]).await
+    };
+    let before = proved(&story).await;
+    let (code, said) = verify(before.clone()).await;
+    assert_eq!((code, &said["unchecked"]), (0, &json!([])), "{said}");
+    let accounts = said["checks"]["signers"]["accounts"].as_array().unwrap();
+    let roles: Vec<_> = accounts
+        .iter()
+        .map(|account| account["role"].as_str().unwrap())
+        .collect();
+    assert_eq!(roles, ["doctor", "hospital", "patient"]);
+
+    // A packet of before there were such proofs says what nobody has looked at.
+    let mut plain = before.clone();
+    plain.proofs.as_mut().unwrap().signers = None;
+    let proofs = plain.proofs.clone();
+    let (code, said) = verify(plain.with_proofs(proofs)).await;
+    assert_eq!(
+        (code, &said["unchecked"]),
+        (0, &json!(["that its signers were the accounts' keys"])),
+        "{said}"
+    );
+
+    // The code of another contract.
+    let mut other = before.clone();
+    let signers = other.proofs.as_mut().unwrap().signers.as_mut().unwrap();
+    signers.directory.code = Bytes::from_static(b"other");
+    let refused = signed(&story, other).write().unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "state proof: Directory is no such account in the state of that block"
+    );
+
+    let wallet = key(6);
+    story.world.hand_over(&patient(), &wallet).await;
+    let (code, said) = verify(before).await;
+    assert_eq!(
+        (code, &said["unchecked"]),
+        (0, &json!([])),
+        "its block stays what it was: {said}"
+    );
+    let after = proved(&story).await;
+    let sentence = format!(
+        "grant 0: that {} was the controller of its patient {} at block {}",
+        patient().address(),
+        patient().address(),
+        after.grants[0].block
+    );
+    let (code, said) = verify(after).await;
+    assert_eq!((code, &said["unchecked"]), (0, &json!([sentence])), "{said}");
+
+    // A key of nobody's.
+    let mut forged = packet(&story).await;
+    forged.issuer.signer = key(7).address();
+    let proofs = story.world.client.proofs(&forged).await.unwrap();
+    let forged = forged.with_proofs(proofs);
+    let domain = story.world.contracts.consent_domain();
+    let signature = sign(&key(7), &forged.typed().unwrap(), &domain);
+    let refused = Signed {
+        packet: forged,
+        signature,
+    }
+    .write()
+    .unwrap_err()
+    .to_string();
+    assert_eq!(
+        refused,
+        "state proof: the issuer's key was no statement key of its account at that block"
+    );
+    let mut author = packet(&story).await;
+    author.records[0].author.role = Role::Doctor;
+    let proofs = story.world.client.proofs(&author).await.unwrap();
+    let refused = signed(&story, author.with_proofs(proofs))
+        .write()
+        .unwrap_err()
+        .to_string();
+    assert_eq!(refused, "state proof: record 0: its author is no doctor in Directory");
 }

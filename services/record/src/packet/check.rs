@@ -3,7 +3,9 @@
 use alloy_primitives::{Address, B256};
 use cid::Cid;
 
-use super::{Algorithms, Evidence, FORMAT, Given, MAX_EMBEDDED, MAX_PACKET, MAX_RECORDS, Packet, Signed};
+use super::{
+    Algorithms, Evidence, FORMAT, FORMAT_WITH_SIGNERS, Given, MAX_EMBEDDED, MAX_PACKET, MAX_RECORDS, Packet, Signed,
+};
 use crate::{
     canonical::{self, NotExact},
     content::{self, ContentHash},
@@ -27,7 +29,7 @@ pub enum BadPacket {
     #[error(transparent)]
     Number(#[from] NotExact),
     /// Another format or version.
-    #[error("packet format '{0}' is not known; expected '{FORMAT}'")]
+    #[error("packet format '{0}' is not known; expected '{FORMAT}' or '{FORMAT_WITH_SIGNERS}'")]
     Format(String),
     /// Something was made in another way than this format says.
     #[error("the packet names other algorithms than those of '{FORMAT}'")]
@@ -85,15 +87,16 @@ pub enum BadPacket {
 impl Signed {
     /// Reads a packet and checks all that needs neither a chain nor a key: form, paths, grants, authors, hashes, signature.
     ///
-    /// It does not check that the anchors are on the chain, that the signers were the accounts' keys, what the issuer says
-    /// of states, nor that the file keys open the sealed records to these resources.
+    /// It does not check that the issuer's block is on the chain, nor, without proofs, the anchors, nor that the signers
+    /// were the accounts' keys beyond what [`Packet::unshown`] says, nor that the file keys open the sealed records to
+    /// these resources.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadPacket> {
         if bytes.len() > MAX_PACKET {
             return Err(BadPacket::TooLarge(bytes.len()));
         }
         let signed: Self = serde_json::from_slice(bytes).map_err(|e| BadPacket::Shape(place_of(&e)))?;
         let packet = &signed.packet;
-        if packet.format != FORMAT {
+        if ![FORMAT, FORMAT_WITH_SIGNERS].contains(&&*packet.format) {
             return Err(BadPacket::Format(packet.format.clone()));
         }
         if packet.algorithms != Algorithms::known() {
@@ -126,6 +129,10 @@ impl Packet {
     fn check(&self) -> Result<(), BadPacket> {
         if !(1..=MAX_RECORDS).contains(&self.records.len()) || self.grants.len() > self.records.len() {
             return Err(BadPacket::Count(self.records.len()));
+        }
+        if self.format != self.fitting_format() {
+            let why = format!("a packet with one of its signers is of '{FORMAT_WITH_SIGNERS}', and no other is");
+            return Err(BadPacket::Proofs(why));
         }
         let contracts = self.deployment();
         for (grant, given) in self.grants.iter().enumerate() {

@@ -9,6 +9,7 @@
 
 mod check;
 mod proofs;
+mod signers;
 mod words;
 
 use alloy_primitives::{Address, B256, Bytes};
@@ -16,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     check::BadPacket,
-    proofs::{Account, Proofs},
+    proofs::{Account, Proofs, StorageKeys},
+    signers::{Listed, Signers, Standing, Unshown},
     words::{Base64, Text},
 };
 use crate::{
@@ -28,8 +30,10 @@ use crate::{
     typed,
 };
 
-/// The `format` of the packets this crate writes.
+/// The `format` of a packet that leaves it to the chain whose keys its signers were.
 pub const FORMAT: &str = "chartseal-packet/1";
+/// The `format` of one that proves it ([`Signers`]), and else is the same.
+pub const FORMAT_WITH_SIGNERS: &str = "chartseal-packet/2";
 /// Records in one packet: the claim and what it cites.
 pub const MAX_RECORDS: usize = 16;
 /// Bytes of a packet at most: 32 MiB. Sixteen full records would have 42.
@@ -194,7 +198,7 @@ pub struct Evidence {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Packet {
-    /// [`FORMAT`].
+    /// [`Packet::fitting_format`].
     pub format: String,
     /// [`Algorithms::known`].
     pub algorithms: Algorithms,
@@ -212,7 +216,7 @@ pub struct Packet {
     pub records: Vec<Evidence>,
     /// References of the claim that were not granted, or not found: the two look the same.
     pub not_granted: Vec<String>,
-    /// That anchors and grants stood on the chain, for who trusts the hash of the issuer's block.
+    /// That anchors and grants stood on the chain, and whose keys the signers were, for who trusts the hash of the issuer's block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proofs: Option<Proofs>,
 }
@@ -228,6 +232,22 @@ pub struct Signed {
 }
 
 impl Packet {
+    /// The format that goes with what it proves.
+    pub fn fitting_format(&self) -> &'static str {
+        match self.proofs.as_ref().and_then(|proofs| proofs.signers.as_ref()) {
+            Some(_) => FORMAT_WITH_SIGNERS,
+            None => FORMAT,
+        }
+    }
+
+    /// The packet with these proofs, in the format that goes with them.
+    #[must_use]
+    pub fn with_proofs(self, proofs: Option<Proofs>) -> Self {
+        let packet = Self { proofs, ..self };
+        let format = packet.fitting_format().to_owned();
+        Self { format, ..packet }
+    }
+
     /// SHA-256 of the canonical bytes.
     pub fn digest(&self) -> Result<B256, BadPacket> {
         Ok(crate::ContentHash::of(&canonical::write(self)?).0)

@@ -5,15 +5,18 @@
 //! state root → account of Anchors      RLP(nonce, balance, storage root, keccak(code))
 //! storage root → slot                  keccak(anchor key ‖ 0) holds the block of the anchor
 //! ```
-//! and the same for `Consent`, where keccak(slot ‖ 2) holds the grant's word. Nothing in it is believed: every value on
-//! the way is one the packet says elsewhere, so a proof of another value does not verify.
+//! and the same for `Consent`, where keccak(slot ‖ 2) holds the grant's word, and for `Directory` ([`Signers`]). Nothing in
+//! it is believed: every value on the way is one the packet says, so a proof of another value does not verify.
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy_rlp::Encodable;
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
 use serde::{Deserialize, Serialize};
 
-use super::{BadPacket, Evidence, Given, Packet, words};
+use super::{
+    BadPacket, Evidence, Given, Packet, Signers,
+    signers::{Listed, Standing},
+    words,
+};
 use crate::{contracts::Contracts, place::Slot, receipt::BadReceipt, typed};
 
 /// Nodes on one path at most: a key has 64 nibbles.
@@ -32,6 +35,9 @@ pub struct Proofs {
     pub anchors: Account,
     /// `Consent`; its storage proofs are of the grants' slots, one for each grant.
     pub consent: Account,
+    /// `Directory`, with what it had of the signers. Without it, whose keys they were is for the chain to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signers: Option<Signers>,
 }
 
 /// A contract in the state.
@@ -58,14 +64,25 @@ const ANCHORS: u8 = 0;
 /// The storage slot of `mapping(bytes32 slot => SlotWord)` in `Consent`: two of its EIP-712 base come first.
 const SLOTS: u8 = 2;
 
+/// Where each contract keeps what a packet's proofs are of, in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageKeys {
+    /// One for each record.
+    pub anchors: Vec<B256>,
+    /// One for each grant.
+    pub consent: Vec<B256>,
+    /// One for each account, then one for each key.
+    pub directory: Vec<B256>,
+}
+
 /// Where a mapping at this slot keeps a key's value.
-fn at(mapping: u8, key: B256) -> B256 {
+pub(super) fn at(mapping: u8, key: B256) -> B256 {
     keccak256([key, B256::with_last_byte(mapping)].concat())
 }
 
 impl Given {
     /// The slot's word as `Consent` stores it, if this is the newest grant in its slot.
-    fn word(&self, contracts: &Contracts) -> U256 {
+    pub fn word(&self, contracts: &Contracts) -> U256 {
         let digest = typed::digest(&self.typed(), &contracts.consent_domain());
         let fields = [
             (self.serial, 0),
@@ -94,6 +111,24 @@ impl Evidence {
 }
 
 impl Packet {
+    /// What a node is asked to prove of it. What has no place is not asked for, and is refused in the packet.
+    pub fn storage_keys(&self) -> StorageKeys {
+        let accounts = self.accounts().into_iter().map(Standing::storage_key);
+        let keys = self
+            .keys()
+            .into_iter()
+            .map(|(account, key)| Listed::storage_key(account, key));
+        StorageKeys {
+            anchors: self
+                .records
+                .iter()
+                .filter_map(|evidence| evidence.storage_key().ok())
+                .collect(),
+            consent: self.grants.iter().filter_map(Given::storage_key).collect(),
+            directory: accounts.chain(keys).collect(),
+        }
+    }
+
     pub(super) fn check_proofs(&self, proofs: &Proofs) -> Result<(), BadPacket> {
         let bad = |why: &str| BadPacket::Proofs(why.to_owned());
         let contracts = self.deployment();
@@ -129,14 +164,17 @@ impl Packet {
                 )));
             }
         }
-        Ok(())
+        match &proofs.signers {
+            Some(signers) => self.check_signers(signers, root),
+            None => Ok(()),
+        }
     }
 }
 
 impl Account {
-    fn check(&self, address: Address, root: B256, name: &str) -> Result<(), BadPacket> {
+    pub(super) fn check(&self, address: Address, root: B256, name: &str) -> Result<(), BadPacket> {
         let account = TrieAccount::new(self.nonce, self.balance, self.storage_hash, keccak256(&self.code));
-        match holds(root, address, &account, &self.proof) {
+        match leads(root, address, Some(alloy_rlp::encode(account)), &self.proof) {
             true => Ok(()),
             false => Err(BadPacket::Proofs(format!(
                 "{name} is no such account in the state of that block"
@@ -145,10 +183,16 @@ impl Account {
     }
 }
 
+/// Whether the nodes lead from the storage root to this word; storage keeps none that is zero, and then they lead nowhere.
+pub(super) fn holds(root: B256, key: B256, word: &U256, nodes: &[Bytes]) -> bool {
+    let value = (!word.is_zero()).then(|| alloy_rlp::encode(word));
+    leads(root, key, value, nodes)
+}
+
 /// Whether the nodes lead from the root to this value under the hash of `key`, and there are no others.
-fn holds(root: B256, key: impl AsRef<[u8]>, value: &impl Encodable, nodes: &[Bytes]) -> bool {
+fn leads(root: B256, key: impl AsRef<[u8]>, value: Option<Vec<u8>>, nodes: &[Bytes]) -> bool {
     let path = Nibbles::unpack(keccak256(key));
-    nodes.len() <= LONGEST && verify_proof(root, path, Some(alloy_rlp::encode(value)), nodes).is_ok()
+    nodes.len() <= LONGEST && verify_proof(root, path, value, nodes).is_ok()
 }
 
 /// State root and number. Read by place, since later forks only add fields behind them.
