@@ -4,116 +4,14 @@
 
 mod common;
 
-use std::collections::BTreeMap;
-
-use alloy::primitives::{Address, B256, Bytes};
 use chartseal_envelope::{
-    key::{EpochSecret, PublicKey, ReleaseKey, Root},
-    link, tree, wrap,
+    key::{PublicKey, Root},
+    link,
 };
 use chartseal_gateway::custody::{epochs, mend, root};
-use chartseal_record::{Compartment, Scope};
-use common::{People, World, terms};
+use chartseal_record::Scope;
+use common::{World, device::Device, terms};
 use serde_json::{Value, json};
-
-/// What the patient's browser does.
-struct Device<'a> {
-    world: &'a World,
-    people: &'a People<'a>,
-    root: Root,
-}
-
-impl Device<'_> {
-    fn alice(&self) -> Address {
-        self.people.alice.address()
-    }
-
-    fn place(&self, scope: &str) -> Compartment {
-        Compartment::of(self.alice(), &Scope::new(scope).unwrap())
-    }
-
-    fn secret(&self, scope: &str, epoch: u32) -> EpochSecret {
-        tree::epoch_secret(&self.root, &self.world.app.contracts, self.place(scope), epoch)
-    }
-
-    async fn rows(&self) -> BTreeMap<String, Value> {
-        let (status, rows) = self.people.alice.get("/v1/epochs").await;
-        assert_eq!(status, 200, "{rows}");
-        let rows = rows.as_array().unwrap().iter().cloned();
-        rows.map(|row| (row["scope"].as_str().unwrap().to_owned(), row))
-            .collect()
-    }
-
-    async fn wrap(&self, grantee: Address, scope: &str, serial: u64, epoch: u32) -> Value {
-        let listed = self.world.app.index.account(grantee).unwrap().encryption_key;
-        let at = wrap::Place {
-            contracts: self.world.app.contracts,
-            slot: epochs::slot(self.alice(), grantee, &Scope::new(scope).unwrap()),
-            serial,
-            epoch,
-        };
-        let key = ReleaseKey::generate().unwrap();
-        let recipient = PublicKey::try_from(&listed[..]).unwrap();
-        let wrap = wrap::seal(&at, &recipient, &key, &self.secret(scope, epoch)).unwrap();
-        json!({
-            "grantee": grantee, "serial": serial,
-            "wrap": Bytes::from(wrap.to_vec()), "releaseKey": B256::from_slice(key.as_bytes()),
-        })
-    }
-
-    /// An epoch for everybody the gateway says may read.
-    async fn epoch(&self, scope: &str, epoch: u32) -> Value {
-        let (_, grants) = self
-            .people
-            .alice
-            .get(&format!("/v1/grants?patient={}", self.alice()))
-            .await;
-        let mut wraps = Vec::new();
-        for grant in grants.as_array().unwrap() {
-            let reads = grant["permission"].as_u64().unwrap() & 1 == 1 && grant["live"] == true;
-            if reads && grant["scope"] == scope {
-                let grantee = grant["grantee"].as_str().unwrap().parse().unwrap();
-                wraps.push(
-                    self.wrap(grantee, scope, grant["serial"].as_u64().unwrap(), epoch)
-                        .await,
-                );
-            }
-        }
-        let key = Bytes::copy_from_slice(self.secret(scope, epoch).public_key().as_bytes());
-        json!({ "scope": scope, "epoch": epoch, "key": key, "wraps": wraps })
-    }
-
-    async fn epochs(&self) -> Vec<Value> {
-        let mut all = Vec::new();
-        for (scope, row) in self.rows().await {
-            if row["kept"] == true {
-                all.push(self.epoch(&scope, number(&row["next"])).await);
-            }
-        }
-        all
-    }
-
-    /// The next epoch of a scope whose newest is ours.
-    async fn advance(&self, scope: &str) -> Value {
-        let row = &self.rows().await[scope];
-        let (previous, epoch) = (number(&row["epoch"]), number(&row["next"]));
-        let mut made = self.epoch(scope, epoch).await;
-        let step = link::Step {
-            contracts: self.world.app.contracts,
-            compartment: self.place(scope),
-            previous,
-            epoch,
-        };
-        let key = *self.secret(scope, epoch).public_key();
-        let link = link::seal(&step, &key, &self.secret(scope, previous)).unwrap();
-        made["link"] = json!(Bytes::from(link.to_vec()));
-        made
-    }
-}
-
-fn number(value: &Value) -> u32 {
-    value.as_u64().unwrap().try_into().unwrap()
-}
 
 async fn refused(person: &common::Person<'_>, kind: &str, params: Value) -> (u16, String) {
     let (status, answer) = person.ask(kind, params).await;

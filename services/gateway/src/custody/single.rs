@@ -85,26 +85,29 @@ pub struct Alone {
     pub salt: B256,
 }
 
-/// Seals a record's key for a grantee under a fresh release key, and keeps all of it. `false` if the slot is refused here:
-/// then nothing is kept.
-pub async fn keep(app: &App, to: wraps::For, salt: B256, record: &Record, file_key: &FileKey) -> Result<bool, Failure> {
+/// Seals a record's key for a grantee under a fresh release key.
+pub fn seal(app: &App, to: &wraps::For, salt: B256, record: &Record, file_key: &FileKey) -> Result<Kept, Failure> {
     let key = ReleaseKey::generate()?;
     let place = wraps::at(app, to.slot, to.serial, to.epoch);
     let wrap = record_wrap::seal(&place, record.content_hash, &to.recipient, &key, file_key)?;
-    let kept = Kept {
+    Ok(Kept {
         epoch: to.epoch,
         key,
         salt,
         recipient: to.recipient.key_hash(),
         content: record.content_hash,
         wrap: Bytes::from(wrap.to_vec()),
-    };
+    })
+}
+
+/// Keeps what opens a record. `false` if the slot is refused here: then nothing is kept.
+pub async fn keep(app: &App, to: &wraps::For, record: &Record, kept: &Kept) -> Result<bool, Failure> {
     let at = ReleaseKeyPlace {
         org: to.custodian,
         slot: to.slot,
         serial: to.serial,
-        epoch: to.epoch,
-        wrap: keccak256(wrap),
+        epoch: kept.epoch,
+        wrap: keccak256(&kept.wrap),
     };
     name_record(app, to.slot, record).await?;
     wraps::keep_at(app, &at, &kept.row()).await

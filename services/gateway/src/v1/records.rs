@@ -40,6 +40,9 @@ struct Input {
     /// Absent: every patient the caller may read.
     patient: Option<Address>,
     scope: Option<Scope>,
+    /// Only the newest version of each record: one that the caller may not see is not replaced by an older one.
+    #[serde(default)]
+    newest: bool,
     /// The last record of the page before, by its `sequence`.
     before: Option<i64>,
     /// 1 to 200; 200 if absent.
@@ -117,6 +120,7 @@ async fn list(
     let limit = input.limit.unwrap_or(PAGE).clamp(1, PAGE);
     let query = RecordQuery {
         compartments: Some(compartments),
+        newest_only: input.newest,
         before: input.before,
         limit,
         ..RecordQuery::default()
@@ -168,6 +172,9 @@ fn next_page(app: &App, input: &Input, limit: u32, before: i64) -> Option<Header
     }
     if let Some(scope) = &input.scope {
         url.push_str(&format!("&scope={scope}"));
+    }
+    if input.newest {
+        url.push_str("&newest=true");
     }
     HeaderValue::from_str(&format!("<{url}>; rel=\"next\"")).ok()
 }

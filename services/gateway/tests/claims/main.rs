@@ -6,6 +6,7 @@ mod common;
 mod evidence;
 mod lookup;
 mod model;
+mod own;
 mod search;
 mod single;
 mod stage;

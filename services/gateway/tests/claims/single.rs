@@ -20,11 +20,11 @@ use super::common::{
 };
 
 /// A claim that cites two documents of three.
-struct Claimed {
-    claim: String,
-    note: String,
-    image: String,
-    other: String,
+pub struct Claimed {
+    pub claim: String,
+    pub note: String,
+    pub image: String,
+    pub other: String,
 }
 
 fn place(answer: &Answer, kind: &str) -> String {
@@ -32,7 +32,7 @@ fn place(answer: &Answer, kind: &str) -> String {
     format!("{kind}/{}", answer.json()["id"].as_str().unwrap())
 }
 
-async fn claimed(hospital: &Person<'_>) -> Claimed {
+pub async fn claimed(hospital: &Person<'_>) -> Claimed {
     let mut documents = Vec::new();
     for words in ["a note", "an image", "nobody's business"] {
         let created = create(hospital, "DocumentReference", &document(words.as_bytes())).await;
@@ -60,16 +60,16 @@ async fn claimed(hospital: &Person<'_>) -> Claimed {
     }
 }
 
-fn id(place: &str) -> String {
+pub fn id(place: &str) -> String {
     format!("0x{}", place.rsplit('/').next().unwrap())
 }
 
-fn terms(people: &People<'_>, claim: &str) -> Value {
+pub fn terms(people: &People<'_>, claim: &str) -> Value {
     json!({ "claim": id(claim), "grantee": people.insurer.address(), "until": now() + 86_400, "purpose": "HPAYMT" })
 }
 
 /// The keys of grants of one record that the hospital keeps, by slot.
-async fn kept(world: &World, people: &People<'_>, slots: &[Slot]) -> Vec<usize> {
+pub async fn kept(world: &World, people: &People<'_>, slots: &[Slot]) -> Vec<usize> {
     let all = world
         .app
         .store
@@ -83,7 +83,7 @@ async fn kept(world: &World, people: &People<'_>, slots: &[Slot]) -> Vec<usize> 
     slots.iter().map(of).collect()
 }
 
-fn slots(intent: &Value) -> Vec<Slot> {
+pub fn slots(intent: &Value) -> Vec<Slot> {
     let parts = intent["sign"].as_array().unwrap().iter();
     let slot = |part: &Value| {
         let message = &part["typedData"]["message"];
@@ -104,7 +104,31 @@ fn slots(intent: &Value) -> Vec<Slot> {
     parts.map(slot).collect()
 }
 
-async fn status(who: &Person<'_>, place: &str) -> u16 {
+/// POST /v1/releases, signed by the reader.
+pub async fn ask_release(
+    world: &World,
+    custodian: &Person<'_>,
+    reader: &Person<'_>,
+    (slot, epoch): (Slot, u32),
+    nonce: u8,
+) -> (u16, Value) {
+    let asked = typed::Release {
+        slot: slot.0,
+        serial: 1,
+        epoch,
+        reader: reader.address(),
+        purpose: "CLMATTCH".into(),
+        nonce: B256::repeat_byte(nonce),
+        time: now(),
+        custodian: custodian.address(),
+    };
+    let digest = typed::digest(&asked, &world.app.contracts.consent_domain());
+    let mut body = serde_json::to_value(&asked).unwrap();
+    body["signature"] = json!(reader.sign_digest(digest));
+    world.call(Method::POST, "/v1/releases", None, Some(&body)).await
+}
+
+pub async fn status(who: &Person<'_>, place: &str) -> u16 {
     get(who, &format!("/{place}")).await.status
 }
 
@@ -127,6 +151,7 @@ async fn a_claim_and_what_it_cites_open_in_these_versions_until_revoked_and_noth
         note,
         image,
         other,
+        ..
     } = claimed(hospital).await;
 
     // Each record is a signature, and says which record it is of.
@@ -327,22 +352,7 @@ async fn a_release_of_one_record_opens_it_and_proves_that_it_is_the_one_that_was
     let intent = patient.decide("grantClaim", terms(&people, &claim)).await;
     let slot = slots(&intent)[0];
 
-    let ask = async |epoch: u32, nonce: u8| {
-        let asked = typed::Release {
-            slot: slot.0,
-            serial: 1,
-            epoch,
-            reader: insurer.address(),
-            purpose: "CLMATTCH".into(),
-            nonce: B256::repeat_byte(nonce),
-            time: now(),
-            custodian: hospital.address(),
-        };
-        let digest = typed::digest(&asked, &world.app.contracts.consent_domain());
-        let mut body = serde_json::to_value(&asked).unwrap();
-        body["signature"] = json!(insurer.sign_digest(digest));
-        world.call(Method::POST, "/v1/releases", None, Some(&body)).await
-    };
+    let ask = async |epoch: u32, nonce: u8| ask_release(&world, hospital, insurer, (slot, epoch), nonce).await;
     let (status, refused) = ask(1, 1).await;
     assert_eq!(
         (status, &refused["code"]),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 pub mod contract;
+pub mod device;
 pub mod fhir;
 
 use std::{

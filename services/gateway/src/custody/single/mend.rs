@@ -4,7 +4,7 @@ use chartseal_envelope::{age, tree};
 use chartseal_record::{Slot, grant::Terms};
 use chartseal_store::ReleaseKeyPlace;
 
-use super::{find, held, keep, kept_at};
+use super::{find, held, keep, kept_at, seal};
 use crate::{
     app::App,
     custody::{Patient, root, wraps},
@@ -48,7 +48,8 @@ pub async fn rewrap(app: &App, patient: &Patient, slot: Slot, terms: &Terms) -> 
         recipient,
     };
     // Refused meanwhile: then nothing is kept, as it should be.
-    keep(app, to, first.salt, &row, &file_key).await?;
+    let made = seal(app, &to, first.salt, &row, &file_key)?;
+    keep(app, &to, &row, &made).await?;
     Ok(())
 }
 

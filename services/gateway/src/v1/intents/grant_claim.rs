@@ -1,6 +1,7 @@
 //! A claim and the records it cites, granted each alone: what is necessary to decide about it, and no more.
 
-use std::collections::BTreeSet;
+mod cited;
+mod own;
 
 use alloy::primitives::{Address, B256, Bytes};
 use chartseal_envelope::key::{FileKey, PublicKey};
@@ -18,11 +19,9 @@ use crate::{
     app::App,
     auth::caller::Caller,
     custody::{Patient, single, wraps},
-    fhir::{json::Json, kind::Kind, reference},
     intent::{Decision, PreparedGrant},
     openapi::words::{AddressSchema, HashSchema},
     problem::{Code, Failure, Problem},
-    read,
 };
 
 /// Records of one decision: each is a signature in the patient's wallet.
@@ -42,6 +41,8 @@ pub struct GrantClaim {
     until: Option<u64>,
     #[schema(min_length = 1, max_length = 64)]
     purpose: Option<String>,
+    /// Custody mode self: the device opens the claim, finds what it cites, and makes the wraps.
+    own: Option<own::Own>,
 }
 
 pub async fn grant_claim(app: &App, caller: &Caller, input: GrantClaim) -> Result<Laid, Problem> {
@@ -73,8 +74,8 @@ pub async fn grant_claim(app: &App, caller: &Caller, input: GrantClaim) -> Resul
         let why = "the request is to write, and a grant of one record lets nobody write";
         return Err(Problem::new(Code::Invalid, why));
     }
-    if !patient.in_gateway_custody() {
-        let why = "the patient's keys are on the patient's own device, so nothing here can seal the key of one record; grant a scope";
+    if !patient.in_gateway_custody() && input.own.is_none() {
+        let why = "the patient's keys are on the patient's own device, which makes the wraps and sends them as own {recipientKeyHash, records}";
         return Err(Problem::new(Code::OwnKey, why));
     }
     let claim = match (input.claim, input.request) {
@@ -84,9 +85,24 @@ pub async fn grant_claim(app: &App, caller: &Caller, input: GrantClaim) -> Resul
     };
     let grantee = app.index.account(terms.grantee).ok_or_else(Problem::not_found)?;
     let recipient = wraps::recipient(&grantee)?;
+    let to = To {
+        patient: &patient,
+        terms: &terms,
+        recipient,
+        request: input.request,
+    };
     let mut grants = Vec::new();
-    for (row, key) in claim_and_cited(app, caller, claim).await? {
-        grants.push(prepare(app, &patient, &terms, &recipient, (&row, &key), input.request).await?);
+    match input.own {
+        Some(own) => {
+            for (row, made) in own::checked(app, &to, claim, own).await? {
+                grants.push(to.own(app, &row, made).await?);
+            }
+        }
+        None => {
+            for (row, key) in cited::claim_and_cited(app, caller, claim).await? {
+                grants.push(to.made_here(app, &row, &key).await?);
+            }
+        }
     }
     let decision = Decision::GrantClaim {
         grants,
@@ -95,111 +111,48 @@ pub async fn grant_claim(app: &App, caller: &Caller, input: GrantClaim) -> Resul
     Laid::of(app, patient.custodian, decision, None).await
 }
 
-/// The struct the patient signs for one record; what opens it is in the vault when this returns.
-async fn prepare(
-    app: &App,
-    patient: &Patient,
-    terms: &typed::Grant,
-    recipient: &PublicKey,
-    (row, key): (&Record, &FileKey),
+/// From whom to whom, on which terms: the same for every record of one decision.
+struct To<'a> {
+    patient: &'a Patient,
+    terms: &'a typed::Grant,
+    recipient: PublicKey,
     request: Option<B256>,
-) -> Result<PreparedGrant, Problem> {
-    let mut salt = B256::ZERO;
-    getrandom::fill(salt.as_mut_slice()).map_err(|_| Failure::Random)?;
-    let target = Target::record(row.digest, salt);
-    let (scope, record) = target.fields();
-    let grant = typed::Grant {
-        scope,
-        record,
-        ..terms.clone()
-    };
-    let to = wraps::For {
-        custodian: patient.custodian,
-        slot: Slot::of(patient.id(), terms.grantee, &target),
-        serial: terms.serial,
-        epoch: row.epoch,
-        recipient: *recipient,
-    };
-    match single::keep(app, to, salt, row, key).await? {
-        true => Ok(PreparedGrant {
-            grant,
+}
+
+impl To<'_> {
+    /// Of a record whose key is here: salt, wrap and release key are made here.
+    async fn made_here(&self, app: &App, row: &Record, key: &FileKey) -> Result<PreparedGrant, Problem> {
+        let mut salt = B256::ZERO;
+        getrandom::fill(salt.as_mut_slice()).map_err(|_| Failure::Random)?;
+        let made = single::seal(app, &self.place(row, salt), salt, row, key)?;
+        self.own(app, row, made).await
+    }
+
+    /// The struct the patient signs for one record; what opens it is in the vault when this returns.
+    async fn own(&self, app: &App, row: &Record, made: single::Kept) -> Result<PreparedGrant, Problem> {
+        let (scope, record) = Target::record(row.digest, made.salt).fields();
+        if !single::keep(app, &self.place(row, made.salt), row, &made).await? {
+            return Err(wraps::refused_meanwhile());
+        }
+        Ok(PreparedGrant {
+            grant: typed::Grant {
+                scope,
+                record,
+                ..self.terms.clone()
+            },
             wrap: Bytes::new(),
             after: None,
-            request,
-        }),
-        false => Err(wraps::refused_meanwhile()),
+            request: self.request,
+        })
     }
-}
 
-/// The claim's newest version and what it cites, each opened as the patient opens it.
-async fn claim_and_cited(app: &App, caller: &Caller, claim: B256) -> Result<Vec<(Record, FileKey)>, Problem> {
-    let own = |row: &Record| row.patient == caller.account;
-    let row = app.store.newest_version(claim).await?;
-    let row = row.filter(|row| own(row) && row.resource_type == Kind::Claim.as_str());
-    let row = row.ok_or_else(Problem::not_found)?;
-    let (key, json) = opened(app, caller, &row).await?;
-    let json = json.ok_or_else(|| read::corrupt(&row.content_hash.cid()))?;
-    let mut found = vec![(row, key)];
-    let mut cited: Vec<Record> = Vec::new();
-    for text in references(&json) {
-        // Somebody else's record and one that is not here are no part of the decision: the patient has no say about them.
-        let Some(row) = named(app, text).await?.filter(own) else {
-            continue;
-        };
-        if row.record_id != claim && cited.iter().all(|other| other.digest != row.digest) {
-            cited.push(row);
+    fn place(&self, row: &Record, salt: B256) -> wraps::For {
+        wraps::For {
+            custodian: self.patient.custodian,
+            slot: Slot::of(self.patient.id(), self.terms.grantee, &Target::record(row.digest, salt)),
+            serial: self.terms.serial,
+            epoch: row.epoch,
+            recipient: self.recipient,
         }
     }
-    if cited.len() >= MOST {
-        let count = cited.len();
-        let why = format!(
-            "the claim cites {count} records, and one decision is about {MOST} at most, the claim among them; grant a scope"
-        );
-        return Err(Problem::new(Code::Invalid, why));
-    }
-    for row in cited {
-        let (key, _) = opened(app, caller, &row).await?;
-        found.push((row, key));
-    }
-    Ok(found)
-}
-
-/// The record a reference names: its newest version, or the one it says.
-async fn named(app: &App, text: &str) -> Result<Option<Record>, Problem> {
-    let Some(id) = reference::record(text, &app.config.url("/fhir/R4")) else {
-        return Ok(None);
-    };
-    Ok(match reference::version(text) {
-        Some(Ok(version)) => app.store.record_version(id.0, version).await?,
-        Some(Err(_)) => None,
-        None => app.store.newest_version(id.0).await?,
-    })
-}
-
-async fn opened(app: &App, caller: &Caller, row: &Record) -> Result<(FileKey, Option<Json>), Problem> {
-    let key = read::key(app, caller, row, read::purpose(caller)).await?;
-    let whole = read::whole(app, &key, row).await?;
-    Ok((whole.file_key, Json::parse(&whole.opened.resource).ok()))
-}
-
-/// Every reference of a claim but the one to its patient: whom it is about needs no evidence.
-fn references(claim: &Json) -> BTreeSet<&str> {
-    fn walk<'a>(json: &'a Json, found: &mut BTreeSet<&'a str>) {
-        match json {
-            Json::List(items) => items.iter().for_each(|item| walk(item, found)),
-            Json::Object(members) => {
-                found.extend(json.text("reference"));
-                members.iter().for_each(|(_, member)| walk(member, found));
-            }
-            _ => {}
-        }
-    }
-    let mut found = BTreeSet::new();
-    if let Json::Object(members) = claim {
-        let others = members
-            .iter()
-            .filter(|(name, _)| Some(name.as_str()) != Kind::Claim.subject());
-        others.for_each(|(_, member)| walk(member, &mut found));
-    }
-    found
 }
