@@ -10,9 +10,9 @@ import type { Deployment } from "../src/api/types";
 import { ar } from "../src/words/ar";
 import { fr } from "../src/words/fr";
 import { seeEach, sendEach } from "./documents";
-import { Hospital, idOf } from "./hospital";
+import { asksAbout, file, Hospital, idOf } from "./hospital";
 import { choose, openKit, saveKit, unlock } from "./keys";
-import { applies, approves, asks, comesIn, fillsIn } from "./steps";
+import { allowsAlone, applies, approves, asks, comesIn, fillsIn } from "./steps";
 import { browser, Person, ready, type System, untranslated, up } from "./system";
 import { recover, steal } from "./thief";
 import { held } from "./wallet";
@@ -98,6 +98,60 @@ describe.skipIf(!ready())("own keys", () => {
     expect(await bob.sign("Renew and sign")).toBe("You renew the key of your clinical records.");
     await page.getByText("No key needs to be renewed.").waitFor();
     await write("Written after the key was renewed");
+  });
+
+  test("the patient allows one claim and what it cites alone, and ends that again", async () => {
+    const { page } = bob;
+    const [hospital, at] = [new Hospital(system), idOf(system, patient)];
+    const [cited] = await Promise.all([hospital.note(at, "Cited by a claim"), hospital.note(at, "Cited by no claim")]);
+    const evidence = file("congress.pdf");
+    await Promise.all([hospital.claim(at, "ALONE-1", evidence, [`DocumentReference/${cited.id}`]), hospital.claim(at, "ALONE-2", evidence)]);
+    await asksAbout(system, patient, deployment, "ALONE-1");
+    await bob.visit("Requests");
+    await page.getByRole("button", { name: "Approve for less…" }).click();
+    await page.getByText("Only the claim and what it cites, as they are now").click();
+
+    // A gateway that lays a permission for another record out.
+    await page.route("**/v1/intents", async (route) => {
+      const answer = await route.fetch();
+      const intent = (await answer.json()) as { sign?: { typedData: { message: object } }[] };
+      for (const { typedData } of intent.sign ?? []) typedData.message = { ...typedData.message, record: `0x${"34".repeat(32)}` };
+      await route.fulfill({ response: answer, json: intent });
+    });
+    await page.getByRole("button", { name: "Go on with this" }).click();
+    await page.getByRole("alert").getByText("What the gateway laid out is not what this browser made").waitFor();
+    await page.unrouteAll({ behavior: "wait" });
+    await page.getByRole("button", { name: "Go back" }).click();
+    await page.getByRole("button", { name: "Go on with this" }).click();
+    await page.getByRole("dialog").getByText("Document, from your clinical records").waitFor();
+    expect(await bob.sign("Approve and sign (2 signatures)")).toContain("to read one record until");
+    await page.getByText(/^You allowed .*: only the claim and what it cites\.$/).waitFor();
+
+    const insurer = await Person.enter(chromium, system, "/insurer", "The insurance company", { checked: false });
+    const looksUp = async (number: string) => {
+      await insurer.visit("Look up a claim");
+      await insurer.page.getByLabel("Claim number").fill(number);
+      await insurer.page.getByRole("button", { name: "Look up" }).click();
+    };
+    const found = insurer.page.getByRole("heading", { name: "Claim ALONE-1" });
+    const nothing = insurer.page.getByText("There is no claim of this number that a patient lets you see.");
+    await looksUp("ALONE-1");
+    await found.waitFor();
+    await insurer.page.locator("iframe[title='Scanned page']").waitFor();
+    await insurer.page.getByRole("button", { name: "Open this evidence" }).click();
+    await insurer.page.locator("pre.text").getByText("Cited by a claim").waitFor();
+    await looksUp("ALONE-2");
+    await nothing.waitFor();
+    await looksUp("ALONE-1");
+    await found.waitFor();
+
+    await bob.visit("Who has access");
+    await page.getByRole("button", { name: /^End access of .* to Insurance claim/ }).click();
+    await bob.sign("End access and sign");
+    await page.getByText(/can no longer open your Insurance claim/).waitFor();
+    await looksUp("ALONE-1");
+    await nothing.waitFor();
+    await insurer.leave();
   });
 
   test("a gateway that lies is caught, and what it did is named", async () => {
@@ -253,6 +307,54 @@ describe.skipIf(!ready())("own keys", () => {
     expect(steal(system).filter((row) => row.kind === "encryption-key" && row.place.toLowerCase().startsWith(mine))).toEqual([]);
   });
 
+  test("the doctor gets the keys of single records, and opens those and no others, until the patient ends it", async () => {
+    const { page } = doctor;
+    const alices = system.accounts.find((account) => account.name === "alice")!.address;
+    const [hospital, at] = [new Hospital(system), idOf(system, alices)];
+    const cited = await hospital.note(at, "Cited by a claim");
+    const claim = await hospital.claim(at, "ALONE-3", file("congress.pdf"), [`DocumentReference/${cited.id}`]);
+    await allowsAlone(system, held("Alice", 7), claim.id, own.account.address);
+
+    const opens = page.getByRole("button", { name: /^Open (?!the record)/ });
+    await doctor.visit("My patients");
+    await page.getByRole("button", { name: /^Open the record of/ }).click();
+    await expect.poll(() => opens.count()).toBe(2);
+    await opens.first().click();
+    await page.getByText("The key of this part is not here").waitFor();
+    await page.getByRole("button", { name: "← Back" }).click();
+    const get = page.getByRole("button", { name: "Get the keys of the single records" });
+    await get.waitFor();
+    await doctor.accessible();
+    await doctor.alsoTranslated(english);
+    await get.click();
+    await page.getByRole("dialog").getByText("Document, from your clinical records").waitFor();
+    expect(await doctor.sign("Ask and sign (2 signatures)")).toBe("You ask Sample Hospital for the key of one record that a patient lets you read.");
+    await page.getByText(/^Your key opens, until you sign out: .*Insurance claim/).waitFor();
+    await doctor.shot("single-records");
+    await page.getByRole("button", { name: /^Open Insurance claim/ }).click();
+    await page.getByRole("heading", { name: "Claim ALONE-3" }).waitFor();
+    await page.locator("iframe[title='Scanned page']").waitFor();
+    await page.getByRole("button", { name: "Open this evidence" }).click();
+    await page.locator("pre.text").getByText("Cited by a claim").waitFor();
+    await page.getByRole("button", { name: "← Back" }).click();
+
+    // A later version is another record.
+    await hospital.note(at, "Cited by a claim", "What came later", cited.id);
+    await doctor.visit("My patients");
+    await page.getByRole("button", { name: /^Open the record of/ }).click();
+    await expect.poll(() => opens.count()).toBe(1);
+
+    const alice = await Person.enter(chromium, system, "/patient", "Alice, a patient", { checked: false });
+    await alice.visit("Who has access");
+    await alice.page.getByRole("button", { name: /^End access of .* to Insurance claim/ }).click();
+    await alice.sign("End access and sign");
+    await alice.page.getByText("can no longer open your Insurance claim").waitFor();
+    await alice.leave();
+    await opens.first().click();
+    await page.getByText("There is no such record.").first().waitFor();
+    await doctor.visit("My patients");
+  });
+
   test("the doctor gets the key of what a patient allows, and reads and writes with it", async () => {
     const { page } = doctor;
     const alice = await Person.enter(chromium, system, "/patient", "Alice, a patient");
@@ -271,7 +373,7 @@ describe.skipIf(!ready())("own keys", () => {
     await page.getByRole("button", { name: "← Back" }).click();
     await get.click();
     expect(await doctor.sign("Ask and sign")).toBe("You ask Sample Hospital for the key of records that a patient lets you read.");
-    await page.getByText("Your key opens, until you sign out: clinical records.").waitFor();
+    await page.getByText(/^Your key opens, until you sign out: .*clinical records/).waitFor();
     await doctor.shot("own-key");
     await page.getByRole("button", { name: /^Open Document/ }).last().click();
     await page.getByRole("heading", { name: "Operative note" }).waitFor();

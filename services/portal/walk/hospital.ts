@@ -7,6 +7,7 @@ import { expect } from "vitest";
 import { program, ROOT, type System } from "./system";
 
 const DATA = join(ROOT, "tests/data");
+const NUMBERS = "https://hospital.example/claims";
 
 type Resource = { resourceType: string; [member: string]: unknown };
 
@@ -20,9 +21,7 @@ export class Hospital {
   private readonly authorization: string;
 
   constructor(private readonly system: System) {
-    const run = spawnSync(program("chartseal"), ["token", "--client", "hospital", "--data", system.data]);
-    expect(run.status, run.stderr.toString()).toBe(0);
-    this.authorization = `Bearer ${run.stdout.toString().trim()}`;
+    this.authorization = authorization(system, "hospital");
   }
 
   /** Stores a resource, or the next version of one. */
@@ -55,17 +54,17 @@ export class Hospital {
     return this.document(patient, title, "text/plain", Buffer.from(text), id);
   }
 
-  /** A claim with one document as its evidence. */
-  claim(patient: string, number: string, evidence: Buffer): Promise<Stored> {
+  /** A claim with one document as its evidence, and records that it cites. */
+  claim(patient: string, number: string, evidence: Buffer, cites: string[] = []): Promise<Stored> {
     const { id: _id, meta: _meta, ...rest } = resource("synthea/martina-claim.json");
     const category = { coding: [{ system: "http://terminology.hl7.org/CodeSystem/claiminformationcategory", code: "attachment" }] };
     const valueAttachment = { contentType: "application/pdf", title: "Scanned page", data: evidence.toString("base64") };
     return this.store({
       ...rest,
       resourceType: "Claim",
-      identifier: [{ system: "https://hospital.example/claims", value: number }],
+      identifier: [{ system: NUMBERS, value: number }],
       patient: { reference: `Patient/${patient}` },
-      supportingInfo: [{ sequence: 1, category, valueAttachment }],
+      supportingInfo: [{ sequence: 1, category, valueAttachment }, ...cites.map((reference, at) => ({ sequence: at + 2, category, valueReference: { reference } }))],
     });
   }
 
@@ -84,6 +83,33 @@ export class Hospital {
   ask(path: string, init: RequestInit = {}): Promise<Response> {
     return fetch(`${this.system.gateway}${path}`, { ...init, headers: { ...init.headers, authorization: this.authorization } });
   }
+}
+
+/** A token of an organisation's client, which lasts five minutes. */
+function authorization(system: System, client: "hospital" | "insurer"): string {
+  const run = spawnSync(program("chartseal"), ["token", "--client", client, "--data", system.data]);
+  expect(run.status, run.stderr.toString()).toBe(0);
+  return `Bearer ${run.stdout.toString().trim()}`;
+}
+
+/** The sample insurer's system asks a patient about a claim: a Da Vinci CDex data request. */
+export async function asksAbout(system: System, address: string, { chainId }: { chainId: number }, number: string): Promise<void> {
+  const concept = (system: string, code: string) => ({ coding: [{ system, code }] });
+  const [cdex, hrex] = ["http://hl7.org/fhir/us/davinci-cdex/CodeSystem/cdex-temp", "http://hl7.org/fhir/us/davinci-hrex/CodeSystem/hrex-temp"];
+  const purpose = concept("http://terminology.hl7.org/CodeSystem/v3-ActReason", "CLMATTCH");
+  const task = {
+    resourceType: "Task", status: "requested", intent: "order", code: concept(cdex, "data-request-code"),
+    meta: { profile: ["http://hl7.org/fhir/us/davinci-cdex/StructureDefinition/cdex-task-data-request"] },
+    for: { identifier: { system: "urn:chartseal:account", value: `eip155:${chainId}:${address}` } }, authoredOn: "2026-11-22T10:00:00Z", requester: { identifier: { value: "Payer123" } }, owner: { identifier: { value: "4567" } },
+    reasonReference: { identifier: { system: NUMBERS, value: number } },
+    input: [
+      { type: concept(hrex, "data-code"), valueCodeableConcept: concept("http://loinc.org", "34117-2") },
+      { type: concept(cdex, "purpose-of-use"), valueCodeableConcept: purpose },
+    ],
+  };
+  const headers = { "content-type": "application/fhir+json", authorization: authorization(system, "insurer") };
+  const answer = await fetch(`${system.gateway}/fhir/R4/Task`, { method: "POST", headers, body: JSON.stringify(task) });
+  expect(answer.status, await answer.text()).toBe(201);
 }
 
 /** The FHIR id of a sample patient. */

@@ -1,8 +1,12 @@
 // What people do in more than one walk.
 
+import type { Hex } from "viem";
 import { expect } from "vitest";
+import type { Intent, SignedIn } from "../src/api/types";
+import { message } from "../src/wallet/sign-in";
 import { path } from "./hospital";
-import type { Person } from "./system";
+import type { Person, System } from "./system";
+import type { Held } from "./wallet";
 
 /** Licence and papers. */
 export async function fillsIn({ page }: Person, number = "LIC-4711"): Promise<void> {
@@ -62,4 +66,26 @@ export async function endsAll(patient: Person): Promise<void> {
     await patient.sign("End access and sign");
     await expect.poll(() => end.count(), { timeout: 45_000 }).toBe(left - 1);
   }
+}
+
+/** A patient whose custodian keeps the keys allows somebody one claim and what it cites, by a program and not in the portal. */
+export async function allowsAlone(system: System, { account }: Held, claim: string, grantee: Hex): Promise<void> {
+  let token: string | undefined;
+  const ask = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    const headers = { ...(token && { authorization: `Bearer ${token}` }), ...(body ? { "content-type": "application/json" } : {}), "idempotency-key": crypto.randomUUID() };
+    const answer = await fetch(`${system.gateway}${path}`, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) });
+    const json = (await answer.json()) as T;
+    expect(answer.ok, JSON.stringify(json)).toBe(true);
+    return json;
+  };
+  const [{ nonce }, { chainId }] = await Promise.all([ask<{ nonce: string }>("GET", "/v1/sessions/nonce"), ask<{ chainId: number }>("GET", "/v1/deployment")]);
+  const text = message(system.gateway, account.address, chainId, nonce, new Date());
+  ({ token } = await ask<SignedIn>("POST", "/v1/sessions", { message: text, signature: await account.signMessage({ message: text }) }));
+  const until = Math.floor(Date.now() / 1000) + 86_400;
+  const intent = await ask<Intent>("POST", "/v1/intents", { kind: "grantClaim", claim: `0x${claim}`, grantee, until, purpose: "TREAT" });
+  for (const part of intent.sign) {
+    const signature = await account.signTypedData(part.typedData as unknown as Parameters<typeof account.signTypedData>[0]);
+    await ask("PUT", `/v1/intents/${intent.id}/signatures`, { as: part.as, signature });
+  }
+  await expect.poll(async () => (await ask<Intent>("GET", `/v1/intents/${intent.id}`)).state, { timeout: 60_000 }).toBe("confirmed");
 }

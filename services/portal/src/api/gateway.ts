@@ -80,10 +80,15 @@ export class Gateway {
   }
 }
 
+/** Where the gateway is. */
+export function origin(): string {
+  return __ORIGIN__ || location.origin;
+}
+
 /** The path of a URL of ours. A record can name any URL: the token goes nowhere else. */
-export function own(url: string, origin: string = __ORIGIN__ || location.origin): string {
-  const parsed = new URL(url, origin);
-  if (parsed.origin !== origin) {
+export function own(url: string, at: string = origin()): string {
+  const parsed = new URL(url, at);
+  if (parsed.origin !== at) {
     throw new Problem(0, "elsewhere", "This document lies on another server, which this page does not open.");
   }
   return parsed.pathname + parsed.search;

@@ -16,6 +16,8 @@ const WORDS = {
   "swapped-key": "The gateway named a key that is not the one on the chain. Nothing was signed or sealed to it.",
   "not-live": "The gateway named somebody who has no permission on the chain. Nothing was sealed for them.",
   "wrong-release": "What was handed out is not the key of this part. Nothing was opened with it.",
+  "other-record": "What was handed out is not the record that the patient allowed. It is not shown.",
+  "other-decision": "What the gateway laid out is not what this browser made. Nothing was signed.",
   "broken-link": "The key of an older part of your record does not fit the one on the chain.",
 } as const satisfies Record<string, Message>;
 

@@ -8,7 +8,7 @@ import type { Provider } from "../wallet/provider";
 import { same } from "../words/names";
 import { type Bytes, bytes } from "./capsule";
 import { Caught } from "./caught";
-import { compartmentOf, slotOf, type System } from "./place";
+import { compartmentOf, slotOf, type System, type Target, targetOf } from "./place";
 
 /** One generation of a scope's key. */
 export interface Epoch {
@@ -103,23 +103,22 @@ export class Chain {
     return custodian;
   }
 
-  /** The serial that the next grant of a scope to this grantee has. */
-  async nextSerial(grantee: Hex, scope: string): Promise<number> {
-    const slot = slotOf(this.patient, grantee, scope);
+  /** The serial that the next grant of a target to this grantee has. */
+  async nextSerial(grantee: Hex, target: Target): Promise<number> {
+    const slot = slotOf(this.patient, grantee, target);
     const [serial, revoked] = await this.client.readContract({ address: this.system.consent, abi: CONSENT, functionName: "slotState", args: [slot] });
     return Number(serial > revoked ? serial : revoked) + 1;
   }
 
-  /** Throws unless the grantee may read the scope now, under this serial. */
-  async mayRead(grantee: Hex, scope: string, serial: number): Promise<void> {
-    const target = compartmentOf(this.patient, scope);
+  /** Whether the grantee may read the target now, under this serial. */
+  async mayRead(grantee: Hex, target: Target, serial: number): Promise<boolean> {
     const abi = CONSENT;
     const address = this.system.consent;
     const [allowed, next] = await Promise.all([
-      this.client.readContract({ address, abi, functionName: "isAllowed", args: [this.patient, grantee, target, READ] }),
-      this.nextSerial(grantee, scope),
+      this.client.readContract({ address, abi, functionName: "isAllowed", args: [this.patient, grantee, targetOf(this.patient, target), READ] }),
+      this.nextSerial(grantee, target),
     ]);
-    if (!allowed || next !== serial + 1) throw new Caught("not-live");
+    return allowed && next === serial + 1;
   }
 
   /** The grantee's encryption key, which the gateway names and the Directory has the hash of. */
@@ -132,7 +131,8 @@ export class Chain {
 
   /** Throws unless the author a statement names signed it: by its controller, or a statement key that counts now. */
   async signed(statement: Statement, signature: Hex): Promise<void> {
-    const by = await signerOf(hashOfStatement(statement, this.system.chainId, this.system.consent), signature);
+    const by = await signerOf(hashOfStatement(statement, this.system.chainId, this.system.consent), signature).catch(() => undefined);
+    if (!by) throw new Caught("wrong-author");
     const address = this.deployment.contracts.directory;
     const [listed, authority] = await Promise.all([
       this.client.getBlockNumber().then((block) =>

@@ -68,7 +68,7 @@ export class Maker {
     const secret = await epochSecret(this.root, this.chain.system, compartment, epoch);
     const wraps: OwnWrap[] = [];
     for (const grant of await this.readers(scope)) {
-      await this.chain.mayRead(grant.grantee, scope, grant.serial);
+      if (!(await this.chain.mayRead(grant.grantee, { scope }, grant.serial))) throw new Caught("not-live");
       wraps.push({ grantee: grant.grantee, serial: grant.serial, ...(await this.wrap(grant.grantee, scope, grant.serial, epoch, secret)) });
     }
     return { scope, epoch, key: bytesToHex(await publicKey(secret)), wraps };
@@ -92,8 +92,14 @@ export class Maker {
     const newest = (await this.ring()).newest(scope);
     if (!row || !newest || row.epoch !== newest.epoch.number || row.key !== newest.epoch.key) throw new Caught("stale-epoch");
     if (!newest.secret) throw new Caught("swapped-key");
-    const serial = await this.chain.nextSerial(grantee, scope);
+    const serial = await this.chain.nextSerial(grantee, { scope });
     return { epoch: row.epoch, serial, ...(await this.wrap(grantee, scope, serial, row.epoch, newest.secret)) };
+  }
+
+  /** The key that what is for this grantee is sealed to. */
+  async recipient(grantee: Hex): Promise<Bytes> {
+    const { encryptionKey } = await this.gateway.get<Account>(`/v1/accounts/${grantee}`);
+    return this.chain.recipient(grantee, encryptionKey);
   }
 
   private async readers(scope: string): Promise<Grant[]> {
@@ -102,9 +108,8 @@ export class Maker {
   }
 
   private async wrap(grantee: Hex, scope: string, serial: number, epoch: number, secret: Bytes) {
-    const { encryptionKey } = await this.gateway.get<Account>(`/v1/accounts/${grantee}`);
-    const recipient = await this.chain.recipient(grantee, encryptionKey);
-    const at = { ...this.chain.system, slot: slotOf(this.chain.patient, grantee, scope), serial, epoch };
+    const recipient = await this.recipient(grantee);
+    const at = { ...this.chain.system, slot: slotOf(this.chain.patient, grantee, { scope }), serial, epoch };
     const { wrap, releaseKey } = await sealWrap(at, recipient, secret);
     return { wrap: bytesToHex(wrap), releaseKey: bytesToHex(releaseKey) };
   }

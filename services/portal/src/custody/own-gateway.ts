@@ -2,14 +2,14 @@
 
 import { Gateway } from "../api/gateway";
 import type { Bundle, RecordRow, Resource } from "../api/types";
-import { digestOf, RAW } from "../proof/receipt";
 import { Caught } from "./caught";
 import type { Chain } from "./chain";
-import { type Attachment, openAttachment, openRecord } from "./record";
-import type { Ring } from "./ring";
+import { type Attachment, type Keys, openAttachment, type Opened } from "./record";
 import { t } from "../words/language";
 
 const CID = "urn:chartseal:extension:cid";
+/** The most that the gateway lists at once. */
+const PAGE = 200;
 
 export class OwnGateway extends Gateway {
   private readonly documents = new Map<string, Attachment>();
@@ -18,8 +18,8 @@ export class OwnGateway extends Gateway {
 
   constructor(
     private readonly inner: Gateway,
-    private readonly chain: Chain,
-    private readonly ring: () => Promise<Ring>,
+    readonly chain: Chain,
+    private readonly keys: () => Promise<Keys>,
   ) {
     super();
   }
@@ -49,10 +49,8 @@ export class OwnGateway extends Gateway {
   }
 
   override async search<T>(type: string, _terms: Record<string, string>): Promise<T> {
-    const newest = new Map<string, RecordRow>();
-    for (const row of await this.rows()) if (row.resourceType === type && !newest.has(row.recordId)) newest.set(row.recordId, row);
-    const ring = await this.ring();
-    return bundle(await Promise.all([...newest.values()].map((row) => this.open(row, ring)))) as T;
+    const rows = (await this.rows("newest")).filter((row) => row.resourceType === type);
+    return this.bundle(rows) as T;
   }
 
   override async bytes(url: string): Promise<Blob> {
@@ -63,39 +61,56 @@ export class OwnGateway extends Gateway {
     return new Blob([await openAttachment(new Uint8Array(sealed), document)]);
   }
 
-  private rows(): Promise<RecordRow[]> {
-    return this.inner.get<RecordRow[]>(`/v1/records?patient=${this.chain.patient}`);
+  /** Every version of every record that is to be read here, newest first; or the newest of each, where that is. */
+  async rows(which: "all" | "newest" = "all"): Promise<RecordRow[]> {
+    const path = `/v1/records?patient=${this.chain.patient}&limit=${PAGE}${which === "newest" ? "&newest=true" : ""}`;
+    const all: RecordRow[] = [];
+    for (;;) {
+      const before = all.length > 0 ? `&before=${all.at(-1)!.sequence}` : "";
+      const page = await this.inner.get<RecordRow[]>(path + before);
+      all.push(...page);
+      if (page.length < PAGE) return all;
+    }
   }
 
   private async version(id: string, version: string | undefined): Promise<Resource> {
-    const rows = (await this.rows()).filter((row) => row.recordId === `0x${id}`);
+    const rows = (await this.rows(version ? "all" : "newest")).filter((row) => row.recordId === `0x${id}`);
     const row = version ? rows.find((one) => one.version === Number(version)) : rows[0];
     if (!row) throw new Error(t("There is no such record."));
-    return this.open(row, await this.ring());
+    return this.resource(row, await this.keys());
   }
 
   private async history(id: string): Promise<Bundle> {
-    const [rows, ring] = await Promise.all([this.rows(), this.ring()]);
-    return bundle(await Promise.all(rows.filter((row) => row.recordId === `0x${id}`).map((row) => this.open(row, ring))));
+    return this.bundle((await this.rows()).filter((row) => row.recordId === `0x${id}`));
+  }
+
+  private async bundle(rows: RecordRow[]): Promise<Bundle> {
+    const keys = await this.keys();
+    const resources = await Promise.all(rows.map((row) => this.resource(row, keys)));
+    return { total: resources.length, entry: resources.map((resource) => ({ resource })) };
+  }
+
+  private async resource(row: RecordRow, keys: Keys): Promise<Resource> {
+    const { statement, attachments, resource } = await this.open(row, keys);
+    for (const document of attachments) this.documents.set(document.cid, document);
+    const lastUpdated = new Date(statement.authoredAt * 1000).toISOString();
+    const meta = { versionId: String(statement.version), lastUpdated, extension: [{ url: CID, valueString: row.cid }] };
+    return { ...read(resource), id: statement.id.slice(2), meta };
   }
 
   /** Bytes against the CID, statement against the place, signature against the Directory. */
-  private async open(row: RecordRow, ring: Ring): Promise<Resource> {
+  async open(row: RecordRow, keys: Keys): Promise<Opened> {
     const sealed = new Uint8Array(await (await this.inner.bytes(`/ipfs/${row.cid}?format=raw`)).arrayBuffer());
-    const found = ring.placeOf(row.scope);
-    const opened = await openRecord(sealed, digestOf(row.cid, RAW), ring.secret(found, row.epoch), found);
+    const opened = await keys.open(row, sealed);
     const { statement, signature } = opened;
     if (statement.id !== row.recordId || statement.version !== row.version) throw new Caught("misplaced-record");
     if (!this.signed.has(row.cid)) await this.chain.signed(statement, signature);
     this.signed.add(row.cid);
-    for (const document of opened.attachments) this.documents.set(document.cid, document);
-    const resource = JSON.parse(new TextDecoder().decode(opened.resource)) as Resource;
-    const lastUpdated = new Date(statement.authoredAt * 1000).toISOString();
-    const meta = { versionId: String(statement.version), lastUpdated, extension: [{ url: CID, valueString: row.cid }] };
-    return { ...resource, id: statement.id.slice(2), meta };
+    return opened;
   }
 }
 
-function bundle(resources: Resource[]): Bundle {
-  return { total: resources.length, entry: resources.map((resource) => ({ resource })) };
+/** The FHIR resource of a record. */
+export function read(resource: Uint8Array): Resource {
+  return JSON.parse(new TextDecoder().decode(resource)) as Resource;
 }

@@ -3,6 +3,7 @@
 import type { Gateway } from "../api/gateway";
 import type { Deployment, Hex } from "../api/types";
 import type { Provider } from "../wallet/provider";
+import { alone, type OwnRecords } from "./alone";
 import { Chain } from "./chain";
 import { marks, placeOf } from "./keep";
 import type { Kit } from "./kit";
@@ -30,5 +31,10 @@ export class Own {
     this.chain = new Chain(deployment, account, provider);
     this.maker = new Maker(kit.secret, this.chain, gateway, marks(placeOf(kit)));
     this.gateway = new OwnGateway(gateway, this.chain, () => this.maker.ring());
+  }
+
+  /** Wraps of a claim and what it cites, each alone. */
+  alone(grantee: Hex, claim: Hex, base: string): Promise<OwnRecords> {
+    return alone(this.maker, this.gateway, grantee, claim, base);
   }
 }

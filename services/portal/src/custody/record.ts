@@ -1,9 +1,9 @@
 // Opens a sealed record: docs/format.md, "Sealed record". Only the one form is taken.
 
-import { Decrypter, Encrypter, type Identity } from "age-encryption";
+import { Decrypter, Encrypter } from "age-encryption";
 import { bytesToHex, type Hex } from "viem";
 import { fromBase64 } from "../api/base64";
-import type { Receipt } from "../api/types";
+import type { Receipt, RecordRow } from "../api/types";
 import type { Bytes } from "./capsule";
 import { Caught } from "./caught";
 import { identity, recipient } from "./tree";
@@ -24,10 +24,20 @@ export interface Opened {
   statement: Statement;
   signature: Hex;
   attachments: Attachment[];
+  /** What opens this record alone. */
+  fileKey: Bytes;
   /** The FHIR resource, exactly as signed. */
   resource: Bytes;
 }
 
+/** What opens records here. */
+export interface Keys {
+  /** Throws where nothing here opens it. */
+  open(row: RecordRow, sealed: Bytes): Promise<Opened>;
+}
+
+/** Bytes of an age header with one X25519 recipient; 16 of nonce follow. */
+const HEADER = 168;
 const LARGEST = 1_048_576;
 const LONGEST_LINE = 262_144;
 const LINE = ["v", "statement", "signature", "length", "attachments"];
@@ -36,7 +46,7 @@ const ATTACHMENT = ["cid", "fileKey", "size", "sha256"];
 
 /** Bytes of an age file with one X25519 recipient. */
 export function sealedSize(plain: number): number {
-  return plain + 16 * Math.max(1, Math.ceil(plain / 65_536)) + 184;
+  return plain + 16 * Math.max(1, Math.ceil(plain / 65_536)) + HEADER + 16;
 }
 
 /** Padmé: the length a record's plaintext is padded to. */
@@ -54,27 +64,43 @@ export async function sha256(data: Bytes): Promise<Hex> {
 
 /** Opens a record found in `compartment` under `contentHash` with the secret of its epoch. */
 export async function openRecord(sealed: Bytes, contentHash: Hex, secret: Bytes, compartment: Hex): Promise<Opened> {
-  return open(sealed, contentHash, identity(secret), compartment);
+  await unchanged(sealed, contentHash);
+  return opened(sealed, await fileKeyOf(sealed, secret), compartment);
 }
 
-/** With the record's own key, as a grant of one record gives it. */
-export async function openWithFileKey(sealed: Bytes, contentHash: Hex, fileKey: Bytes, compartment: Hex): Promise<Opened> {
-  return open(sealed, contentHash, { unwrapFileKey: () => fileKey }, compartment);
+/** With the record's own key, as a grant of one record gives it. Without a compartment its statement alone says where it belongs. */
+export async function openWithFileKey(sealed: Bytes, contentHash: Hex, fileKey: Bytes, compartment?: Hex): Promise<Opened> {
+  await unchanged(sealed, contentHash);
+  return opened(sealed, fileKey, compartment);
 }
 
-async function open(sealed: Bytes, contentHash: Hex, by: string | Identity, compartment: Hex): Promise<Opened> {
+async function unchanged(sealed: Bytes, contentHash: Hex): Promise<void> {
   if ((await sha256(sealed)) !== contentHash) throw new Caught("changed-record");
-  const plain = await openAge(sealed, by);
+}
+
+async function opened(sealed: Bytes, fileKey: Bytes, compartment: Hex | undefined): Promise<Opened> {
+  const plain = await openAge(sealed, fileKey);
   // A header with exactly one X25519 recipient has one length, so the sizes tell if there were others.
   if (sealed.length > LARGEST || sealedSize(plain.length) !== sealed.length) throw new Caught("malformed-record");
-  const opened = await parse(plain);
-  if (opened.statement.compartment !== compartment) throw new Caught("misplaced-record");
-  return opened;
+  const record = await parse(plain);
+  if (compartment && record.statement.compartment !== compartment) throw new Caught("misplaced-record");
+  return { ...record, fileKey };
 }
 
-async function openAge(sealed: Bytes, by: string | Identity): Promise<Bytes> {
+/** The key of one age file, which the secret of the epoch it is sealed to opens. */
+async function fileKeyOf(sealed: Bytes, secret: Bytes): Promise<Bytes> {
   const decrypter = new Decrypter();
-  decrypter.addIdentity(by);
+  decrypter.addIdentity(identity(secret));
+  try {
+    return new Uint8Array(await decrypter.decryptHeader(sealed.slice(0, HEADER)));
+  } catch {
+    throw new Caught("closed-record");
+  }
+}
+
+async function openAge(sealed: Bytes, fileKey: Bytes): Promise<Bytes> {
+  const decrypter = new Decrypter();
+  decrypter.addIdentity({ unwrapFileKey: () => fileKey });
   try {
     return new Uint8Array(await decrypter.decrypt(sealed));
   } catch {
@@ -85,13 +111,13 @@ async function openAge(sealed: Bytes, by: string | Identity): Promise<Bytes> {
 /** A document's bytes, checked against what the record says of them. */
 export async function openAttachment(sealed: Bytes, { fileKey, size, sha256: digest }: Attachment): Promise<Bytes> {
   const key = fromBase64(fileKey);
-  const plain = await openAge(sealed, { unwrapFileKey: () => key });
+  const plain = await openAge(sealed, key);
   if (plain.length !== size || (await sha256(plain)) !== digest) throw new Caught("changed-record");
   return plain;
 }
 
 /** Reads the plaintext of a record. */
-export async function parse(plain: Bytes): Promise<Opened> {
+export async function parse(plain: Bytes): Promise<Omit<Opened, "fileKey">> {
   const end = plain.subarray(0, LONGEST_LINE + 1).indexOf(10);
   if (end < 0) throw new Caught("malformed-record");
   const { statement, signature, length, attachments } = line(new TextDecoder().decode(plain.subarray(0, end)));

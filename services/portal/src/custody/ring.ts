@@ -1,14 +1,17 @@
 // The keys of a patient's epochs: from the root or what was released, and along the links to those before.
 
 import { bytesToHex, type Hex } from "viem";
+import type { RecordRow } from "../api/types";
+import { digestOf, RAW } from "../proof/receipt";
 import { type Bytes, bytes } from "./capsule";
 import { Caught } from "./caught";
 import type { Epoch } from "./chain";
 import type { System } from "./place";
+import { type Keys, type Opened, openRecord } from "./record";
 import { openLink } from "./seals";
 import { epochSecret, publicKey } from "./tree";
 
-export class Ring {
+export class Ring implements Keys {
   private readonly secrets = new Map<string, Bytes>();
   /** Of each scope, oldest first. */
   private readonly scopes = new Map<string, Epoch[]>();
@@ -43,10 +46,15 @@ export class Ring {
   }
 
   /** The compartment of a scope that the chain knows. */
-  placeOf(scope: string): Hex {
+  private placeOf(scope: string): Hex {
     const compartment = this.scopes.get(scope)?.[0]?.compartment;
     if (!compartment) throw new Caught("misplaced-record");
     return compartment;
+  }
+
+  async open(row: RecordRow, sealed: Bytes): Promise<Opened> {
+    const compartment = this.placeOf(row.scope);
+    return openRecord(sealed, digestOf(row.cid, RAW), this.secret(compartment, row.epoch), compartment);
   }
 
   /** The secret of an epoch; throws where nothing leads to it. */

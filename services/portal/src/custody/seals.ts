@@ -59,10 +59,27 @@ export async function openWrap(at: At, own: Bytes, releaseKey: Bytes, wrap: Byte
   return fitting(await open(own, wrap, context), expected, "swapped-key");
 }
 
-export function recordWrapContext(at: At & { contentHash: Hex }, recipient: Bytes, releaseKey: Bytes): Context {
+/** One record in one grant. */
+export interface AtRecord extends At {
+  /** SHA-256 of its sealed bytes. */
+  contentHash: Hex;
+}
+
+export function recordWrapContext(at: AtRecord, recipient: Bytes, releaseKey: Bytes): Context {
   const { chainId, consent, slot, serial, epoch, contentHash } = at;
   const terms = ["chartseal/v1/record-wrap", SUITE, BigInt(chainId), consent, slot, BigInt(serial), epoch, contentHash] as const;
   return { info: bytes(encodeAbiParameters(RECORD_WRAP, terms)), psk: psk(slot, serial, epoch, recipient, releaseKey) };
+}
+
+/** A record's own key for a grantee, in the same way. */
+export async function sealRecordWrap(at: AtRecord, recipient: Bytes, fileKey: Bytes): Promise<{ wrap: Bytes; releaseKey: Bytes }> {
+  const releaseKey = random(32);
+  return { wrap: await seal(recipient, fileKey, recordWrapContext(at, recipient, releaseKey)), releaseKey };
+}
+
+/** The record's key. Nothing says yet that it is the granted record's: its statement does. */
+export async function openRecordWrap(at: AtRecord, own: Bytes, releaseKey: Bytes, wrap: Bytes): Promise<Bytes> {
+  return open(own, wrap, recordWrapContext(at, await publicKey(own), releaseKey));
 }
 
 export function releaseContext({ chainId, consent, slot, serial, epoch, nonce }: At & { nonce: Hex }): Context {

@@ -27,7 +27,7 @@ const STATES: Record<RecordRow["state"], Message> = {
   anchored: "proof on the chain",
 };
 
-/** The newest 200 versions, by part and time; of each record the newest one. */
+/** The newest 200 records, by part and time, in their newest versions. */
 export function RecordList({ patient, titles, open }: Props) {
   const { gateway, names } = useSession();
   const [scope, setScope] = useState("");
@@ -81,10 +81,9 @@ export function RecordList({ patient, titles, open }: Props) {
 }
 
 async function load(gateway: Gateway, patient: Hex, titles: boolean): Promise<Listed> {
-  const all = await gateway.get<RecordRow[]>(`/v1/records?patient=${patient}`);
-  // The journal has a page of its own. Newest first, so the first of each id is its newest version.
-  const seen = new Set<string>();
-  const rows = all.filter((row) => row.scope !== "audit" && !seen.has(row.recordId) && seen.add(row.recordId));
+  const all = await gateway.get<RecordRow[]>(`/v1/records?patient=${patient}&newest=true`);
+  // The journal has a page of its own.
+  const rows = all.filter((row) => row.scope !== "audit");
   const named = titles ? await titlesOf(gateway, rows) : { titles: new Map(), caught: new Map() };
   return { rows, ...named };
 }

@@ -1,5 +1,5 @@
 import { getAddress } from "viem";
-import { Gateway } from "../api/gateway";
+import { Gateway, origin } from "../api/gateway";
 import type { Deployment, Hex, SignedIn } from "../api/types";
 import { connect, onChain, signText, type Wallet } from "./provider";
 
@@ -25,7 +25,7 @@ export async function signIn(wallet: Wallet, deployment: Deployment): Promise<{ 
   await onChain(wallet, deployment.chainId);
   const gateway = new Gateway();
   const { nonce } = await gateway.get<{ nonce: string }>("/v1/sessions/nonce");
-  const text = message(__ORIGIN__ || location.origin, address, deployment.chainId, nonce, new Date());
+  const text = message(origin(), address, deployment.chainId, nonce, new Date());
   const signature = await signText(wallet, address, text);
   return { address, answer: await gateway.post<SignedIn>("/v1/sessions", { message: text, signature }) };
 }

@@ -646,4 +646,13 @@ export const ar = {
   "I keep it, on this device": "أحفظه أنا على هذا الجهاز",
   "Your key is made first. The gateway then opens nothing for you: this browser does, with your passphrase or passkey.": "يُصنع مفتاحك أولًا. عندئذ لا تفتح البوابة لك شيئًا، بل يفتح هذا المتصفح بعبارة مرورك أو مفتاح المرور.",
   "Your key is ready.": "مفتاحك جاهز.",
+  "What was handed out is not the record that the patient allowed. It is not shown.": "ما سُلِّم ليس المستند الذي أذن به المريض. لن يُعرض.",
+  "What the gateway laid out is not what this browser made. Nothing was signed.": "ما أعدّته البوابة ليس ما صنعه هذا المتصفح. لم يُوقَّع شيء.",
+  "The chain does not know this permission, or it has ended. The patient has to allow you again.": "لا تعرف السلسلة هذا الإذن، أو أنه انتهى. على المريض أن يأذن لك من جديد.",
+  "You ask {custodian} for the key of one record that a patient lets you read.": "تطلب من {custodian} مفتاح مستند واحد أذن لك مريض بقراءته.",
+  "Single records": "مستندات منفردة",
+  "Their keys are with the patient’s custodian: {records}.": "مفاتيحها عند من يحفظ مفاتيح المريض: {records}.",
+  "Get the keys of the single records?": "الحصول على مفاتيح المستندات المنفردة؟",
+  "Get the keys of the single records": "الحصول على مفاتيح المستندات المنفردة",
+  "Get the keys": "الحصول على المفاتيح",
 } satisfies Record<string, Text>;

@@ -129,7 +129,7 @@ const EXPLAIN: Record<Kind, (message: Message, around: Surroundings) => Explaine
         sentence: t("You withdraw the permission of {who} to read one record.", { who: grantee }),
         terms: [
           [t("Who"), names.whole(text(m.grantee))],
-          [t("Loses access to"), recordWords(m, opens)],
+          [t("Loses access to"), recordWords(opens, m.record)],
           [t("As of"), t("The moment you sign")],
         ],
         effect: t("It cannot be undone, but you can give a new permission later. What they have read already cannot be taken back."),
@@ -219,12 +219,17 @@ const EXPLAIN: Record<Kind, (message: Message, around: Surroundings) => Explaine
       effect: t("The patient sees these words and decides. Until then you see nothing."),
     };
   },
-  Release(m, { account, names }) {
+  Release(m, { account, names, opens }) {
     mine(m.reader, account);
     const custodian = names.of(text(m.custodian));
+    // Only a part of a record has epochs.
+    const one = number(m.epoch) === 0;
     return {
-      sentence: t("You ask {custodian} for the key of records that a patient lets you read.", { custodian }),
+      sentence: one
+        ? t("You ask {custodian} for the key of one record that a patient lets you read.", { custodian })
+        : t("You ask {custodian} for the key of records that a patient lets you read.", { custodian }),
       terms: [
+        ...(one ? [[t("Record"), recordWords(opens)] satisfies [string, string]] : []),
         [t("Handed out by"), `${capital(custodian)} (${text(m.custodian)})`],
         [t("For"), capital(purposeWords(text(m.purpose)))],
         [t("Permission"), t("Number {serial}, {slot}", { serial: number(m.serial), slot: text(m.slot) })],
@@ -291,7 +296,7 @@ function grantOfOne(m: Message, { names, opens }: Surroundings): Explained {
     sentence: t("You allow {who} to read one record until {until}, for {purpose}.", { who: grantee, until: onDay(until), purpose }),
     terms: [
       [t("Who"), names.whole(text(m.grantee))],
-      [t("Record"), recordWords(m, opens)],
+      [t("Record"), recordWords(opens, m.record)],
       [t("Until"), atMinute(until)],
       [t("For"), capital(purpose)],
     ],
@@ -300,8 +305,8 @@ function grantOfOne(m: Message, { names, opens }: Surroundings): Explained {
 }
 
 /** Which record, by kind, part and number. Without it nobody knows what is decided. */
-function recordWords(m: Message, opens: OneRecord | undefined): string {
-  if (!opens || ZERO.test(text(m.record))) {
+function recordWords(opens: OneRecord | undefined, commitment?: unknown): string {
+  if (!opens || (commitment !== undefined && ZERO.test(text(commitment)))) {
     throw new Unexplained(t("It is not said which record this decision is about, so it must not be signed."));
   }
   const { resourceType, recordId, version, scope } = opens;

@@ -646,4 +646,13 @@ export const fr = {
   "I keep it, on this device": "Je la garde, sur cet appareil",
   "Your key is made first. The gateway then opens nothing for you: this browser does, with your passphrase or passkey.": "Votre clé est d’abord créée. La passerelle n’ouvre alors rien pour vous : ce navigateur le fait, avec votre phrase secrète ou votre clé d’accès.",
   "Your key is ready.": "Votre clé est prête.",
+  "What was handed out is not the record that the patient allowed. It is not shown.": "Ce qui a été remis n’est pas le document que le patient a autorisé. Il n’est pas affiché.",
+  "What the gateway laid out is not what this browser made. Nothing was signed.": "Ce que la passerelle a préparé n’est pas ce que ce navigateur a produit. Rien n’a été signé.",
+  "The chain does not know this permission, or it has ended. The patient has to allow you again.": "La chaîne ne connaît pas cette autorisation, ou elle a pris fin. Le patient doit vous autoriser à nouveau.",
+  "You ask {custodian} for the key of one record that a patient lets you read.": "Vous demandez à {custodian} la clé d’un seul document qu’un patient vous autorise à lire.",
+  "Single records": "Documents isolés",
+  "Their keys are with the patient’s custodian: {records}.": "Leurs clés sont auprès du dépositaire du patient : {records}.",
+  "Get the keys of the single records?": "Obtenir les clés des documents isolés ?",
+  "Get the keys of the single records": "Obtenir les clés des documents isolés",
+  "Get the keys": "Obtenir les clés",
 } satisfies Record<string, Text>;

@@ -1,5 +1,6 @@
 // Parts of a record, in a reader's words.
 
+import type { Grant } from "../api/types";
 import { type Message, t } from "./language";
 
 const SCOPES: Record<string, Message> = {
@@ -73,4 +74,10 @@ const TYPES: Record<string, Message> = {
 
 export function typeWords(type: string): string {
   return Object.hasOwn(TYPES, type) ? t(TYPES[type]!) : type;
+}
+
+/** What a grant is of: a part of the record, or one record by its kind and number. */
+export function targetWords({ scope, opens }: Pick<Grant, "scope" | "opens">): string {
+  if (scope) return scopeWords(scope);
+  return opens ? t("{kind} {id}", { kind: typeWords(opens.resourceType), id: `${opens.recordId.slice(2, 10)}…` }) : t("one record");
 }

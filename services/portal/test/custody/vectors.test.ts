@@ -1,15 +1,16 @@
 // tests/vectors/envelope.json and rfc9180.json, byte for byte what Rust writes, by the modules the browser runs.
 
 import { Decrypter, identityToRecipient } from "age-encryption";
-import { bytesToHex, encodeAbiParameters, type Hex, keccak256, parseAbiParameters } from "viem";
+import { bytesToHex, type Hex, keccak256 } from "viem";
 import { describe, expect, test } from "vitest";
 import { bytes, type Context, open, seal } from "../../src/custody/capsule";
-import { compartmentOf, slotOf } from "../../src/custody/place";
+import { commitmentTo, compartmentOf, slotOf } from "../../src/custody/place";
 import { openRecord, openWithFileKey, padded, parse, sealedSize, sha256 } from "../../src/custody/record";
 import {
-  linkContext, openLink, openWrap, recordWrapContext, releaseContext, sealLink, sealWrap, wrapContext,
+  linkContext, openLink, openRecordWrap, openWrap, recordWrapContext, releaseContext, sealLink, sealRecordWrap, sealWrap, wrapContext,
 } from "../../src/custody/seals";
 import { epochSecret, identity, publicKey, recipient } from "../../src/custody/tree";
+import { hashOfStatement } from "../../src/proof/receipt";
 import { vectors } from "./vectors";
 
 const all = vectors("envelope");
@@ -48,7 +49,7 @@ test("an epoch's secret follows from the root by HKDF over its place", async () 
 test("places are those of the contracts", () => {
   const { patient, grantee, scope, compartment, slot_of_scope } = vectors("record").places;
   expect(compartmentOf(patient, scope)).toBe(compartment);
-  expect(slotOf(patient, grantee, scope)).toBe(slot_of_scope);
+  expect(slotOf(patient, grantee, { scope })).toBe(slot_of_scope);
 });
 
 test("a link opens, is made the same from the same seed, and leads to no other key", async () => {
@@ -81,11 +82,8 @@ test("a wrap opens with both keys, and without the release key does not", async 
 
 test("a record's wrap opens, its slot follows from statement and salt, and its key opens the record", async () => {
   const v = all.record_wrap;
-  const hash = (types: string, values: unknown[]) => keccak256(encodeAbiParameters(parseAbiParameters(types), values as never));
-  const commitment = hash("string, bytes32, bytes32", ["chartseal/v1/record", v.statementDigest, v.salt]);
-  expect(commitment).toBe(v.commitment);
-  const target = hash("address, bytes32", [v.patient, commitment]);
-  expect(hash("address, address, bytes32", [v.patient, v.grantee, target])).toBe(v.slot);
+  expect(commitmentTo(v.statementDigest, v.salt)).toBe(v.commitment);
+  expect(slotOf(v.patient, v.grantee, { record: v.commitment })).toBe(v.slot);
   const context = recordWrapContext(v, bytes(v.recipient), bytes(v.releaseKey));
   expect([bytesToHex(context.info), bytesToHex(context.psk!.id)]).toEqual([v.info, v.pskId]);
   await bothWays(v.identity, v.wrap, v.fileKey, v, context);
@@ -94,6 +92,12 @@ test("a record's wrap opens, its slot follows from statement and salt, and its k
   expect(v.contentHash).toBe(r.contentHash);
   const opened = await openWithFileKey(bytes(r.file), r.contentHash, bytes(v.fileKey), r.compartment);
   expect(opened.statement).toEqual(r.statement);
+  expect(hashOfStatement(opened.statement, v.chainId, v.consent)).toBe(v.statementDigest);
+  const made = await sealRecordWrap(v, bytes(v.recipient), bytes(v.fileKey));
+  expect(made.wrap.length).toBe(64);
+  expect(bytesToHex(await openRecordWrap(v, bytes(v.identity), made.releaseKey, made.wrap))).toBe(v.fileKey);
+  const elsewhere = { ...v, slot: all.wrap.slot };
+  await expect(openRecordWrap(elsewhere, bytes(v.identity), made.releaseKey, made.wrap)).rejects.toThrow();
 });
 
 test("a release opens and is made the same from the same seed", async () => {
@@ -122,6 +126,7 @@ describe("a sealed record", () => {
     expect(identity(secret)).toBe(v.identity);
     const record = await opened();
     expect([record.statement, record.signature, record.attachments]).toEqual([v.statement, v.signature, v.attachments]);
+    expect(bytesToHex(record.fileKey)).toBe(v.fileKey);
     expect(new TextDecoder().decode(record.resource)).toBe(v.resource);
     const plain = bytes(v.plaintext);
     expect(plain.length).toBe(padded(v.line.length + 1 + v.length));

@@ -7,7 +7,7 @@ import { RecordView } from "../../record/view";
 import { go, usePlace } from "../../router";
 import { useSession } from "../../session";
 import { same } from "../../words/names";
-import { capital, may, scopeWords } from "../../words/scopes";
+import { capital, may, targetWords } from "../../words/scopes";
 import { onDay } from "../../words/when";
 import { Write } from "./write";
 import { t } from "../../words/language";
@@ -22,7 +22,7 @@ export function Patients() {
   // Asked again at each step: a patient may have ended it meanwhile.
   const grants = useLoad(async () => {
     const all = await gateway.get<Grant[]>(`/v1/grants?grantee=${account}`);
-    return all.filter((grant) => grant.live && grant.scope && (!patient || same(grant.patient, patient)));
+    return all.filter((grant) => grant.live && (!patient || same(grant.patient, patient)));
   }, [gateway, account, patient]);
   // Whose key is on their own device opens there.
   const mine = useLoad(() => gateway.get<Account>(`/v1/accounts/${account}`), [gateway, account]);
@@ -54,7 +54,7 @@ function Listed({ grants }: { grants: Grant[] }) {
               <strong className="address">{patient}</strong>
               {grants
                 .filter((grant) => grant.patient === patient)
-                .map((g) => t("{may} until {until}", { may: capital(may(g.permission, scopeWords(g.scope))), until: onDay(g.until) }))
+                .map((g) => t("{may} until {until}", { may: capital(may(g.permission, targetWords(g))), until: onDay(g.until) }))
                 .join("; ")}
             </span>
             <button type="button" onClick={() => go("/doctor", { patient })} aria-label={t("Open the record of {patient}", { patient })}>{t("Open")}</button>

@@ -3,7 +3,7 @@ import type { Grant } from "../../api/types";
 import { intent, useDecide } from "../../parts/decide";
 import { Show, useLoad } from "../../parts/load";
 import { useSession } from "../../session";
-import { capital, permissionWords, purposeWords, scopeWords, typeWords } from "../../words/scopes";
+import { capital, permissionWords, purposeWords, targetWords } from "../../words/scopes";
 import { onDay } from "../../words/when";
 import { t } from "../../words/language";
 
@@ -76,12 +76,6 @@ function Holder({ grants, ended }: { grants: Grant[]; ended: (what: string) => v
       </ul>
     </section>
   );
-}
-
-/** A part of the record, or one record by its kind and number. */
-function targetWords({ scope, opens }: Grant): string {
-  if (scope) return scopeWords(scope);
-  return opens ? t("{kind} {id}", { kind: typeWords(opens.resourceType), id: `${opens.recordId.slice(2, 10)}…` }) : t("one record");
 }
 
 function Ended({ grants }: { grants: Grant[] }) {

@@ -1,9 +1,9 @@
 import { useState } from "react";
-import type { AccessRequest } from "../../api/types";
+import type { AccessRequest, Hex } from "../../api/types";
 import { intent, signing, useDecide } from "../../parts/decide";
 import { Choice, Form } from "../../parts/fields";
 import { Show, useLoad } from "../../parts/load";
-import { layOutGrant } from "../../parts/own";
+import { layOutClaim, layOutGrant } from "../../parts/own";
 import { useSession } from "../../session";
 import { STATES } from "../ask";
 import { capital, may, permissionWords, purposeWords, scopeWords } from "../../words/scopes";
@@ -57,9 +57,9 @@ function Open({ request, changed }: { request: AccessRequest; changed: (what: st
     const plan = signing(gateway, t("Allow {who}?", { who }), t("Approve and sign"), () => layOutGrant(here, given, body));
     if (await decide(plan)) changed(t("You allowed {who}: {scope}.", { who, scope: scopeWords(request.scope) }));
   };
-  const approveClaim = async (until: number) => {
-    const body = { kind: "grantClaim", request: request.id, until };
-    const plan = intent(gateway, t("Allow {who}?", { who }), t("Approve and sign"), body);
+  const approveClaim = async (claim: Hex, until: number) => {
+    const body = { kind: "grantClaim", request: request.id, claim, until };
+    const plan = signing(gateway, t("Allow {who}?", { who }), t("Approve and sign"), () => layOutClaim(here, request.grantee, claim, body));
     if (await decide(plan)) changed(t("You allowed {who}: only the claim and what it cites.", { who }));
   };
   const decline = async () => {
@@ -91,7 +91,7 @@ const SHORTER: Length[] = [[1, "day", DAY], [1, "week", 7 * DAY], [1, "month", 3
 interface LessProps {
   request: AccessRequest;
   approve: (terms: { permission: number; until: number }) => void;
-  approveClaim: (until: number) => void;
+  approveClaim: (claim: Hex, until: number) => void;
 }
 
 function Less({ request, approve, approveClaim }: LessProps) {
@@ -101,7 +101,7 @@ function Less({ request, approve, approveClaim }: LessProps) {
   const until = () => (seconds === 0 ? request.until : now() + seconds);
   const choices = SHORTER.filter(([, , length]) => now() + length < request.until);
   return (
-    <Form className="less" submit={() => (what === "claim" ? approveClaim(until()) : approve({ permission, until: until() }))}>
+    <Form className="less" submit={() => (what === "claim" && request.claim ? approveClaim(request.claim, until()) : approve({ permission, until: until() }))}>
       {request.claim && (request.permission & 1) !== 0 && (
         <Choice
           label={t("They see")}
