@@ -6,23 +6,28 @@ use crate::{Error, Record, Store, cell::Cells, engine::query, record::select_rec
 
 impl Store {
     /// Which of these values of an index name which records: (value, the record's `seq`), in one query that reads the
-    /// index alone.
+    /// index alone. A value that names none is a row of the answer too, since a row more takes longer than one less.
     pub async fn indexed(&self, name: &str, values: &[B256]) -> Result<Vec<(B256, i64)>, Error> {
         if values.is_empty() {
             return Ok(Vec::new());
         }
-        let mut sql = query("-- index_values\nSELECT value, record FROM record_index WHERE name = ");
-        sql.push_bind(name.to_owned()).push(" AND value IN (");
-        sql.push_list(values.iter().map(|value| value.as_slice())).push(")");
+        let mut sql = query("-- index_values\nSELECT asked.column1 AS value, i.record FROM (VALUES ");
+        for (i, value) in values.iter().enumerate() {
+            sql.push_row(i > 0, [value.as_slice().into()]);
+        }
+        sql.push(") AS asked LEFT JOIN record_index i ON i.value = asked.column1 AND i.name = ")
+            .push_bind(name.to_owned());
         let rows = sql.fetch_all(self.reader()).await?;
         let read = rows.iter().map(|row| {
             let cells = Cells {
                 table: "record_index",
                 row,
             };
-            Ok((cells.word("value")?, cells.int("record")?))
+            Ok((cells.word("value")?, cells.number_or_none("record")?))
         });
-        read.collect()
+        let read: Result<Vec<(B256, Option<i64>)>, Error> = read.collect();
+        let named = read?.into_iter();
+        Ok(named.filter_map(|(value, seq)| Some((value, seq?))).collect())
     }
 
     /// What these records are indexed under by one name: (`seq`, value), in one query that reads the index alone.
