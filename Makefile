@@ -48,6 +48,7 @@ bench: $(RAGE) $(NODE) $(KUBO) $(PORTAL) ## measure beside the floor and the pee
 	cd bench && RAGE=$(RAGE) CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) test --release --locked
 	cd bench && CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) run --release --locked -- envelope --rage $(RAGE)
 	cd bench && CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) run --release --locked -- pipeline
+	cd bench && CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) run --release --locked -- lookup
 	cd services/portal && npm run --silent build && npm run --silent interactive
 
 fuzz: ## throw RUNS (2,000,000) damaged inputs at each parser of strangers' bytes; needs cargo-fuzz

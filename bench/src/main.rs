@@ -7,7 +7,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 mod envelope;
+mod lookup;
 mod measure;
+mod pace;
 mod pipeline;
 mod process;
 
@@ -24,6 +26,10 @@ enum Command {
     Envelope(envelope::Envelope),
     /// Uploads through whole processes: small records and large documents
     Pipeline(pipeline::Pipeline),
+    /// Claims looked up by their numbers, and whether the time tells absent ones from forbidden ones
+    Lookup(lookup::Lookup),
+    /// Serves the table that `lookup` compares with
+    Rows(lookup::Rows),
     /// Seals or opens one file as a process of its own, to be compared with `rage` and `age`
     Pipe(process::Pipe),
 }
@@ -32,6 +38,8 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Envelope(envelope) => envelope.run(),
         Command::Pipeline(pipeline) => pipeline.run(),
+        Command::Lookup(lookup) => lookup.run(),
+        Command::Rows(rows) => rows.run(),
         Command::Pipe(pipe) => pipe.run(),
     }
 }

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -22,6 +22,8 @@ use chartseal_stage::{Kubo, Postgres};
 use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
+
+use crate::pace::{self, Pace, line};
 
 mod floor;
 
@@ -44,13 +46,6 @@ pub struct Pipeline {
 const SMALL: usize = 4096;
 /// Bytes of a large document.
 const LARGE: usize = 10 << 20;
-
-/// How many in a second, and how long one took.
-pub struct Pace {
-    pub per_second: f64,
-    pub median: Duration,
-    pub p99: Duration,
-}
 
 impl Pipeline {
     pub fn run(self) -> Result<()> {
@@ -121,7 +116,7 @@ impl Pipeline {
                 let system = system.clone();
                 async move { Ok(system.post("/fhir/R4/Claim", &claim).await?.expect(201).map(drop)?) }
             };
-            let pace = self.together(*clients, go).await?;
+            let pace = pace::together(*clients, self.seconds, go).await?;
             line("durable uploads over HTTP", *clients, &pace, None);
             println!("{:>58.2} × the raw insert of one client", pace.per_second / floor);
         }
@@ -172,49 +167,6 @@ impl Pipeline {
         }
         Ok(())
     }
-
-    /// The same again and again by so many clients at once.
-    async fn together<F>(&self, clients: usize, go: impl Fn() -> F + Clone + Send + 'static) -> Result<Pace>
-    where
-        F: Future<Output = Result<()>> + Send + 'static,
-    {
-        let (begun, end) = (Instant::now(), Duration::from_secs(self.seconds));
-        let mut tasks = Vec::new();
-        for _ in 0..clients {
-            let go = go.clone();
-            tasks.push(tokio::spawn(async move {
-                let mut times = Vec::new();
-                while begun.elapsed() < end {
-                    let sent = Instant::now();
-                    go().await?;
-                    times.push(sent.elapsed());
-                }
-                anyhow::Ok(times)
-            }));
-        }
-        let mut times = Vec::new();
-        for task in tasks {
-            times.extend(task.await??);
-        }
-        Ok(Pace::of(times, begun.elapsed()))
-    }
-}
-
-impl Pace {
-    pub fn of(mut times: Vec<Duration>, all: Duration) -> Self {
-        times.sort_unstable();
-        let at = |part: f64| {
-            times
-                .get((times.len() as f64 * part) as usize)
-                .copied()
-                .unwrap_or_default()
-        };
-        Self {
-            per_second: times.len() as f64 / all.as_secs_f64(),
-            median: at(0.5),
-            p99: at(0.99),
-        }
-    }
 }
 
 async fn system(json: &StackJson) -> Result<Gateway> {
@@ -247,22 +199,6 @@ fn noise(length: usize, seed: u64) -> Vec<u8> {
     .take(length / 8)
     .flatten()
     .collect()
-}
-
-fn line(what: &str, clients: usize, pace: &Pace, bytes: Option<usize>) {
-    let Pace {
-        per_second,
-        median,
-        p99,
-    } = pace;
-    let speed = bytes.map_or(String::new(), |bytes| {
-        format!(", {:.0} MB/s", per_second * bytes as f64 / 1e6)
-    });
-    println!(
-        "  {what:<32} {clients:>3} clients {per_second:>9.1} /s   p50 {:>8.2} ms  p99 {:>8.2} ms{speed}",
-        median.as_secs_f64() * 1e3,
-        p99.as_secs_f64() * 1e3
-    );
 }
 
 /// A file of its own in `folder`.

@@ -15,7 +15,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use super::{Pace, file, noise};
+use super::{file, noise};
+use crate::pace::Pace;
 
 /// Appends, one durable write after the other.
 pub fn write_and_sync(folder: &Path, length: usize, seconds: u64) -> Result<Pace> {
