@@ -149,7 +149,7 @@ describe.skipIf(!ready())("four doors", () => {
     await doctor.page.getByText("This is an older version").waitFor();
 
     await alice.visit("Who has access");
-    await alice.byKeyboard(/^End access of 0x.* to clinical records$/);
+    await alice.byKeyboard(/^End access of the doctor 0x.* to clinical records$/);
     const ended = await alice.sign("End access and sign", true);
     expect(ended).toMatch(/^You withdraw every permission of 0x\w{4}…\w{4} for your clinical records\.$/);
     await alice.page.getByText("can no longer open your clinical records").waitFor();
