@@ -151,16 +151,17 @@ impl Lookup {
 
     /// Forbidden numbers against numbers that nobody has.
     async fn tell_apart(&self, insurer: &Gateway) -> Result<()> {
+        let closed = self.claims / PATIENTS * (PATIENTS - OPEN);
         println!("\n  forbidden beside absent, {} pairs, one client", self.pairs);
         let lookup = async |value: String| looked_up(insurer, &value, 0).await;
-        timing::compare("POST /v1/claims/lookup", self.pairs, lookup).await?;
+        timing::compare("POST /v1/claims/lookup", self.pairs, closed, lookup).await?;
         let search = async |value: String| {
             let path = format!("/fhir/R4/Claim?identifier={CLAIM_SYSTEM}|{value}");
             let found = insurer.get(&path).await?.expect(200)?;
             ensure!(found["total"] == 0, "a claim was found");
             Ok(())
         };
-        timing::compare("GET /fhir/R4/Claim?identifier=", self.pairs, search).await
+        timing::compare("GET /fhir/R4/Claim?identifier=", self.pairs, closed, search).await
     }
 
     /// Patients, of whom most let the insurer read their claims, and all the claims, through the front door.

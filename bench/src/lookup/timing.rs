@@ -4,17 +4,18 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::{forbidden, number};
+use super::{STRIDE, forbidden, number};
 
 /// Welch's t above which two means are taken for different, as is usual where leaks are looked for in time.
 const TOLD: f64 = 4.5;
 
-/// Asks for a forbidden and an absent number in turn, in the one order and in the other, each number once. Every answer counts:
-/// none is left out for having been slow.
-pub async fn compare(what: &str, pairs: u64, ask: impl AsyncFn(String) -> Result<()>) -> Result<()> {
+/// Asks for a forbidden and an absent number in turn, in the one order and in the other, each number once, the forbidden ones
+/// drawn from all `closed` of them: one after the other their rows would be warmer than the row that stands for an absent one.
+/// Every answer counts: none is left out for having been slow.
+pub async fn compare(what: &str, pairs: u64, closed: u64, ask: impl AsyncFn(String) -> Result<()>) -> Result<()> {
     let (mut of_forbidden, mut of_absent) = (Sample::default(), Sample::default());
     for pair in 0..pairs {
-        let (forbidden, absent) = (number(forbidden(pair)), format!("A-{pair:08}"));
+        let (forbidden, absent) = (number(forbidden(pair * STRIDE % closed)), format!("A-{pair:08}"));
         let one = async |value: String, sample: &mut Sample| {
             let begun = Instant::now();
             ask(value).await?;
