@@ -37,10 +37,20 @@ pub fn by(caller: &Caller, patient: Address, action: Action, purpose: &str, subj
     }
 }
 
+/// That entries are durable. What opens something asks for it: no log, no key.
+pub struct Written(());
+
+/// Makes entries durable, all or none.
+pub async fn write(app: &App, entries: Vec<NewAudit>) -> Result<Written, Problem> {
+    if !entries.is_empty() {
+        app.store.append_audit(entries).await?;
+    }
+    Ok(Written(()))
+}
+
 /// Makes an entry durable in the journal of `org`'s gateway.
-pub async fn append(app: &App, org: Address, entry: Entry) -> Result<(), Problem> {
-    let new = sealed(app, org, entry)?;
-    Ok(app.store.append_audit(vec![new]).await.map(drop)?)
+pub async fn append(app: &App, org: Address, entry: Entry) -> Result<Written, Problem> {
+    write(app, vec![sealed(app, org, entry)?]).await
 }
 
 /// Makes durable that a known caller was refused what the patient has not granted, and gives the refusal back. The
@@ -56,9 +66,9 @@ pub async fn refused(app: &App, org: Address, entry: Entry, problem: Problem) ->
     problem
 }
 
-/// Makes durable that the caller is about to learn what there is of these patients: one entry for each, whether or not
-/// a record is opened afterwards. How many there are, and of what kind, is a disclosure too.
-pub async fn searched(app: &App, caller: &Caller, purpose: &str, rows: &[Record]) -> Result<(), Problem> {
+/// That the caller is about to learn what there is of these patients: one entry for each, whether or not a record is opened
+/// afterwards. How many there are, and of what kind, is a disclosure too.
+pub fn searched(app: &App, caller: &Caller, purpose: &str, rows: &[Record]) -> Result<Vec<NewAudit>, Failure> {
     let mut found: BTreeMap<Address, (Address, BTreeSet<&str>)> = BTreeMap::new();
     for row in rows {
         let (_, scopes) = found.entry(row.patient).or_insert((row.org, BTreeSet::new()));
@@ -73,10 +83,7 @@ pub async fn searched(app: &App, caller: &Caller, purpose: &str, rows: &[Record]
         let entry = by(caller, patient, Action::Search, purpose, subject);
         entries.push(sealed(app, journal(app, patient, org), entry)?);
     }
-    if !entries.is_empty() {
-        app.store.append_audit(entries).await?;
-    }
-    Ok(())
+    Ok(entries)
 }
 
 /// Whose journal of this gateway an entry belongs to: the patient's own custodian's, or `org`'s if that one is served

@@ -5,7 +5,7 @@
 
 pub mod document;
 pub mod many;
-pub mod stand_in;
+pub mod named;
 pub mod stretch;
 
 use alloy::primitives::{Address, B256};
@@ -14,13 +14,13 @@ use chartseal_envelope::{
     record::{self, OpenedRecord, RecordHeader},
 };
 use chartseal_ipfs::{Bytes, Error as ContentError, raw_cid};
-use chartseal_record::{Compartment, Scope, Target, account::Role, scope, typed};
-use chartseal_store::Record;
+use chartseal_record::{Compartment, Scope, Slot, Target, account::Role, scope, state::RecordState, typed};
+use chartseal_store::{Record, Refusals};
 use cid::Cid;
 
 use crate::{
     app::App,
-    audit::{self, Action, Subject},
+    audit::{self, Action, Entry, Subject},
     auth::{caller::Caller, signature},
     custody::{
         live::{self, LiveGrant},
@@ -122,10 +122,16 @@ pub async fn key_alone(
     grant: &LiveGrant,
     purpose: &str,
 ) -> Result<Key, Problem> {
-    let subject = subject(row, RecordId(row.record_id).to_string());
-    let entry = audit::by(caller, row.patient, Action::Read, purpose, subject);
     let who = (caller.account, caller.org);
-    single::open(app, who, row, grant, entry).await.map(Key::Alone)
+    let entry = entry(caller, row, purpose, RecordId(row.record_id).to_string());
+    let (grantee, entry) = single::admit(app, who, row, grant, entry).await?;
+    let written = audit::write(app, vec![entry]).await?;
+    grantee.open(app, row, &written).await.map(Key::Alone)
+}
+
+/// The entry of a read of `records`, of which `row` is one.
+fn entry(caller: &Caller, row: &Record, purpose: &str, records: String) -> Entry {
+    audit::by(caller, row.patient, Action::Read, purpose, subject(row, records))
 }
 
 fn subject(row: &Record, records: String) -> Subject {
@@ -149,7 +155,10 @@ pub async fn open_with(app: &App, key: &Key, row: &Record) -> Result<Opened, Pro
 /// The same with its sealed bytes and the key that opens them alone.
 pub async fn whole(app: &App, key: &Key, row: &Record) -> Result<Whole, Problem> {
     let cid = row.content_hash.cid();
-    let sealed = block(app, &cid).await?;
+    let sealed = match row.state {
+        RecordState::Anchored => pinned(app, &cid).await?,
+        _ => block(app, &cid).await?,
+    };
     let (file_key, opened) = key.open(row.compartment, &sealed).map_err(|_| corrupt(&cid))?;
     authentic(app, row, &opened.header).await?;
     Ok(Whole {
@@ -168,8 +177,18 @@ pub async fn may(app: &App, caller: &Caller, row: &Record) -> Result<bool, Probl
 
 /// Whether an account holds a live READ grant of the record's scope.
 pub async fn may_scope(app: &App, account: Address, row: &Record) -> Result<bool, Problem> {
+    may_scope_by(app, account, row, None).await
+}
+
+/// The same, judged by what is known to be refused.
+pub async fn may_scope_by(
+    app: &App,
+    account: Address,
+    row: &Record,
+    refused: Option<&Refusals>,
+) -> Result<bool, Problem> {
     let target = Target::Scope(row.scope.clone());
-    match live::permission(app, row.patient, account, &target, typed::READ).await {
+    match live::permission_by(app, row.patient, account, &target, typed::READ, refused).await {
         Ok(_) => Ok(true),
         Err(why) => match Problem::from(why) {
             Problem {
@@ -210,18 +229,20 @@ pub async fn compartments(
     only: Option<&Scope>,
 ) -> Result<Vec<Compartment>, Problem> {
     let wanted = |patient: &Address| patients.is_empty() || patients.contains(patient);
+    let granted = app.index.grants_to(caller.account).into_iter();
+    let granted = granted.filter_map(|(slot, state)| {
+        let terms = state.terms.filter(|terms| wanted(&terms.patient))?;
+        let scope = Scope::new(terms.scope).ok()?;
+        only.is_none_or(|only| *only == scope)
+            .then_some((slot, terms.patient, scope))
+    });
+    let granted: Vec<(Slot, Address, Scope)> = granted.collect();
+    let refused = app.store.refusals(granted.iter().map(|(slot, ..)| *slot)).await?;
     let mut open = Vec::new();
-    for (slot, state) in app.index.grants_to(caller.account) {
-        let Some(terms) = state.terms.filter(|terms| wanted(&terms.patient)) else {
-            continue;
-        };
-        let Ok(scope) = Scope::new(terms.scope) else { continue };
-        if only.is_some_and(|only| *only != scope) {
-            continue;
-        }
-        let live = live::slot(app, slot, terms.patient, caller.account, typed::READ).await;
+    for (slot, patient, scope) in granted {
+        let live = live::slot_by(app, slot, patient, caller.account, typed::READ, Some(&refused)).await;
         match live.map_err(Problem::from) {
-            Ok(_) => open.push(Compartment::of(terms.patient, &scope)),
+            Ok(_) => open.push(Compartment::of(patient, &scope)),
             Err(problem) if problem.code == Code::NotLive => {}
             Err(problem) => return Err(problem),
         }
@@ -264,6 +285,15 @@ pub async fn block(app: &App, cid: &Cid) -> Result<Bytes, Problem> {
     }
 }
 
+/// The same for a block of an anchored batch, which is pinned: the outbox has it a moment longer at most, and is asked only where
+/// the content store does not answer.
+async fn pinned(app: &App, cid: &Cid) -> Result<Bytes, Problem> {
+    match app.content.get(cid).await {
+        Ok(Some(bytes)) => Ok(bytes),
+        _ => block(app, cid).await,
+    }
+}
+
 /// The statement is the row's, and its author's controller or statement key signed it.
 ///
 /// That the author had WRITE was decided here before the record was committed; later readers decide it from the
@@ -273,16 +303,7 @@ async fn authentic(app: &App, row: &Record, header: &RecordHeader) -> Result<(),
     let digest = statement.digest(&app.contracts);
     let same = (statement.id, statement.version, statement.author, digest)
         == (row.record_id, row.version, row.author, row.digest);
-    let anchored = match row.batch {
-        Some((batch, _)) => app
-            .store
-            .batch(batch)
-            .await?
-            .and_then(|b| b.mined)
-            .map(|mined| mined.block),
-        None => None,
-    };
-    if same && signed(app, row.author, digest, &header.signature, anchored).await? {
+    if same && signed(app, row.author, digest, &header.signature, row.anchored_in).await? {
         return Ok(());
     }
     Err(corrupt(&row.content_hash.cid()))

@@ -70,6 +70,10 @@ impl Cells<'_> {
             .transpose()
     }
 
+    pub fn flag(&self, column: &'static str) -> Result<bool, Error> {
+        self.get(column)
+    }
+
     pub fn text(&self, column: &'static str) -> Result<String, Error> {
         self.get(column)
     }

@@ -68,6 +68,7 @@ pub use crate::{
     intent::{Intent, IntentFilter, NewIntent},
     lease::Lease,
     location::{Database, Location, LocationError},
+    lookup::Named,
     outbox::OutboxBlock,
     record::{Attachment, Record},
     release_key::ReleaseKeyPlace,
@@ -79,7 +80,7 @@ pub use crate::{
     standing::Standing,
     sweep::Swept,
     token::AccessToken,
-    tombstone::Tombstone,
+    tombstone::{Refusals, Tombstone},
     vault::{VaultEntry, VaultKey},
     waiting::{NewBatch, WaitingRecord},
 };

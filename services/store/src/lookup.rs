@@ -2,32 +2,72 @@
 
 use alloy_primitives::B256;
 
-use crate::{Error, Record, Store, cell::Cells, engine::query, record::select_records};
+use crate::{Error, Record, Store, cell::Cells, engine::query, record::record_columns};
+
+/// What a value of an index leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The value that was asked for.
+    pub value: B256,
+    /// What it is indexed under; or, if nothing is, what is indexed under the next value there is.
+    pub record: Record,
+    /// The record has that value.
+    pub exact: bool,
+    /// There is no later version of the record.
+    pub newest: bool,
+}
 
 impl Store {
-    /// Which of these values of an index name which records: (value, the record's `seq`), in one query that reads the
-    /// index alone. A value that names none is a row of the answer too, since a row more takes longer than one less.
-    pub async fn indexed(&self, name: &str, values: &[B256]) -> Result<Vec<(B256, i64)>, Error> {
+    /// The records that are indexed under these values by one name, in one query. A value that nothing has leads to what is
+    /// indexed under the next one (after the last comes the first): keyed hashes lie everywhere alike, so that is a row drawn from
+    /// all, the same each time, found by the same steps. At most `most` rows, the exact ones first.
+    pub async fn named(&self, name: &str, values: &[B256], most: u32) -> Result<Vec<Named>, Error> {
         if values.is_empty() {
             return Ok(Vec::new());
         }
-        let mut sql = query("-- index_values\nSELECT asked.column1 AS value, i.record FROM (VALUES ");
+        let mut sql = query(concat!(
+            "-- records_named\nSELECT ",
+            record_columns!(),
+            ", asked.value AS asked, i.value AS found,
+             NOT EXISTS (SELECT 1 FROM record n WHERE n.record_id = r.record_id AND n.version > r.version) AS newest
+             FROM (SELECT v.column1 AS value, COALESCE(
+                 (SELECT n.value FROM record_index n WHERE n.name = "
+        ));
+        let name = || name.to_owned();
+        sql.push_bind(name()).push(
+            " AND n.value >= v.column1 ORDER BY n.value LIMIT 1),
+                 (SELECT n.value FROM record_index n WHERE n.name = ",
+        );
+        sql.push_bind(name())
+            .push(" ORDER BY n.value LIMIT 1)) AS nearest FROM (VALUES ");
         for (i, value) in values.iter().enumerate() {
             sql.push_row(i > 0, [value.as_slice().into()]);
         }
-        sql.push(") AS asked LEFT JOIN record_index i ON i.value = asked.column1 AND i.name = ")
-            .push_bind(name.to_owned());
-        let rows = sql.fetch_all(self.reader()).await?;
-        let read = rows.iter().map(|row| {
-            let cells = Cells {
-                table: "record_index",
-                row,
-            };
-            Ok((cells.word("value")?, cells.number_or_none("record")?))
-        });
-        let read: Result<Vec<(B256, Option<i64>)>, Error> = read.collect();
-        let named = read?.into_iter();
-        Ok(named.filter_map(|(value, seq)| Some((value, seq?))).collect())
+        // CROSS JOIN: SQLite then joins in this order.
+        sql.push(
+            ") AS v) AS asked CROSS JOIN record_index i CROSS JOIN record r LEFT JOIN batch b ON b.id = r.batch
+             WHERE i.value = asked.nearest AND r.seq = i.record AND i.name = ",
+        );
+        sql.push_bind(name())
+            .push(" ORDER BY i.value = asked.value DESC LIMIT ")
+            .push_bind(i64::from(most));
+        sql.fetch_all(self.reader())
+            .await?
+            .iter()
+            .map(|row| {
+                let cells = Cells {
+                    table: "record_index",
+                    row,
+                };
+                let value = cells.word("asked")?;
+                Ok(Named {
+                    value,
+                    record: Record::read(row)?,
+                    exact: cells.word("found")? == value,
+                    newest: cells.flag("newest")?,
+                })
+            })
+            .collect()
     }
 
     /// What these records are indexed under by one name: (`seq`, value), in one query that reads the index alone.
@@ -58,29 +98,5 @@ impl Store {
             .collect();
         crate::record::index(&mut tx, &entries).await?;
         tx.commit().await
-    }
-
-    /// The records with these `seq`, in one query, in no order.
-    pub async fn records_at(&self, seqs: &[i64]) -> Result<Vec<Record>, Error> {
-        if seqs.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut sql = query(select_records!("records_at", "WHERE r.seq IN ("));
-        sql.push_list(seqs.iter().copied()).push(")");
-        sql.fetch_all(self.reader()).await?.iter().map(Record::read).collect()
-    }
-
-    /// The `seq` of the newest record; 0 if there is none.
-    pub async fn newest_record(&self) -> Result<i64, Error> {
-        let row = query("-- record_last\nSELECT COALESCE(MAX(seq), 0) AS seq FROM record")
-            .fetch_optional(self.reader())
-            .await?;
-        row.map_or(Ok(0), |row| {
-            Cells {
-                table: "record",
-                row: &row,
-            }
-            .int("seq")
-        })
     }
 }

@@ -56,6 +56,8 @@ pub struct Record {
     pub state: RecordState,
     /// Its batch and the leaf's place there, unless `stored`.
     pub batch: Option<(BatchId, u32)>,
+    /// The block its batch was seen anchored in, if it was.
+    pub anchored_in: Option<u64>,
 }
 
 /// A document that hangs on a record.
@@ -69,13 +71,25 @@ pub struct Attachment {
     pub from_outbox: bool,
 }
 
+/// The columns of a record `r` and its batch `b`, which may be missing.
+macro_rules! record_columns {
+    () => {
+        "r.seq, r.content_hash, r.org, r.patient, r.scope, r.compartment, r.epoch, r.record_id, r.version, r.previous, r.digest,
+             r.author, r.authored_at, r.resource_type, r.sealed_size, r.leaf, r.received_at, r.batch, r.leaf_index,
+             COALESCE(b.state, 'stored') AS state, b.block AS anchored_in"
+    };
+}
+pub(crate) use record_columns;
+
 /// A SELECT of records under its own name; `$rest` begins after the FROM clause (record `r`, its batch `b`).
 macro_rules! select_records {
     ($name:literal, $rest:literal) => {
         concat!(
-            "-- ", $name, "\nSELECT r.seq, r.content_hash, r.org, r.patient, r.scope, r.compartment, r.epoch, r.record_id, r.version,
-             r.previous, r.digest, r.author, r.authored_at, r.resource_type, r.sealed_size, r.leaf, r.received_at, r.batch, r.leaf_index,
-             COALESCE(b.state, 'stored') AS state FROM record r LEFT JOIN batch b ON b.id = r.batch ",
+            "-- ",
+            $name,
+            "\nSELECT ",
+            $crate::record::record_columns!(),
+            " FROM record r LEFT JOIN batch b ON b.id = r.batch ",
             $rest
         )
     };
@@ -108,6 +122,7 @@ impl Record {
                 Some(batch) => Some((BatchId(batch), cells.number("leaf_index")?)),
                 None => None,
             },
+            anchored_in: cells.number_or_none("anchored_in")?,
         })
     }
 }
@@ -202,7 +217,7 @@ pub(crate) fn lock(commit: &RecordCommit, locks: &mut Locks) {
     locks.arrival(false);
     if let Some(standing) = &commit.standing {
         locks.epochs(commit.record.compartment, false);
-        for slot in standing.slots() {
+        for slot in standing.refused.keys().copied() {
             locks.refusal(slot, false);
         }
     }

@@ -6,7 +6,7 @@ use alloy_primitives::B256;
 use chartseal_record::{Compartment, Slot};
 
 use crate::{
-    Error, RecordCommit, Store,
+    Error, RecordCommit, Refusals, Store,
     cell::Cells,
     engine::{On, Tx, pieces, query},
 };
@@ -18,20 +18,8 @@ use crate::{
 pub struct Standing {
     /// Highest epoch number used in the compartment; 0 if none.
     pub epoch_mark: u32,
-    /// The slots that lead into the compartment, each with the highest serial refused there; 0 if none is.
-    pub refused: Vec<(Slot, u64)>,
-}
-
-impl Standing {
-    /// The highest serial refused in a slot; none if the slot was not looked at.
-    pub fn refused(&self, slot: Slot) -> Option<u64> {
-        let (_, serial) = self.refused.iter().find(|(looked_at, _)| *looked_at == slot)?;
-        Some(*serial)
-    }
-
-    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> {
-        self.refused.iter().map(|(slot, _)| *slot)
-    }
+    /// What is refused in the slots that lead into the compartment.
+    pub refused: Refusals,
 }
 
 impl Store {
@@ -61,7 +49,7 @@ pub(crate) async fn hold(tx: &mut Tx<'_>, commits: &[&RecordCommit]) -> Result<(
     };
     let all = places(
         relied().map(|(compartment, _)| compartment),
-        relied().flat_map(|(_, standing)| standing.slots()),
+        relied().flat_map(|(_, standing)| standing.refused.keys().copied()),
     );
     let marks = marks(tx, &all).await?;
     let mark = |place: B256| marks.get(&place).copied().unwrap_or(0);

@@ -1,12 +1,14 @@
 //! Slots refused here, whatever the chain says.
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::Address;
 use chartseal_record::Slot;
 
 use crate::{
     Error, Store,
     cell::{Cells, int},
-    engine::{Locks, Tx, query},
+    engine::{Locks, Tx, pieces, query},
     release_key,
 };
 
@@ -24,6 +26,9 @@ pub struct Tombstone {
     /// The signed revocation receipt; null where the chain brought the revocation and no custodian has answered for it.
     pub receipt: serde_json::Value,
 }
+
+/// The highest serial refused in each of some slots; 0 where none is.
+pub type Refusals = BTreeMap<Slot, u64>;
 
 impl Store {
     /// Refuses a slot from now on and destroys its release keys up to the serial, in every vault here, in one
@@ -59,6 +64,24 @@ impl Store {
                 })
             })
             .transpose()
+    }
+
+    /// What is refused in each of these slots.
+    pub async fn refusals(&self, slots: impl IntoIterator<Item = Slot>) -> Result<Refusals, Error> {
+        let mut refusals: Refusals = slots.into_iter().map(|slot| (slot, 0)).collect();
+        let slots: Vec<Slot> = refusals.keys().copied().collect();
+        for piece in pieces(&slots, 1) {
+            let mut some = query("-- tombstones\nSELECT slot, serial FROM tombstone WHERE slot IN (");
+            some.push_list(piece.iter().map(|slot| slot.0.as_slice())).push(")");
+            for row in some.fetch_all(self.reader()).await? {
+                let cells = Cells {
+                    table: "tombstone",
+                    row: &row,
+                };
+                refusals.insert(Slot(cells.word("slot")?), cells.number("serial")?);
+            }
+        }
+        Ok(refusals)
     }
 }
 

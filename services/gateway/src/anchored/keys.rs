@@ -86,7 +86,7 @@ async fn open_here(app: &App, place: &Place) -> Result<Access, Problem> {
             continue;
         }
         let who = (org.account, org.account);
-        match open::by_grant(app, who, place.patient, &place.scope, newest, entry).await {
+        match open::by_grant(app, who, (place.patient, &place.scope, newest), entry).await {
             Ok(reached) => {
                 let (at, secret) = (reached.at, reached.secret);
                 return Ok(Access::Open(back_from(app, place.compartment, &epochs, at, secret)));

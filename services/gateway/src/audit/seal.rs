@@ -142,7 +142,7 @@ async fn stretch(app: &App, patient: &Patient, from: u64, entries: &[Recorded]) 
     // As with every record: how custody stands is read before the epoch is chosen, and compared in the transaction.
     loop {
         let standing = epochs::standing(app, patient.id(), org, &scope).await?;
-        let epoch = epochs::newest_by(app, patient.id(), &scope, Some(&standing)).await?;
+        let epoch = epochs::newest_by(app, patient.id(), &scope, Some(&standing.refused)).await?;
         let sealed = record::seal(&PublicKey::from_bytes(epoch.key), &header, &resource)?;
         let commit = RecordCommit {
             record: NewRecord {

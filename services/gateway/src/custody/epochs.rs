@@ -11,7 +11,7 @@ use std::{
 use alloy::primitives::{Address, Bytes};
 use chartseal_chain::calls::Wrap;
 use chartseal_record::{Compartment, Scope, Slot, Target, grant::GrantState, state::IntentState, typed};
-use chartseal_store::{Error as StoreError, IntentFilter, Standing, Store};
+use chartseal_store::{Error as StoreError, IntentFilter, Refusals, Standing, Store};
 
 use super::{
     Patient,
@@ -200,12 +200,12 @@ pub async fn newest(app: &App, patient: Address, scope: &Scope) -> Result<Epoch,
     newest_by(app, patient, scope, None).await
 }
 
-/// The same, judged by a standing.
+/// The same, judged by what is known to be refused.
 pub async fn newest_by(
     app: &App,
     patient: Address,
     scope: &Scope,
-    standing: Option<&Standing>,
+    refused: Option<&Refusals>,
 ) -> Result<Epoch, Problem> {
     let compartment = Compartment::of(patient, scope);
     let not_enrolled = || {
@@ -215,7 +215,7 @@ pub async fn newest_by(
         )
     };
     let (epoch, _) = current(app, compartment).ok_or_else(not_enrolled)?;
-    if !is_due(app, patient, scope, epoch.number, standing).await? {
+    if !is_due(app, patient, scope, epoch.number, refused).await? {
         return Ok(epoch);
     }
     let Ok(patient) = Patient::of(app, patient) else {
@@ -234,7 +234,7 @@ pub async fn is_due(
     patient: Address,
     scope: &Scope,
     epoch: u32,
-    standing: Option<&Standing>,
+    refused: Option<&Refusals>,
 ) -> Result<bool, Problem> {
     let (_, queued) = all(app, Compartment::of(patient, scope));
     for (slot, state) in app.index.grants_of_patient(patient) {
@@ -245,7 +245,7 @@ pub async fn is_due(
             |q: &Queued| q.opened.epoch.number >= epoch && q.wraps.iter().any(|w| w.grantee == terms.grantee);
         // Under any serial: who was narrowed from READ to WRITE has the secret too.
         let wrapped = app.index.wrapped_up_to(slot) >= epoch || queued.iter().any(on_its_way);
-        if wrapped && has_ended(app, slot, &state, standing).await? {
+        if wrapped && has_ended(app, slot, &state, refused).await? {
             return Ok(true);
         }
     }
@@ -253,12 +253,7 @@ pub async fn is_due(
 }
 
 /// Whether the newest READ grant in the slot has ended. One that is merely unconfirmed has not.
-pub async fn has_ended(
-    app: &App,
-    slot: Slot,
-    state: &GrantState,
-    standing: Option<&Standing>,
-) -> Result<bool, Problem> {
+pub async fn has_ended(app: &App, slot: Slot, state: &GrantState, refused: Option<&Refusals>) -> Result<bool, Problem> {
     let Some(terms) = &state.terms else {
         return Ok(false);
     };
@@ -267,7 +262,7 @@ pub async fn has_ended(
     if state.live(typed::READ, now).is_none() || inactive {
         return Ok(true);
     }
-    Ok(terms.serial <= live::refused(app, slot, standing).await?)
+    Ok(terms.serial <= live::refused(app, slot, refused).await?)
 }
 
 /// The wraps of the newest grant, those queued with an advance included.

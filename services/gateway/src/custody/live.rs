@@ -12,7 +12,7 @@ use chartseal_record::{
     grant::{GrantState, Terms},
     typed,
 };
-use chartseal_store::Standing;
+use chartseal_store::Refusals;
 
 use crate::{
     app::App,
@@ -148,17 +148,17 @@ pub async fn permission(
     permission_by(app, patient, grantee, target, permission, None).await
 }
 
-/// The same, judged by a standing.
+/// The same, judged by what is known to be refused.
 pub async fn permission_by(
     app: &App,
     patient: Address,
     grantee: Address,
     target: &Target,
     permission: u8,
-    standing: Option<&Standing>,
+    known: Option<&Refusals>,
 ) -> Result<LiveGrant, NotLive> {
     let slot = Slot::of(patient, grantee, target);
-    let grant = slot_by(app, slot, patient, grantee, permission, standing).await?;
+    let grant = slot_by(app, slot, patient, grantee, permission, known).await?;
     // A slot is a hash. What the patient signed must be this very target.
     let signed = grant
         .state
@@ -183,23 +183,24 @@ pub async fn slot(
     slot_by(app, slot, patient, grantee, permission, None).await
 }
 
-/// The highest serial refused here in a slot; 0 if none is. A standing that was read with the slot says so already.
-pub async fn refused(app: &App, slot: Slot, standing: Option<&Standing>) -> Result<u64, Failure> {
-    match standing.and_then(|standing| standing.refused(slot)) {
-        Some(serial) => Ok(serial),
+/// The highest serial refused here in a slot; 0 if none is. Who asked for several slots at once knows it already.
+pub async fn refused(app: &App, slot: Slot, known: Option<&Refusals>) -> Result<u64, Failure> {
+    match known.and_then(|known| known.get(&slot)) {
+        Some(serial) => Ok(*serial),
         None => Ok(app.store.tombstone(slot).await?.map_or(0, |t| t.serial)),
     }
 }
 
-async fn slot_by(
+/// The same for a slot, judged by what is known to be refused.
+pub async fn slot_by(
     app: &App,
     slot: Slot,
     patient: Address,
     grantee: Address,
     permission: u8,
-    standing: Option<&Standing>,
+    known: Option<&Refusals>,
 ) -> Result<LiveGrant, NotLive> {
-    let refused = refused(app, slot, standing).await?;
+    let refused = refused(app, slot, known).await?;
     let head = app.index.head();
     let settled = head.map_or(0, |h| h.settled(app.config.chain.confirmations));
     let (confirmed, newest) = (app.index.grant_at(slot, settled), app.index.grant(slot));

@@ -10,20 +10,31 @@ use chartseal_envelope::{
 use chartseal_record::{
     Compartment, Scope, Target,
     account::{Account, Role},
-    grant::Wrapped,
+    grant::{GrantState, Wrapped},
     typed,
 };
+use chartseal_store::{NewAudit, Refusals};
 
-use super::{Patient, epochs, live, root, wraps};
+use super::{
+    Patient, epochs,
+    live::{self, LiveGrant},
+    root, wraps,
+};
 use crate::{
     app::App,
-    audit::{self, Action, Entry, Subject},
+    audit::{self, Action, Entry, Subject, Written},
     auth::caller::Caller,
     elsewhere::release,
     index::Opened,
     problem::{Code, Failure, Problem},
     vault::{Kind, rows},
 };
+
+/// Who may open an epoch, and has what it takes here. Its secret comes out once the entry that was made with this is durable.
+pub enum Admitted {
+    Patient(EpochSecret),
+    Grantee(Box<Grantee>),
+}
 
 /// The secret of `epoch`, for this caller, after its audit entry is durable.
 pub async fn epoch_secret(
@@ -36,13 +47,56 @@ pub async fn epoch_secret(
     subject: Subject,
 ) -> Result<EpochSecret, Problem> {
     let entry = audit::by(caller, patient, Action::Read, purpose, subject);
+    let (admitted, entry) = admit(app, caller, (patient, scope, epoch), entry, None).await?;
+    let written = audit::write(app, vec![entry]).await?;
+    admitted.open(app, &written).await
+}
+
+/// Admits a caller to an epoch of a patient's scope, and gives the entry to make durable before it is opened.
+pub async fn admit(
+    app: &App,
+    caller: &Caller,
+    (patient, scope, epoch): (Address, &Scope, u32),
+    entry: Entry,
+    refused: Option<&Refusals>,
+) -> Result<(Admitted, NewAudit), Problem> {
     if caller.account == patient {
         let patient = Patient::of(app, patient)?;
-        return for_the_patient(app, &patient, scope, epoch, entry).await;
+        let secret = for_the_patient(app, &patient, scope, epoch).await?;
+        return Ok((Admitted::Patient(secret), audit::sealed(app, patient.custodian, entry)?));
     }
-    let Reached { opened, at, secret } =
-        by_grant(app, (caller.account, caller.org), patient, scope, epoch, entry).await?;
-    walk_back(app, Compartment::of(patient, scope), &opened, at, secret, epoch)
+    let who = (caller.account, caller.org);
+    let (grantee, entry) = admit_by_grant(app, who, (patient, scope, epoch), entry, refused).await?;
+    Ok((Admitted::Grantee(Box::new(grantee)), entry))
+}
+
+impl Admitted {
+    /// The secret of the epoch.
+    pub async fn open(self, app: &App, written: &Written) -> Result<EpochSecret, Problem> {
+        match self {
+            Self::Patient(secret) => Ok(secret),
+            Self::Grantee(grantee) => {
+                let compartment = Compartment::of(grantee.patient, &grantee.scope);
+                let epoch = grantee.epoch;
+                let Reached { opened, at, secret } = grantee.open(app, written).await?;
+                walk_back(app, compartment, &opened, at, secret, epoch)
+            }
+        }
+    }
+}
+
+/// An account with a live READ grant that reaches an epoch, whose key is in a vault here.
+pub struct Grantee {
+    account: Address,
+    patient: Address,
+    scope: Scope,
+    epoch: u32,
+    custodian: Account,
+    grant: LiveGrant,
+    /// The grant's slot with the wraps that are on their way.
+    state: GrantState,
+    identity: Identity,
+    purpose: String,
 }
 
 /// An epoch that a grant opened.
@@ -54,19 +108,30 @@ pub struct Reached {
     pub secret: EpochSecret,
 }
 
-/// Opens a wrap of an account's live READ grant that reaches `epoch`, after the entry is durable: in the custodian's journal,
-/// or if that is served elsewhere in `org`'s, and then the custodian makes one too before it releases the key.
+/// Opens a wrap of an account's live READ grant that reaches the epoch, after the entry is durable.
 pub async fn by_grant(
     app: &App,
-    (account, org): (Address, Address),
-    patient: Address,
-    scope: &Scope,
-    epoch: u32,
+    who: (Address, Address),
+    place: (Address, &Scope, u32),
     entry: Entry,
 ) -> Result<Reached, Problem> {
+    let (grantee, entry) = admit_by_grant(app, who, place, entry, None).await?;
+    let written = audit::write(app, vec![entry]).await?;
+    grantee.open(app, &written).await
+}
+
+/// The entry belongs in the custodian's journal, or if that is served elsewhere in `org`'s, and then the custodian makes one too
+/// before it releases the key. A grant that is not live leaves an entry of the refusal.
+async fn admit_by_grant(
+    app: &App,
+    (account, org): (Address, Address),
+    (patient, scope, epoch): (Address, &Scope, u32),
+    entry: Entry,
+    refused: Option<&Refusals>,
+) -> Result<(Grantee, NewAudit), Problem> {
     let custodian = custodian_of(app, patient)?;
     let target = Target::Scope(scope.clone());
-    let grant = match live::permission(app, patient, account, &target, typed::READ).await {
+    let grant = match live::permission_by(app, patient, account, &target, typed::READ, refused).await {
         Ok(grant) => grant,
         Err(why) => return Err(audit::refused(app, audit::journal(app, patient, org), entry, why.into()).await),
     };
@@ -81,24 +146,48 @@ pub async fn by_grant(
     let Some(identity) = any_identity(app, account, &reaching).await? else {
         return Err(own_key());
     };
-    let purpose = entry.purpose.clone();
-    audit::append(app, audit::journal(app, patient, org), entry).await?;
-    let mine = |w: &Wrapped| w.epoch >= epoch && w.recipient_key_hash == identity.public_key().key_hash();
-    let held = match app.config.organisation(custodian.id) {
-        Some(_) => wraps::held(app, custodian.id, grant.slot, &state, mine).await?,
-        None => match state.wraps.iter().find(|wrapped| mine(wrapped)).cloned() {
-            Some(wrapped) => {
-                let key = release::ask(app, &custodian, account, &grant, &wrapped, &purpose, &identity).await?;
-                Some(wraps::Held { wrapped, key })
-            }
-            None => None,
-        },
+    let grantee = Grantee {
+        account,
+        patient,
+        scope: scope.clone(),
+        epoch,
+        custodian,
+        grant,
+        state,
+        identity,
+        purpose: entry.purpose.clone(),
     };
-    let held = held.ok_or_else(no_release_key)?;
-    let opened = every(app, patient, scope);
-    let at = position(&opened, held.wrapped.epoch)?;
-    let secret = wraps::open(app, grant.slot, grant.serial, &held, &identity, opened[at].epoch.key)?;
-    Ok(Reached { opened, at, secret })
+    Ok((grantee, audit::sealed(app, audit::journal(app, patient, org), entry)?))
+}
+
+impl Grantee {
+    /// The newest granted epoch of those that reach the one asked for, opened by the release key.
+    pub async fn open(self, app: &App, _written: &Written) -> Result<Reached, Problem> {
+        let Self {
+            custodian,
+            grant,
+            state,
+            identity,
+            ..
+        } = &self;
+        let mine = |w: &Wrapped| w.epoch >= self.epoch && w.recipient_key_hash == identity.public_key().key_hash();
+        let held = match app.config.organisation(custodian.id) {
+            Some(_) => wraps::held(app, custodian.id, grant.slot, state, mine).await?,
+            None => match state.wraps.iter().find(|wrapped| mine(wrapped)).cloned() {
+                Some(wrapped) => {
+                    let key =
+                        release::ask(app, custodian, self.account, grant, &wrapped, &self.purpose, identity).await?;
+                    Some(wraps::Held { wrapped, key })
+                }
+                None => None,
+            },
+        };
+        let held = held.ok_or_else(no_release_key)?;
+        let opened = every(app, self.patient, &self.scope);
+        let at = position(&opened, held.wrapped.epoch)?;
+        let secret = wraps::open(app, grant.slot, grant.serial, &held, identity, opened[at].epoch.key)?;
+        Ok(Reached { opened, at, secret })
+    }
 }
 
 /// The account that keeps a patient's release keys, here or elsewhere.
@@ -131,13 +220,7 @@ pub fn own_key() -> Problem {
     )
 }
 
-async fn for_the_patient(
-    app: &App,
-    patient: &Patient,
-    scope: &Scope,
-    epoch: u32,
-    entry: Entry,
-) -> Result<EpochSecret, Problem> {
+async fn for_the_patient(app: &App, patient: &Patient, scope: &Scope, epoch: u32) -> Result<EpochSecret, Problem> {
     let root = match patient.in_gateway_custody() {
         true => root::get(app, patient).await?,
         false => None,
@@ -156,7 +239,6 @@ async fn for_the_patient(
     if opened[position(&opened, epoch)?].epoch.key != *secret.public_key().as_bytes() {
         return Err(own());
     }
-    audit::append(app, patient.custodian, entry).await?;
     Ok(secret)
 }
 

@@ -21,12 +21,12 @@ use chartseal_envelope::{
     key::{FileKey, Identity, ReleaseKey},
     record_wrap::{self, RECORD_WRAP},
 };
-use chartseal_record::{ContentHash, Slot, Target};
-use chartseal_store::{Record, ReleaseKeyPlace, VaultKey};
+use chartseal_record::{ContentHash, Slot, Target, account::Account};
+use chartseal_store::{NewAudit, Record, ReleaseKeyPlace, VaultKey};
 use zeroize::Zeroizing;
 
 pub use self::{
-    find::{Slots, entry_of, live_in, live_to, live_values, name_record, of, record, records, values},
+    find::{Slots, entry_of, live_in, live_to, live_values, name_record, of, record, records},
     mend::{put_back, rewrap},
 };
 use super::{
@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     app::App,
-    audit::{self, Entry},
+    audit::{self, Entry, Written},
     elsewhere::release,
     problem::{Code, Failure, Problem},
     read,
@@ -130,33 +130,63 @@ fn kept_at(at: &VaultKey, row: &[u8]) -> Option<Kept> {
     Kept::read(ReleaseKeyPlace::of(at)?.epoch, row)
 }
 
-/// The key of the one record that a live grant is of, for its grantee, after the entry is durable: in the custodian's
-/// journal, or if that is served elsewhere in `org`'s, and then the custodian makes one too before it releases anything.
-pub async fn open(
+/// The grantee of a live grant of one record, whose key is in a vault here. Nothing is open yet.
+pub struct Grantee {
+    account: Address,
+    custodian: Account,
+    grant: LiveGrant,
+    identity: Identity,
+    purpose: String,
+}
+
+/// The entry belongs in the custodian's journal, or if that is served elsewhere in `org`'s, and then the custodian makes one too
+/// before it releases anything.
+pub async fn admit(
     app: &App,
     (account, org): (Address, Address),
     row: &Record,
     grant: &LiveGrant,
     entry: Entry,
-) -> Result<Alone, Problem> {
+) -> Result<(Grantee, NewAudit), Problem> {
     let custodian = custodian_of(app, row.patient)?;
     let grantee = app.index.account(account).ok_or_else(own_key)?;
     let own = wraps::recipient(&grantee)?.key_hash();
-    let Some(newest) = identity(app, account, own).await? else {
+    let Some(identity) = identity(app, account, own).await? else {
         return Err(own_key());
     };
-    let purpose = entry.purpose.clone();
-    audit::append(app, audit::journal(app, row.patient, org), entry).await?;
-    if app.config.organisation(custodian.id).is_none() {
-        let kept = release::ask_record(app, &custodian, account, grant, &purpose, &newest).await?;
-        return file_key(app, grant, &kept, &newest, row);
-    }
-    for kept in held(app, custodian.id, grant.slot, grant.serial).await? {
-        if let Some(identity) = identity(app, account, kept.recipient).await? {
-            return file_key(app, grant, &kept, &identity, row);
+    let grantee = Grantee {
+        account,
+        custodian,
+        grant: grant.clone(),
+        identity,
+        purpose: entry.purpose.clone(),
+    };
+    Ok((
+        grantee,
+        audit::sealed(app, audit::journal(app, row.patient, org), entry)?,
+    ))
+}
+
+impl Grantee {
+    /// The key of the one record that the grant is of, once the entry is durable.
+    pub async fn open(&self, app: &App, row: &Record, _written: &Written) -> Result<Alone, Problem> {
+        let Self {
+            custodian,
+            grant,
+            identity: newest,
+            ..
+        } = self;
+        if app.config.organisation(custodian.id).is_none() {
+            let kept = release::ask_record(app, custodian, self.account, grant, &self.purpose, newest).await?;
+            return file_key(app, grant, &kept, newest, row);
         }
+        for kept in held(app, custodian.id, grant.slot, grant.serial).await? {
+            if let Some(identity) = identity(app, self.account, kept.recipient).await? {
+                return file_key(app, grant, &kept, &identity, row);
+            }
+        }
+        Err(no_release_key())
     }
-    Err(no_release_key())
 }
 
 /// Opens the wrap. What was kept must be of this record, and this record the one the patient's commitment is to.

@@ -1,7 +1,7 @@
 //! Which records a search may match, before anything is opened: rows in compartments the caller may read now, and rows it
 //! was granted alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use alloy::primitives::{Address, B256};
 use chartseal_record::Compartment;
@@ -19,10 +19,7 @@ use crate::{
     blind,
     custody::single,
     problem::{Code, Problem},
-    read::{
-        self,
-        stand_in::{self, NOBODY},
-    },
+    read::{self, named},
     write,
 };
 
@@ -44,18 +41,7 @@ pub async fn candidates(app: &App, caller: &Caller, kind: Kind, query: &Query) -
     // names many, and how many there are beyond the caller's grants is nothing it should feel.
     let mut rows = match ids {
         Some(ids) => readable(app, caller.account, by_ids(app, ids).await?).await?,
-        None if query.names_few() => {
-            let rows = find(app, kind, query, None, None).await?;
-            let value = indexed(app, kind, query).find_map(|(_, values)| values.first().copied());
-            let stand_in = stand_in::row(app, value.unwrap_or_default()).await?;
-            match rows.is_empty() {
-                true => {
-                    readable(app, NOBODY, stand_in).await?;
-                    rows
-                }
-                false => readable(app, caller.account, rows).await?,
-            }
-        }
+        None if query.names_few() => few(app, caller, kind, query).await?,
         None => {
             let compartments = read::compartments(app, caller, &patients, None).await?;
             if compartments.len() > MOST_COMPARTMENTS {
@@ -94,6 +80,27 @@ pub async fn candidates(app: &App, caller: &Caller, kind: Kind, query: &Query) -
 
 fn too_wide(what: String) -> Outcome {
     Outcome::new(Code::InvalidSearch, format!("{what}; name a patient or an identifier"))
+}
+
+/// Who names an identifier or a record is answered by the same work whether or not it may read what has it; what else the
+/// search asks for is asked of what it may read.
+async fn few(app: &App, caller: &Caller, kind: Kind, query: &Query) -> Result<Vec<Record>, Outcome> {
+    let few = query.criteria.iter().find(|criterion| criterion.names_few());
+    let Some((name, values)) = few.and_then(|few| index_values(app, kind, few)) else {
+        return Ok(vec![]);
+    };
+    let found = named::readable(app, caller.account, &name, &values, MOST - 1).await?;
+    let found = found.ok_or_else(|| too_wide(format!("{MOST} records or more match")))?;
+    let found = found.into_iter().filter(|one| one.newest);
+    let mut rows: Vec<Record> = found.map(|one| one.record).collect();
+    if !rows.is_empty() && indexed(app, kind, query).nth(1).is_some() {
+        let all = find(app, kind, query, None, None).await?;
+        let all: HashSet<i64> = all.iter().map(|row| row.seq).collect();
+        rows.retain(|row| all.contains(&row.seq));
+    }
+    rows.sort_by_key(|row| std::cmp::Reverse(row.seq));
+    rows.dedup_by_key(|row| row.seq);
+    Ok(rows)
 }
 
 /// The patients a search is limited to; an empty list is no limit, `None` is nobody.
@@ -172,21 +179,24 @@ async fn find(
 
 /// What the criteria look for in the blind index: names, each with its keyed hashes.
 fn indexed<'a>(app: &'a App, kind: Kind, query: &'a Query) -> impl Iterator<Item = (String, Vec<B256>)> + 'a {
-    let index = query.criteria.iter().filter_map(move |criterion| {
-        let (column, words): (_, Vec<String>) = match criterion {
-            Criterion::Token { column, any } => (column, any.iter().map(|token| token.word()).collect()),
-            Criterion::Record { column, any, .. } => (column, any.iter().map(RecordId::to_string).collect()),
-            _ => return None,
-        };
-        Some((blind::name(kind.as_str(), column), words))
-    });
-    index.map(|(name, words)| {
-        // Each organisation served here indexes its records under a key of its own.
-        let organisations = app.config.organisations.iter();
-        let values = organisations.flat_map(|org| words.iter().map(|word| (org.account, word)));
-        let values: Vec<B256> = values
-            .map(|(org, word)| blind::value(&app.vault, org, &name, word))
-            .collect();
-        (name, values)
-    })
+    query
+        .criteria
+        .iter()
+        .filter_map(move |criterion| index_values(app, kind, criterion))
+}
+
+fn index_values(app: &App, kind: Kind, criterion: &Criterion) -> Option<(String, Vec<B256>)> {
+    let (column, words): (_, Vec<String>) = match criterion {
+        Criterion::Token { column, any } => (column, any.iter().map(|token| token.word()).collect()),
+        Criterion::Record { column, any, .. } => (column, any.iter().map(RecordId::to_string).collect()),
+        _ => return None,
+    };
+    let name = blind::name(kind.as_str(), column);
+    // Each organisation served here indexes its records under a key of its own.
+    let organisations = app.config.organisations.iter();
+    let values = organisations.flat_map(|org| words.iter().map(|word| (org.account, word)));
+    let values = values
+        .map(|(org, word)| blind::value(&app.vault, org, &name, word))
+        .collect();
+    Some((name, values))
 }

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use chartseal_store::Record;
+use chartseal_store::{NewAudit, Record};
 
 use super::{
     bundle::{self, Page},
@@ -91,7 +91,6 @@ async fn search(
     let pairs = paging::unfold(app, caller, pairs)?;
     let query = Query::parse(kind.as_str(), &pairs, prefers(headers, "handling=strict"), here)?;
     let candidates = candidates(app, caller, kind, &query).await?;
-    audit::searched(app, caller, read::purpose(caller), &candidates).await?;
     let page = page(app, caller, candidates, &query).await?;
     let url = format!("{base}/{}", kind.as_str());
     let next = match query.window.next(page.total) {
@@ -105,43 +104,55 @@ async fn search(
 /// Every match, opened, for who needs them all.
 pub async fn matches(app: &App, caller: &Caller, kind: Kind, query: &Query) -> Result<Vec<(Record, Json)>, Outcome> {
     let candidates = candidates(app, caller, kind, query).await?;
-    audit::searched(app, caller, read::purpose(caller), &candidates).await?;
-    if candidates.len() > MOST_OPENED {
-        return Err(too_many());
-    }
+    let searched = searched(app, caller, &candidates)?;
+    let searched = few(app, &candidates, searched).await?;
     let base = app.config.url("/fhir/R4");
-    let opened = many::open(app, caller, candidates, |json| query.admits(json, &base)).await?;
+    let opened = many::open(app, caller, candidates, searched, |json| query.admits(json, &base)).await?;
     Ok(opened.into_iter().map(|(row, opened)| (row, opened.json)).collect())
 }
 
-fn too_many() -> Outcome {
+fn searched(app: &App, caller: &Caller, candidates: &[Record]) -> Result<Vec<NewAudit>, Problem> {
+    Ok(audit::searched(app, caller, read::purpose(caller), candidates)?)
+}
+
+/// Refuses to open too many. That they are too many tells something of them, so it is written down first.
+async fn few(app: &App, candidates: &[Record], searched: Vec<NewAudit>) -> Result<Vec<NewAudit>, Outcome> {
+    if candidates.len() <= MOST_OPENED {
+        return Ok(searched);
+    }
+    audit::write(app, searched).await?;
     let text =
         format!("more than {MOST_OPENED} records would have to be opened; name a patient, an identifier or a type");
-    Outcome::new(Code::InvalidSearch, text)
+    Err(Outcome::new(Code::InvalidSearch, text))
 }
 
 /// Opens what the page needs: only the page where the index decides alone, every candidate where it does not.
 async fn page(app: &App, caller: &Caller, candidates: Vec<Record>, query: &Query) -> Result<Page, Outcome> {
     let Window { count, offset } = query.window;
+    let searched = searched(app, caller, &candidates)?;
     if !query.needs_opening() {
         let total = candidates.len();
         let chosen: Vec<Record> = candidates.into_iter().skip(offset).take(count).collect();
-        let matches = open(app, caller, chosen, query).await?;
+        let matches = open(app, caller, chosen, searched, query).await?;
         return Ok(Page { matches, total });
     }
-    if candidates.len() > MOST_OPENED {
-        return Err(too_many());
-    }
-    let all = open(app, caller, candidates, query).await?;
+    let searched = few(app, &candidates, searched).await?;
+    let all = open(app, caller, candidates, searched, query).await?;
     let total = all.len();
     let matches = all.into_iter().skip(offset).take(count).collect();
     Ok(Page { matches, total })
 }
 
 /// Opens records and keeps those that match, as they are served.
-async fn open(app: &App, caller: &Caller, rows: Vec<Record>, query: &Query) -> Result<Vec<(String, Json)>, Outcome> {
+async fn open(
+    app: &App,
+    caller: &Caller,
+    rows: Vec<Record>,
+    searched: Vec<NewAudit>,
+    query: &Query,
+) -> Result<Vec<(String, Json)>, Outcome> {
     let base = app.config.url("/fhir/R4");
-    let opened = many::open(app, caller, rows, |json| query.admits(json, &base)).await?;
+    let opened = many::open(app, caller, rows, searched, |json| query.admits(json, &base)).await?;
     let served = opened.into_iter().map(|(row, opened)| {
         let served = respond::served(&app.config, opened.json, row.content_hash, row.state);
         (RecordId(row.record_id).to_string(), served)

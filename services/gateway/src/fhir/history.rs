@@ -46,7 +46,7 @@ pub async fn history(
     rows.retain(|row| i128::from(row.authored_at) * 1_000_000_000 >= since);
     let total = rows.len();
     let page: Vec<Record> = rows.into_iter().skip(window.offset).take(window.count).collect();
-    let entries = many::open(&app, &caller, page, |_| true).await?.into_iter();
+    let entries = many::open(&app, &caller, page, vec![], |_| true).await?.into_iter();
     let entries = entries.map(|(row, opened)| {
         let served = respond::served(&app.config, opened.json, row.content_hash, row.state);
         entry(&app, &row, json!(served))

@@ -57,6 +57,18 @@ impl Criterion {
         matches!(self, Self::Held { .. })
     }
 
+    /// Whether it names an identifier or a record, which few others share.
+    pub fn names_few(&self) -> bool {
+        matches!(
+            self,
+            Self::Record { .. }
+                | Self::Token {
+                    column: "identifier",
+                    ..
+                }
+        )
+    }
+
     /// Whether the opened resource satisfies what is said about its content.
     pub fn admits(&self, resource: &Json, base: &str) -> bool {
         match self {
@@ -236,19 +248,9 @@ impl Query {
         by_id || self.criteria.iter().any(Criterion::needs_opening)
     }
 
-    /// Whether it names an identifier or a record, which few others share.
+    /// Whether a criterion names an identifier or a record.
     pub fn names_few(&self) -> bool {
-        let few = |c: &Criterion| {
-            matches!(
-                c,
-                Criterion::Record { .. }
-                    | Criterion::Token {
-                        column: "identifier",
-                        ..
-                    }
-            )
-        };
-        self.criteria.iter().any(few)
+        self.criteria.iter().any(Criterion::names_few)
     }
 
     /// Whether the opened resource satisfies everything said about its content.

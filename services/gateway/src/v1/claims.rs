@@ -1,28 +1,11 @@
-//! POST /v1/claims/lookup: up to 1,000 claim numbers at once.
-//!
-//! A number nobody has and a number of a claim the caller may not read are answered alike, and **by the same work**, since
-//! the time an answer takes would tell them apart as well as the answer does:
-//!
-//! 1. The numbers' blind values are looked up in the index alone, in one query for all of them, which answers a row for each.
-//! 2. Rows are read for all of them in one query. A number that has none stands for a row that its own blind value
-//!    chooses, so that every number costs a row, and the same number the same row each time (another row each time
-//!    would be a colder one than a forbidden claim's).
-//! 3. Every row is judged on its own and none is remembered, since a patient's second claim would be judged faster than
-//!    its first. What a chosen row stands for is judged as nobody's, which fails where a missing grant does.
-//! 4. Which rows were granted alone is one query for all of them, and which such slots the caller has is read before it is
-//!    known what is asked for. Only a row that was granted to this caller costs a judgement more, and that one it knew of.
-//! 5. Only what may be read leaves its mark: audit entries, durable before anything is opened, and the opening. A
-//!    forbidden claim leaves none, as in every other search here: nothing of it was disclosed, and a durable entry is
-//!    the slowest thing a lookup does. Written after the answer it would slow the caller's next question instead.
-//!
-//! What remains is one entry of the index read or not, and the terms of a grant that ended copied or not. `make bench` measures
-//! whether that can be told from outside (part `lookup`).
+//! POST /v1/claims/lookup: up to 1,000 claim numbers at once. A number that nobody has and one of a claim the caller may not read
+//! are answered alike and by the same work, which [`named`] argues. Only what may be read leaves its mark: audit entries, durable
+//! before anything is opened, and the opening.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy::primitives::{Address, B256};
 use axum::{Json, extract::State};
-use chartseal_record::Slot;
 use chartseal_store::Record;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -34,14 +17,10 @@ use crate::{
     audit,
     auth::{caller::Caller, scopes::Interaction},
     blind,
-    custody::single,
     fhir::{json::Json as Resource, parameter, reference::RecordId, token::Token},
     openapi::words::{AddressSchema, HashSchema},
     problem::{Code, Problem},
-    read::{
-        self, many,
-        stand_in::{self, NOBODY},
-    },
+    read::{self, many, named},
 };
 
 /// Claim numbers of one lookup.
@@ -49,7 +28,7 @@ const MOST: usize = 1_000;
 /// Bytes of a number's system and of its value.
 const LONGEST: usize = 256;
 /// Claims that may be found: several can have one number.
-const MOST_FOUND: usize = 2_000;
+const MOST_FOUND: u32 = 2_000;
 const KIND: &str = "Claim";
 const COLUMN: &str = "identifier";
 
@@ -130,12 +109,12 @@ async fn lookup(State(app): State<App>, caller: Caller, Body(input): Body<Input>
         .lookup(caller, u32::try_from(input.numbers.len()).unwrap_or(u32::MAX))?;
     let distinct: BTreeSet<&Number> = input.numbers.iter().collect();
     let asked: Vec<(&Number, Token)> = distinct.into_iter().map(|number| (number, number.token())).collect();
-    let named = named(app, caller, &asked).await?;
+    let named = newest(app, caller, &asked).await?;
     let mut rows: Vec<Record> = named.iter().flatten().cloned().collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.seq));
     rows.dedup_by_key(|row| row.seq);
-    audit::searched(app, caller, read::purpose(caller), &rows).await?;
-    let opened = many::open(app, caller, rows, |_| true).await?;
+    let searched = audit::searched(app, caller, read::purpose(caller), &rows)?;
+    let opened = many::open(app, caller, rows, searched, |_| true).await?;
     let opened: HashMap<i64, _> = opened.into_iter().map(|(row, opened)| (row.seq, opened.json)).collect();
     let claims = asked.iter().zip(named).map(|((number, token), rows)| {
         let has = |json: &Resource| {
@@ -195,85 +174,31 @@ impl Number {
 }
 
 /// Of each number the newest versions that the caller may read.
-async fn named(app: &App, caller: &Caller, asked: &[(&Number, Token)]) -> Result<Vec<Vec<Record>>, Problem> {
-    let own = single::Slots::of(app, caller.account);
-    let newest = app.store.newest_record().await?;
-    if newest == 0 {
-        return Ok(vec![vec![]; asked.len()]);
-    }
-    let (hits, stand_ins) = seqs(app, asked, newest).await?;
-    // One row a number: what it names, or what stands for it.
-    let stand_in = |(hits, seq): (&Vec<i64>, &i64)| hits.is_empty().then_some(*seq);
-    let all = hits.iter().zip(&stand_ins).filter_map(stand_in);
-    let all: BTreeSet<i64> = hits.iter().flatten().copied().chain(all).collect();
-    let rows = app.store.records_at(&Vec::from_iter(all.iter().copied())).await?;
-    let rows: HashMap<i64, Record> = rows.into_iter().map(|row| (row.seq, row)).collect();
-    let alone = single::values(app, &Vec::from_iter(all)).await?;
-    let alone = |row: &Record| own.among(alone.get(&row.seq).map_or(&[], Vec::as_slice));
-    let mut named = Vec::with_capacity(asked.len());
-    for (hits, stand_in) in hits.iter().zip(&stand_ins) {
-        if hits.is_empty()
-            && let Some(row) = rows.get(stand_in)
-        {
-            may(app, NOBODY, row, &[]).await?;
-        }
-        let mut newest: BTreeMap<B256, Record> = BTreeMap::new();
-        for row in hits.iter().filter_map(|seq| rows.get(seq)) {
-            let is_newer = newest
-                .get(&row.record_id)
-                .is_none_or(|other| other.version < row.version);
-            if may(app, caller.account, row, &alone(row)).await? && is_newer {
-                newest.insert(row.record_id, row.clone());
-            }
-        }
-        named.push(newest.into_values().collect());
-    }
-    Ok(named)
-}
-
-/// For each number the places of the rows it names, and the place of the row it stands for if it names none.
-async fn seqs(app: &App, asked: &[(&Number, Token)], newest: i64) -> Result<(Vec<Vec<i64>>, Vec<i64>), Problem> {
+async fn newest(app: &App, caller: &Caller, asked: &[(&Number, Token)]) -> Result<Vec<Vec<Record>>, Problem> {
     let name = blind::name(KIND, COLUMN);
-    let mut hits = vec![Vec::new(); asked.len()];
-    let mut stand_ins = vec![1; asked.len()];
     // Each organisation served here indexes its records under a key of its own.
-    for org in &app.config.organisations {
-        let words = asked.iter().map(|(_, token)| token.word());
-        let values: Vec<B256> = words
-            .map(|word| blind::value(&app.vault, org.account, &name, &word))
-            .collect();
-        let indexed = app.store.indexed(&name, &values).await?;
-        if indexed.len() > MOST_FOUND {
-            let text = format!("more than {MOST_FOUND} claims have these numbers; ask for fewer");
-            return Err(Problem::new(Code::Invalid, text));
-        }
-        let places: HashMap<B256, usize> = values
-            .iter()
-            .enumerate()
-            .map(|(place, value)| (*value, place))
-            .collect();
-        for (value, seq) in indexed {
-            if let Some(place) = places.get(&value) {
-                hits[*place].push(seq);
-            }
-        }
-        for (place, value) in values.iter().enumerate() {
-            stand_ins[place] = stand_in::place(*value, newest);
-        }
-    }
-    Ok((hits, stand_ins))
-}
-
-/// Whether an account holds a live READ grant on the row's compartment, or in one of its slots of this row alone, or is its
-/// patient.
-async fn may(app: &App, account: Address, row: &Record, alone: &[Slot]) -> Result<bool, Problem> {
-    if read::may_scope(app, account, row).await? {
-        return Ok(true);
-    }
-    for slot in alone {
-        if single::live_in(app, *slot, row.patient, account).await?.is_some() {
-            return Ok(true);
+    let organisations = app.config.organisations.iter();
+    let places: HashMap<B256, usize> = organisations
+        .flat_map(|org| {
+            let words = asked.iter().map(|(_, token)| token.word()).enumerate();
+            words.map(|(place, word)| (blind::value(&app.vault, org.account, &name, &word), place))
+        })
+        .collect();
+    let values: Vec<B256> = places.keys().copied().collect();
+    let found = named::readable(app, caller.account, &name, &values, MOST_FOUND).await?;
+    let found = found.ok_or_else(|| {
+        let text = format!("more than {MOST_FOUND} claims have these numbers; ask for fewer");
+        Problem::new(Code::Invalid, text)
+    })?;
+    let mut newest: Vec<BTreeMap<B256, Record>> = vec![BTreeMap::new(); asked.len()];
+    for one in found {
+        let Some(place) = places.get(&one.value) else { continue };
+        let known = newest[*place]
+            .entry(one.record.record_id)
+            .or_insert_with(|| one.record.clone());
+        if known.version < one.record.version {
+            *known = one.record;
         }
     }
-    Ok(account == row.patient)
+    Ok(newest.into_iter().map(|rows| rows.into_values().collect()).collect())
 }

@@ -151,6 +151,7 @@ async fn administered(app: &App, caller: &Caller, org: Address, what: &str, clie
         audit::by(caller, org, Action::Administer, "HSYSADMIN", subject),
     )
     .await
+    .map(drop)
 }
 
 /// A registered system.

@@ -140,7 +140,8 @@ async fn list(
     // What a system's scopes do not let it search is left out, so a page may be short; the link still leads on.
     let wanted = |row: &Record| input.scope.as_ref().is_none_or(|scope| *scope == row.scope);
     rows.retain(|row| wanted(row) && caller.may(&row.resource_type, Interaction::Search).is_ok());
-    audit::searched(&app, &caller, read::purpose(&caller), &rows).await?;
+    let searched = audit::searched(&app, &caller, read::purpose(&caller), &rows)?;
+    audit::write(&app, searched).await?;
     let mut headers = HeaderMap::new();
     if let Some(next) = last.and_then(|last| next_page(&app, &input, limit, last)) {
         headers.insert(header::LINK, next);

@@ -84,7 +84,7 @@ async fn place(
 ) -> Result<Admitted, Problem> {
     let standing = epochs::standing(app, patient, author, &scope).await?;
     let target = Target::Scope(scope.clone());
-    if let Err(why) = live::permission_by(app, patient, author, &target, typed::WRITE, Some(&standing)).await {
+    if let Err(why) = live::permission_by(app, patient, author, &target, typed::WRITE, Some(&standing.refused)).await {
         let subject = Subject {
             scope: scope.to_string(),
             ..Subject::default()
@@ -93,7 +93,7 @@ async fn place(
         let keeper = audit::journal(app, patient, caller.org);
         return Err(audit::refused(app, keeper, entry, no_grant(why, &scope)).await);
     }
-    let epoch = epochs::newest_by(app, patient, &scope, Some(&standing)).await?;
+    let epoch = epochs::newest_by(app, patient, &scope, Some(&standing.refused)).await?;
     let compartment = Compartment::of(patient, &scope);
     Ok(Admitted {
         patient,

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use alloy_primitives::{Address, keccak256};
 use chartseal_record::{Compartment, Slot};
 use chartseal_store::{
-    AccessRequest, AuditEntry, Error, NewAudit, RecordCommit, RequestState, Sealing, Standing, Tombstone, Unsealed,
+    AccessRequest, AuditEntry, Error, NewAudit, RecordCommit, Refusals, RequestState, Sealing, Standing, Tombstone,
+    Unsealed,
 };
 
 use crate::stage::{NOW, ORG, PATIENT, Stage, record, word};
@@ -79,7 +80,7 @@ async fn a_record_whose_custody_has_moved_since_it_was_sealed_is_not_taken() {
         store.refuse_slot(&tombstone).await.unwrap();
         assert!(matches!(commit(3, &second).await, Err(Error::StandingChanged(_))));
         let third = store.standing(compartment, [slot]).await.unwrap();
-        assert_eq!((third.epoch_mark, &third.refused[..]), (1, &[(slot, 4)][..]));
+        assert_eq!((third.epoch_mark, &third.refused), (1, &Refusals::from([(slot, 4)])));
         commit(3, &third).await.unwrap();
     }
 }
@@ -294,5 +295,34 @@ async fn a_stretch_of_the_journal_is_sealed_by_one_record_and_goes_on_where_it_e
         commit(3, sealing(3, 5)).await.unwrap();
         assert_eq!(store.unsealed_audit(ORG, 10).await.unwrap(), []);
         assert_eq!(store.unsealed_audit(PATIENT, 10).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_told_of_every_slot_that_is_asked_for() {
+    for stage in Stage::each().await {
+        let store = &stage.store;
+        let slot = |seed: u32| Slot(word("slot", seed));
+        for (seed, serial) in [(3, 7), (90, 2)] {
+            let tombstone = Tombstone {
+                slot: slot(seed),
+                org: ORG,
+                serial,
+                refused_at: NOW,
+                receipt: serde_json::Value::Null,
+            };
+            store.refuse_slot(&tombstone).await.unwrap();
+        }
+        let refusals = store.refusals((0..100).map(slot)).await.unwrap();
+        assert_eq!(refusals.len(), 100);
+        for seed in 0..100 {
+            let expected = match seed {
+                3 => 7,
+                90 => 2,
+                _ => 0,
+            };
+            assert_eq!(refusals[&slot(seed)], expected, "{seed}");
+        }
+        assert_eq!(store.refusals([]).await.unwrap(), Refusals::new());
     }
 }

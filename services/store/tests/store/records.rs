@@ -387,3 +387,50 @@ async fn a_record_is_found_by_what_it_was_named_afterwards_too() {
         assert_eq!(store.index_values("grant", &[]).await.unwrap(), []);
     }
 }
+
+#[tokio::test]
+async fn a_value_that_nothing_has_leads_to_the_next_one_and_after_the_last_comes_the_first() {
+    for stage in Stage::each().await {
+        let store = &stage.store;
+        let value = |byte: u8| B256::repeat_byte(byte);
+        let name = "claim.identifier";
+        assert_eq!(store.named(name, &[value(1)], 10).await.unwrap(), []);
+        let mut seqs = Vec::new();
+        for (n, byte) in [(1, 0x20), (2, 0x40), (3, 0x40), (4, 0x60)] {
+            let mut commit = record(n);
+            commit.index = vec![(name.to_owned(), value(byte)), ("other".to_owned(), value(0x30))];
+            seqs.push(store.commit_record(commit).await.unwrap());
+        }
+        let read = async |values: &[u8], most: u32| {
+            let values: Vec<B256> = values.iter().map(|byte| value(*byte)).collect();
+            let named = store.named(name, &values, most).await.unwrap();
+            assert!(named.iter().all(|one| one.newest));
+            let place = |seq: i64| seqs.iter().position(|other| *other == seq).unwrap();
+            let mut read: Vec<_> = named
+                .iter()
+                .map(|one| (one.exact, one.value.0[0], place(one.record.seq)))
+                .collect();
+            assert!(read.is_sorted_by_key(|(exact, ..)| !exact), "the exact ones come first");
+            read.sort();
+            read
+        };
+        assert_eq!(read(&[0x20], 10).await, [(true, 0x20, 0)]);
+        assert_eq!(read(&[0x21], 10).await, [(false, 0x21, 1), (false, 0x21, 2)]);
+        assert_eq!(read(&[0x61, 0x10], 10).await, [(false, 0x10, 0), (false, 0x61, 0)]);
+        assert_eq!(
+            read(&[0x10, 0x40, 0x60], 3).await,
+            [(true, 0x40, 1), (true, 0x40, 2), (true, 0x60, 3)]
+        );
+        assert_eq!(store.named(name, &[], 10).await.unwrap(), []);
+
+        let first = store.named(name, &[value(0x20)], 1).await.unwrap().remove(0).record;
+        assert_eq!(
+            store.record(first.content_hash).await.unwrap(),
+            Some(first.clone()),
+            "as it is read otherwise"
+        );
+        store.commit_record(next_version(&record(1), 5)).await.unwrap();
+        let first = store.named(name, &[value(0x20)], 1).await.unwrap().remove(0);
+        assert!(first.exact && !first.newest);
+    }
+}

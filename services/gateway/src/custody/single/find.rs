@@ -1,10 +1,10 @@
 //! Which records are granted alone, and to whom.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use alloy::primitives::{Address, B256};
 use chartseal_record::{Slot, Target, typed};
-use chartseal_store::Record;
+use chartseal_store::{Named, Record};
 
 use crate::{
     app::App,
@@ -35,12 +35,11 @@ pub async fn records(app: &App, slots: &[Slot]) -> Result<HashMap<Slot, Record>,
     let value = column(app);
     let by_value: HashMap<B256, Slot> = slots.iter().map(|slot| (value(*slot), *slot)).collect();
     let values: Vec<B256> = by_value.keys().copied().collect();
-    let found = app.store.indexed(NAME, &values).await?;
-    let seqs: Vec<i64> = found.iter().map(|(_, seq)| *seq).collect();
-    let rows = app.store.records_at(&seqs).await?;
-    let rows: HashMap<i64, Record> = rows.into_iter().map(|row| (row.seq, row)).collect();
-    let of = |(value, seq): (B256, i64)| Some((*by_value.get(&value)?, rows.get(&seq)?.clone()));
-    Ok(found.into_iter().filter_map(of).collect())
+    let most = u32::try_from(values.len()).unwrap_or(u32::MAX);
+    let named = app.store.named(NAME, &values, most).await?.into_iter();
+    let named = named.filter(|named| named.exact);
+    let of = |named: Named| Some((*by_value.get(&named.value)?, named.record));
+    Ok(named.filter_map(of).collect())
 }
 
 /// The record that a slot is of, if it is known here.
@@ -126,17 +125,22 @@ impl Slots {
         Self(slots.map(|(_, slot)| (value(slot), slot)).collect())
     }
 
-    /// Those among a record's values in the index.
-    pub fn among(&self, values: &[B256]) -> Vec<Slot> {
-        values.iter().filter_map(|value| self.0.get(value).copied()).collect()
+    /// Those that lead to some rows, by `seq`: one query for all rows, and none for who has no such slot.
+    pub async fn of_rows(
+        &self,
+        app: &App,
+        seqs: impl Iterator<Item = i64>,
+    ) -> Result<HashMap<i64, Vec<Slot>>, Failure> {
+        let mut of: HashMap<i64, Vec<Slot>> = HashMap::new();
+        if self.0.is_empty() {
+            return Ok(of);
+        }
+        let seqs: BTreeSet<i64> = seqs.collect();
+        for (seq, value) in app.store.index_values(NAME, &Vec::from_iter(seqs)).await? {
+            if let Some(slot) = self.0.get(&value) {
+                of.entry(seq).or_default().push(*slot);
+            }
+        }
+        Ok(of)
     }
-}
-
-/// Under which values these records are indexed as granted alone, by `seq`, in one query for all of them.
-pub async fn values(app: &App, seqs: &[i64]) -> Result<HashMap<i64, Vec<B256>>, Failure> {
-    let mut of: HashMap<i64, Vec<B256>> = HashMap::new();
-    for (seq, value) in app.store.index_values(NAME, seqs).await? {
-        of.entry(seq).or_default().push(value);
-    }
-    Ok(of)
 }

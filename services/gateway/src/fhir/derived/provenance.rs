@@ -43,7 +43,7 @@ impl Derived for Provenance {
             let versions = app.store.record_history(*id).await.map_err(Problem::from)?;
             rows.extend(read::readable(app, caller, versions).await?);
         }
-        let opened = many::open(app, caller, rows, |_| true).await?;
+        let opened = many::open(app, caller, rows, vec![], |_| true).await?;
         opened.iter().map(|(row, opened)| show(app, row, opened)).collect()
     }
 

@@ -10,6 +10,9 @@ use crate::{
     problem::Problem,
 };
 
+/// Records looked at for one claim number, of any patient.
+const MOST: u32 = 10_000;
+
 /// The patient's claim. None if it names none that is here, or several have the number.
 pub async fn claim(app: &App, patient: Address, task: &Value) -> Result<Option<B256>, Problem> {
     let about = &task["reasonReference"];
@@ -41,7 +44,6 @@ async fn numbered(app: &App, identifier: &Value) -> Result<Vec<chartseal_store::
     let values: Vec<B256> = organisations
         .map(|org| blind::value(&app.vault, org.account, &name, &word))
         .collect();
-    let found = app.store.indexed(&name, &values).await?;
-    let seqs: Vec<i64> = found.into_iter().map(|(_, seq)| seq).collect();
-    Ok(app.store.records_at(&seqs).await?)
+    let named = app.store.named(&name, &values, MOST).await?.into_iter();
+    Ok(named.filter(|named| named.exact).map(|named| named.record).collect())
 }

@@ -136,7 +136,7 @@ async fn before(app: &App, caller: &Caller, decision: &Decision) -> Result<(), P
             revoke::refuse(app, &patient, revoke).await?;
             let subject = about(app, revoke).await?;
             let entry = audit::by(caller, revoke.patient, Action::Revoke, "PATRQT", subject);
-            audit::append(app, patient.custodian, entry).await
+            audit::append(app, patient.custodian, entry).await.map(drop)
         }
         Decision::Grant(grant) => still_wanted(app, grant).await,
         Decision::Enrol { grants } | Decision::GrantClaim { grants, .. } => {
@@ -313,7 +313,9 @@ async fn administered(app: &App, caller: &Caller, org: Address, decision: &Decis
         other => other.account(),
     };
     let entry = audit::by(caller, about, Action::Administer, "HSYSADMIN", subject(decision.kind()));
-    audit::append(app, audit::journal(app, about, org), entry).await
+    audit::append(app, audit::journal(app, about, org), entry)
+        .await
+        .map(drop)
 }
 
 async fn granted(app: &App, caller: &Caller, org: Address, grant: &PreparedGrant) -> Result<(), Problem> {
@@ -328,5 +330,5 @@ async fn granted(app: &App, caller: &Caller, org: Address, grant: &PreparedGrant
         &grant.grant.purpose,
         subject,
     );
-    audit::append(app, org, entry).await
+    audit::append(app, org, entry).await.map(drop)
 }
