@@ -1,6 +1,11 @@
 //! Development wallets: what a person's browser wallet would do, done by this program with keys that are printed in
 //! `stack.json`. Never point them at a chain where anything is worth something.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
 use alloy::dyn_abi::TypedData;
 use alloy::primitives::{Address, B256};
 use alloy::signers::SignerSync;
@@ -25,13 +30,19 @@ pub const BOB: u32 = 8;
 /// The first place that no sample account uses; `chartseal enrol` and the story count on from here.
 pub const FREE: u32 = 20;
 
-/// The key at `m/44'/60'/0'/0/index` of [`MNEMONIC`].
+/// The key at `m/44'/60'/0'/0/index` of [`MNEMONIC`]. Remembered: each takes 2,048 rounds of HMAC, and a test asks for the same
+/// few again and again.
 pub fn signer(index: u32) -> PrivateKeySigner {
-    MnemonicBuilder::<English>::default()
-        .phrase(MNEMONIC)
-        .index(index)
-        .and_then(|b| b.build())
-        .expect("the phrase is a constant with a valid checksum, and any u32 below 2^31 is an index")
+    static DERIVED: Mutex<BTreeMap<u32, PrivateKeySigner>> = Mutex::new(BTreeMap::new());
+    let derive = || {
+        MnemonicBuilder::<English>::default()
+            .phrase(MNEMONIC)
+            .index(index)
+            .and_then(|b| b.build())
+            .expect("the phrase is a constant with a valid checksum, and any u32 below 2^31 is an index")
+    };
+    let mut derived = DERIVED.lock().unwrap_or_else(PoisonError::into_inner);
+    derived.entry(index).or_insert_with(derive).clone()
 }
 
 /// A named key pair that signs what a wallet would show.
