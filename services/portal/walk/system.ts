@@ -282,21 +282,25 @@ export function untranslated(catalogue: Record<string, unknown>): Set<string> {
 /** The longest picture; a long list is cut there. */
 const TALLEST = 1800;
 
-/** A picture of the page for the folder SHOTS names, if it does. */
+/** Pictures of the page in both themes for the folder SHOTS names, if it does. */
 export async function shoot(page: Page, name: string): Promise<void> {
   const folder = process.env.SHOTS;
   if (!folder) return;
-  const dark = await page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches);
+  mkdirSync(folder, { recursive: true });
+  const wasDark = await page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches);
   // A sheet lies over the window, not over the whole page.
   const [width, y, height] = await page.evaluate(() =>
     document.querySelector(".sheet") ? ([innerWidth, scrollY, innerHeight] as const) : ([innerWidth, 0, document.documentElement.scrollHeight] as const),
   );
   const clip = { x: 0, y, width, height: Math.min(height, TALLEST), scale: 1 };
-  // Chromium's own WebP: a third of a PNG.
   const devtools = await page.context().newCDPSession(page);
-  const { data } = await devtools.send("Page.captureScreenshot", { format: "webp", quality: 45, captureBeyondViewport: true, clip });
+  for (const theme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme: theme });
+    // Chromium's own WebP: a third of a PNG.
+    const { data } = await devtools.send("Page.captureScreenshot", { format: "webp", quality: 45, captureBeyondViewport: true, clip });
+    const words = [name.replace(/\W+/g, "-").replace(/-$/, "").toLowerCase(), width < 500 ? "phone" : "", theme === "dark" ? "dark" : ""];
+    writeFileSync(join(folder, `${words.filter(Boolean).join("-")}.webp`), Buffer.from(data, "base64"));
+  }
   await devtools.detach();
-  const file = [name.replace(/\W+/g, "-").replace(/-$/, "").toLowerCase(), width < 500 ? "phone" : "", dark ? "dark" : ""].filter(Boolean).join("-");
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${file}.webp`), Buffer.from(data, "base64"));
+  await page.emulateMedia({ colorScheme: wasDark ? "dark" : "light" });
 }
