@@ -122,7 +122,7 @@ impl Store {
             "-- audit_unsealed
              SELECT a.patient, MAX(a.seq) AS newest, COALESCE(MAX(s.seq), 0) AS sealed
              FROM audit a LEFT JOIN audit_seal s ON s.org = a.org AND s.patient = a.patient
-             WHERE a.org = $1 GROUP BY a.patient HAVING MAX(a.seq) > COALESCE(MAX(s.seq), 0) ORDER BY a.patient LIMIT $2",
+             WHERE a.org = $1 GROUP BY a.patient HAVING MAX(a.seq) > COALESCE(MAX(s.seq), 0) ORDER BY a.patient LIMIT CAST($2 AS BIGINT)",
         )
         .bind(org.as_slice())
         .bind(i64::from(limit))
@@ -220,7 +220,7 @@ async fn rows(
 ) -> Result<Vec<AuditEntry>, Error> {
     query(
         "-- audit_list
-         SELECT seq, recorded_at, previous, hash, digest, sealed FROM audit WHERE org = $1 AND patient = $2 AND seq > $3 ORDER BY seq LIMIT $4",
+         SELECT seq, recorded_at, previous, hash, digest, sealed FROM audit WHERE org = $1 AND patient = $2 AND seq > $3 ORDER BY seq LIMIT CAST($4 AS BIGINT)",
     )
     .bind(org.as_slice())
     .bind(patient.as_slice())

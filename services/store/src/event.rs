@@ -173,7 +173,7 @@ impl Store {
 
     /// The newest blocks, newest first: where to go on, and which hashes to compare after a restart.
     pub async fn last_blocks(&self, limit: u32) -> Result<Vec<Block>, Error> {
-        query("-- chain_blocks_last\nSELECT number, hash, timestamp FROM chain_block ORDER BY number DESC LIMIT $1")
+        query("-- chain_blocks_last\nSELECT number, hash, timestamp FROM chain_block ORDER BY number DESC LIMIT CAST($1 AS BIGINT)")
             .bind(i64::from(limit))
             .fetch_all(self.reader())
             .await?

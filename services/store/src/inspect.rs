@@ -9,7 +9,7 @@ impl Store {
     pub async fn records_after(&self, seq: i64, limit: u32) -> Result<Vec<Record>, Error> {
         query(select_records!(
             "records_after",
-            "WHERE r.seq > $1 ORDER BY r.seq LIMIT $2"
+            "WHERE r.seq > $1 ORDER BY r.seq LIMIT CAST($2 AS BIGINT)"
         ))
         .bind(seq)
         .bind(i64::from(limit))

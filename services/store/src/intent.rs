@@ -356,7 +356,6 @@ fn sentence(filter: &IntentFilter) -> Query<'_> {
     if let Some(before) = filter.before {
         sql.push(" AND i.seq < ").push_bind(before);
     }
-    sql.push(" ORDER BY i.seq DESC LIMIT ")
-        .push_bind(i64::from(filter.limit));
+    sql.push(" ORDER BY i.seq DESC").push_limit(filter.limit);
     sql
 }

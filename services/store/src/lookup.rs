@@ -49,8 +49,8 @@ impl Store {
              WHERE i.value = asked.nearest AND r.seq = i.record AND i.name = ",
         );
         sql.push_bind(name())
-            .push(" ORDER BY i.value = asked.value DESC LIMIT ")
-            .push_bind(i64::from(most));
+            .push(" ORDER BY i.value = asked.value DESC")
+            .push_limit(most);
         sql.fetch_all(self.reader())
             .await?
             .iter()

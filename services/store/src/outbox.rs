@@ -59,7 +59,7 @@ impl Store {
             "-- outbox_clear
              DELETE FROM outbox WHERE cid IN (
                  SELECT o.cid FROM outbox o JOIN record r ON r.seq = o.record JOIN batch b ON b.id = r.batch
-                 WHERE b.state = 'anchored' LIMIT $1)",
+                 WHERE b.state = 'anchored' LIMIT CAST($1 AS BIGINT))",
         )
         .bind(i64::from(limit))
         .execute(&mut tx)

@@ -21,7 +21,7 @@ impl Store {
             "LEFT JOIN intent d ON d.id = i.after_intent
              WHERE i.org = $1 AND i.state = 'signed'
                AND (d.id IS NULL OR d.state = 'confirmed' OR (d.state = 'submitted' AND d.block IS NOT NULL))
-             ORDER BY i.seq LIMIT $2"
+             ORDER BY i.seq LIMIT CAST($2 AS BIGINT)"
         ))
         .bind(org.as_slice())
         .bind(i64::from(limit))

@@ -174,7 +174,7 @@ impl Store {
         if let Some(before) = before {
             sql.push(" AND seq < ").push_bind(before);
         }
-        sql.push(" ORDER BY seq DESC LIMIT ").push_bind(i64::from(limit));
+        sql.push(" ORDER BY seq DESC").push_limit(limit);
         sql.fetch_all(self.reader())
             .await?
             .iter()

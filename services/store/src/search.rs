@@ -77,7 +77,6 @@ fn sentence(wanted: &RecordQuery) -> Query<'_> {
     if let Some(before) = wanted.before {
         sql.push(" AND r.seq < ").push_bind(before);
     }
-    sql.push(" ORDER BY r.seq DESC LIMIT ")
-        .push_bind(i64::from(wanted.limit));
+    sql.push(" ORDER BY r.seq DESC").push_limit(wanted.limit);
     sql
 }

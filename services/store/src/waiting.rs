@@ -59,7 +59,7 @@ impl Store {
                  r.sealed_size + CAST(COALESCE((SELECT SUM(a.sealed_size) FROM attachment a WHERE a.record = r.seq AND a.place = 'outbox'), 0)
                      AS BIGINT) AS outbox_bytes
              FROM record r
-             WHERE r.org = $1 AND r.batch IS NULL ORDER BY r.seq LIMIT $2",
+             WHERE r.org = $1 AND r.batch IS NULL ORDER BY r.seq LIMIT CAST($2 AS BIGINT)",
         )
         .bind(org.as_slice())
         .bind(i64::from(limit))

@@ -1,6 +1,9 @@
 //! One statement for both engines: text, values in order, and where it runs. The text is what both dialects understand:
 //! `$1` placeholders, `CAST(COALESCE(SUM(…), 0) AS BIGINT)`, no lists, no clocks; the few words they do not share are
 //! chosen by [`Tx::dialect`].
+//!
+//! A placeholder behind LIMIT is cast: SQLite plans by the number that is bound to a bare one, and so prepares the statement anew
+//! for every run.
 
 use std::borrow::Cow;
 
@@ -65,6 +68,11 @@ impl<'q> Query<'q> {
     /// Goes on with a row in brackets, after a comma if `also`.
     pub fn push_row<const N: usize>(&mut self, also: bool, row: [Value<'q>; N]) -> &mut Self {
         self.push(if also { ", (" } else { "(" }).push_list(row).push(")")
+    }
+
+    /// Ends with at most so many rows.
+    pub fn push_limit(&mut self, rows: u32) -> &mut Self {
+        self.push(" LIMIT CAST(").push_bind(i64::from(rows)).push(" AS BIGINT)")
     }
 
     /// Runs it and returns how many rows it touched.

@@ -1,6 +1,6 @@
 //! A patient opens an epoch: in custody mode self with what the device made, in mode gateway by asking for it.
 
-use alloy::primitives::{Address, B256, Bytes};
+use alloy::primitives::{Address, Bytes};
 use chartseal_envelope::key::ReleaseKey;
 use chartseal_record::{Compartment, Scope, typed};
 use serde::Deserialize;
@@ -51,7 +51,9 @@ pub struct OwnAdvanceWrap {
     /// 80 bytes.
     wrap: Bytes,
     /// Kept by the custodian.
-    release_key: B256,
+    #[serde(deserialize_with = "super::release_key")]
+    #[schema(value_type = HashSchema)]
+    release_key: ReleaseKey,
 }
 
 pub async fn advance(app: &App, caller: &Caller, input: Advance) -> Result<Laid, Problem> {
@@ -121,8 +123,17 @@ pub async fn keep_all(
             .ok_or_else(|| invalid("a wrap is for nobody registered"))?;
         let recipient = wraps::recipient(&grantee)?;
         let slot = epochs::slot(patient.id(), own.grantee, scope);
-        let key = ReleaseKey::from_bytes(own.release_key.0);
-        if !wraps::keep(app, patient.custodian, slot, own.serial, epoch, &own.wrap, &key).await? {
+        if !wraps::keep(
+            app,
+            patient.custodian,
+            slot,
+            own.serial,
+            epoch,
+            &own.wrap,
+            &own.release_key,
+        )
+        .await?
+        {
             return Err(wraps::refused_meanwhile());
         }
         made.push(AdvanceWrap {

@@ -53,7 +53,9 @@ pub struct OwnWrap {
     /// 80 bytes.
     wrap: Bytes,
     /// Kept by the custodian.
-    release_key: B256,
+    #[serde(deserialize_with = "super::release_key")]
+    #[schema(value_type = HashSchema)]
+    release_key: ReleaseKey,
 }
 
 /// By terms, or as the answer to a request, whose terms the patient may change.
@@ -251,8 +253,17 @@ async fn kept_here(app: &App, to: wraps::For, own: &OwnWrap) -> Result<Bytes, Pr
         );
         return Err(Problem::new(Code::EpochMoved, why));
     }
-    let key = ReleaseKey::from_bytes(own.release_key.0);
-    match wraps::keep(app, to.custodian, to.slot, to.serial, own.epoch, &own.wrap, &key).await? {
+    match wraps::keep(
+        app,
+        to.custodian,
+        to.slot,
+        to.serial,
+        own.epoch,
+        &own.wrap,
+        &own.release_key,
+    )
+    .await?
+    {
         true => Ok(own.wrap.clone()),
         false => Err(wraps::refused_meanwhile()),
     }

@@ -16,6 +16,9 @@ mod show;
 mod sign;
 mod take_over;
 
+use alloy::primitives::B256;
+use chartseal_envelope::key::ReleaseKey;
+use serde::{Deserialize, Deserializer};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::app::App;
@@ -30,4 +33,9 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(sign::sign))
         .routes(routes!(papers::attach, papers::read))
         .routes(routes!(refuse::refuse))
+}
+
+/// A release key that a device sends: a secret from here on, which is wiped and does not print.
+fn release_key<'de, D: Deserializer<'de>>(from: D) -> Result<ReleaseKey, D::Error> {
+    Ok(ReleaseKey::from_bytes(B256::deserialize(from)?.0))
 }

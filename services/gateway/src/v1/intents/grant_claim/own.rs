@@ -42,7 +42,9 @@ pub struct OwnRecord {
     /// The record's file key, sealed for serial 1 of the commitment's slot and the record's epoch: 64 bytes.
     wrap: Bytes,
     /// Kept by the custodian.
-    release_key: B256,
+    #[serde(deserialize_with = "super::super::release_key")]
+    #[schema(value_type = HashSchema)]
+    release_key: ReleaseKey,
 }
 
 /// All of it, or nothing: before any is kept.
@@ -80,7 +82,7 @@ pub async fn checked(app: &App, to: &To<'_>, claim: B256, own: Own) -> Result<Ve
         }
         let kept = Kept {
             epoch: row.epoch,
-            key: ReleaseKey::from_bytes(made.release_key.0),
+            key: made.release_key,
             salt: made.salt,
             recipient: own.recipient_key_hash,
             content,
